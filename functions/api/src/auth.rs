@@ -1,0 +1,36 @@
+//! From API key to tenant.
+
+use std::sync::Arc;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use secrecy::SecretString;
+use shared::{
+    directory::Tenant,
+    problem::{Kind, Problem},
+};
+
+use crate::Context;
+
+/// The tenant whose key the request carries.
+pub(crate) struct Caller(pub(crate) Tenant);
+
+impl FromRequestParts<Arc<Context>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Problem> {
+        let key = key(parts).ok_or_else(|| Problem::of(Kind::Unauthorized))?;
+        match context.directory.holder(&key).await {
+            Ok(Some(tenant)) => Ok(Self(tenant)),
+            Ok(None) => Err(Problem::of(Kind::Unauthorized)),
+            Err(error) => Err(Problem::from(&*error)),
+        }
+    }
+}
+
+/// The key in `Authorization: Bearer KEY` (RFC 6750) or `x-api-key: KEY`.
+fn key(parts: &Parts) -> Option<SecretString> {
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text("authorization").and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let key = bearer.map(|(_, key)| key).or_else(|| text("x-api-key"))?.trim();
+    (!key.is_empty()).then(|| key.into())
+}

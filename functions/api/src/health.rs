@@ -1,0 +1,85 @@
+//! Whether the service is well: shallow for load balancers, deep for routing and people.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+use shared::{
+    job::Lane,
+    store::{Store, StoreError},
+};
+use utoipa::ToSchema;
+
+use crate::Context;
+
+/// Longest wait for one store.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Health of the API itself.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    status: &'static str,
+    /// The AWS region that answered.
+    region: String,
+}
+
+/// Health of everything the API leans on.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeepHealth {
+    #[serde(flatten)]
+    health: Health,
+    /// By name of the store.
+    stores: BTreeMap<&'static str, StoreHealth>,
+}
+
+/// Health of one store.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StoreHealth {
+    ok: bool,
+    /// How long the answer took.
+    milliseconds: u64,
+}
+
+/// Is the API up?
+#[utoipa::path(get, path = "/v1/health", security(()), responses((status = 200, body = Health)))]
+pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health> {
+    Json(Health { status: "ok", region: context.region.clone() })
+}
+
+/// Is everything up?
+///
+/// Asks every store, each for at most two seconds.
+#[utoipa::path(
+    get,
+    path = "/v1/health/deep",
+    security(()),
+    responses((status = 200, description = "All stores answer", body = DeepHealth), (status = 503, description = "Some do not", body = DeepHealth))
+)]
+pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Json<DeepHealth>) {
+    let stores = tokio::join!(
+        timed(Store::Archive, context.archive.ping()),
+        timed(Store::Cache, context.cache.ping()),
+        timed(Store::Directory, context.directory.ping()),
+        timed(Store::Documents, context.documents.ping()),
+        timed(Store::Lanes, context.lanes.of(Lane::Standard).ping()),
+        timed(Store::Ledger, context.ledger.ping()),
+    );
+    let stores = BTreeMap::from([stores.0, stores.1, stores.2, stores.3, stores.4, stores.5]);
+    let (code, status) = if stores.values().all(|store| store.ok) { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "degraded") };
+    (code, Json(DeepHealth { health: Health { status, region: context.region.clone() }, stores }))
+}
+
+async fn timed(store: Store, ping: impl Future<Output = Result<(), StoreError>>) -> (&'static str, StoreHealth) {
+    let started = Instant::now();
+    let result = tokio::time::timeout(PATIENCE, ping).await;
+    if let Ok(Err(error)) = &result {
+        tracing::warn!(store = store.as_str(), %error, "unhealthy");
+    }
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    (store.as_str(), StoreHealth { ok: matches!(result, Ok(Ok(()))), milliseconds })
+}

@@ -1,0 +1,79 @@
+//! The HTTP API: submit a text, read its summary, see whether the service is well.
+//!
+//! Intake is queue-first: a submission touches the directory, the cache, the ledger and a lane,
+//! never Postgres, so that a database that is slow or down rejects nobody.
+
+mod auth;
+mod health;
+mod middleware;
+mod openapi;
+mod problems;
+mod read;
+mod submit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use shared::{
+    archive::Archive,
+    cache::Cache,
+    config::{self, ConfigError},
+    directory::Directory,
+    documents::Documents,
+    lanes::Lanes,
+    ledger::Ledger,
+    problem::{Kind, Problem},
+};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// What every request needs; made once per cold start.
+pub struct Context {
+    region: String,
+    archive: Archive,
+    cache: Cache,
+    directory: Directory,
+    documents: Documents,
+    lanes: Lanes,
+    ledger: Ledger,
+}
+
+impl Context {
+    /// Reads the environment that the template sets. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// If a variable is missing or wrong.
+    pub async fn try_from_env() -> Result<Self, ConfigError> {
+        let aws = config::aws().await;
+        Ok(Self {
+            region: config::required("AWS_REGION")?,
+            archive: Archive::from_env()?,
+            cache: Cache::from_env()?,
+            directory: Directory::from_env(&aws)?,
+            documents: Documents::from_env(&aws)?,
+            lanes: Lanes::from_env(&aws, ["EXPRESS_URL", "STANDARD_URL", "BULK_URL"])?,
+            ledger: Ledger::from_env(&aws)?,
+        })
+    }
+}
+
+/// Every route, and the description of them that clients read.
+pub fn router(context: Arc<Context>) -> (Router, utoipa::openapi::OpenApi) {
+    let (router, document) = routes(context).split_for_parts();
+    let served = Arc::new(document.clone());
+    let router = router
+        .route("/v1/openapi.json", axum::routing::get(move || async move { axum::Json((*served).clone()) }))
+        .fallback(|| async { Problem::of(Kind::NotFound) })
+        .method_not_allowed_fallback(|| async { Problem::of(Kind::MethodNotAllowed) });
+    (middleware::around(router), document)
+}
+
+fn routes(context: Arc<Context>) -> OpenApiRouter {
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .routes(routes!(submit::submit))
+        .routes(routes!(read::read))
+        .routes(routes!(health::shallow))
+        .routes(routes!(health::deep))
+        .routes(routes!(problems::list))
+        .with_state(context)
+}

@@ -1,0 +1,94 @@
+//! `GET /v1/summaries/{id}`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use sha2::{Digest, Sha256};
+use shared::{
+    job::{JobId, SummaryResource, TenantId},
+    problem::{Kind, Problem},
+    store::StoreError,
+};
+
+use crate::{Context, auth::Caller};
+
+/// Seconds after which an unfinished job is worth another look.
+pub(crate) const POLL_SECONDS: &str = "1";
+
+/// Read a summary
+///
+/// Poll this until `status` is `succeeded` or `failed`; `Retry-After` says when to come again,
+/// and with `If-None-Match` an unchanged job costs no body.
+#[utoipa::path(
+    get,
+    path = "/v1/summaries/{id}",
+    params(("id" = String, Path, description = "The id that the submission returned")),
+    responses(
+        (status = 200, description = "The job as it stands", body = SummaryResource, headers(("ETag"), ("Retry-After" = u32, description = "Seconds; only while unfinished"))),
+        (status = 304, description = "Unchanged since the `ETag` in `If-None-Match`"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such summary of yours", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn read(
+    State(context): State<Arc<Context>>,
+    Caller(tenant): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    // A malformed id and someone else's id get the same answer: neither teaches anything.
+    let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let found = find(&context, &tenant.id, &id).await?;
+    found.map_or_else(|| Err(Problem::of(Kind::NotFound)), |resource| Ok(respond(resource, &headers)))
+}
+
+/// Cache, then archive, then ledger. A job leaves the ledger only after it entered the archive,
+/// so after a miss in the ledger the archive is asked once more.
+async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
+    match context.cache.find(tenant, id).await {
+        Ok(Some(resource)) => return Ok(Some(resource)),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "reading without the cache"),
+    }
+    let archived = context.archive.find(tenant, id).await;
+    if let Ok(Some(resource)) = archived {
+        return Ok(Some(resource));
+    }
+    match context.ledger.find(id).await? {
+        Some(entry) if entry.tenant == *tenant => Ok(Some(entry.resource)),
+        Some(_) => Ok(None),
+        None if archived.is_err() => archived,
+        None => context.archive.find(tenant, id).await,
+    }
+}
+
+fn respond(resource: SummaryResource, headers: &HeaderMap) -> Response {
+    let tag = entity_tag(&resource);
+    let unfinished = !resource.status.is_final();
+    let unchanged = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|tags| {
+        tags.split(',').any(|candidate| candidate.trim().trim_start_matches("W/") == tag || candidate.trim() == "*")
+    });
+    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { Json(resource).into_response() };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    if unfinished {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(POLL_SECONDS));
+    }
+    response
+}
+
+/// Changes whenever the resource can: with its status, its end and its attempts.
+fn entity_tag(resource: &SummaryResource) -> String {
+    let state = format!("{} {} {:?} {}", resource.id, resource.status.as_str(), resource.finished_at, resource.attempts.len());
+    let hash = Sha256::digest(state);
+    format!("\"{}\"", shared::job::hex(&hash[..12]))
+}

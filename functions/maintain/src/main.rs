@@ -1,0 +1,22 @@
+//! Keeps the database in shape: migrations on deploy, partitions on schedule.
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use maintain::{Context, Task};
+use shared::telemetry;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init("maintain");
+    let context = Arc::new(Context::try_from_env()?);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Task>| {
+        let context = Arc::clone(&context);
+        async move {
+            let report = maintain::handle(&context, event.payload).await;
+            telemetry::flush();
+            report
+        }
+    }))
+    .await
+}

@@ -1,0 +1,82 @@
+//! One dead letter: whose it is and what it died of.
+
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use serde::Deserialize;
+use shared::{
+    archive::{DeadLetter, Finished, RETENTION},
+    job::{self, JobError, JobId, Lane, Status, TenantId},
+    store::StoreError,
+};
+use time::OffsetDateTime;
+
+use crate::Context;
+
+/// A letter, and the job that it ends if that is known and unfinished.
+pub(crate) struct Parked {
+    pub(crate) letter: DeadLetter,
+    pub(crate) job: Option<Finished>,
+}
+
+/// What can be read of a message of any version.
+#[derive(Deserialize)]
+struct Address {
+    job: JobId,
+    tenant: TenantId,
+}
+
+pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Result<Parked, StoreError> {
+    let receives = message.attributes.as_ref().and_then(|attributes| attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount));
+    let receives = receives.and_then(|count| count.parse().ok()).unwrap_or_default();
+    let (message_id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
+    let address: Option<Address> = serde_json::from_str(&body).ok();
+    let unreadable = job::Message::from_body(&body).err().map(|error| error.to_string());
+    let entry = match &address {
+        Some(address) => context.ledger.find(&address.job).await?.filter(|entry| entry.tenant == address.tenant),
+        None => None,
+    };
+    let last = entry.as_ref().and_then(|entry| entry.resource.attempts.last()).map(|attempt| &attempt.error);
+    let error = cause(unreadable, last);
+    let now = OffsetDateTime::now_utc();
+    let body_key = context.documents.keep(lane, &message_id, body).await?;
+    let letter = DeadLetter {
+        message_id,
+        lane,
+        job: address.map(|address| (address.job, address.tenant)),
+        reason: error.code.clone(),
+        receives,
+        body_key,
+        parked_at: now,
+    };
+    let job = entry.map(|entry| {
+        let mut resource = entry.resource;
+        resource.status = Status::Failed;
+        resource.finished_at = Some(now);
+        resource.expires_at = Some(now + RETENTION);
+        resource.error = Some(error);
+        Finished { tenant: entry.tenant, resource }
+    });
+    Ok(Parked { letter, job })
+}
+
+fn cause(unreadable: Option<String>, last: Option<&JobError>) -> JobError {
+    if let Some(reason) = unreadable {
+        return JobError { code: "unreadable_message".into(), message: format!("The job could not be read by its worker ({reason}); submit it again.") };
+    }
+    let message = last.map_or("The worker ended without a word each time; submit it again.".to_owned(), |error| {
+        format!("Every try failed, at last with `{}`: {} Submit it again.", error.code, error.message)
+    });
+    JobError { code: "retries_exhausted".into(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_names_what_went_wrong_last() {
+        let last = JobError { code: "worker_panicked".into(), message: "The worker failed.".into() };
+        assert_eq!(cause(Some("version 9".into()), Some(&last)).code, "unreadable_message");
+        assert!(cause(None, Some(&last)).message.contains("worker_panicked"));
+        assert_eq!(cause(None, None).code, "retries_exhausted");
+    }
+}

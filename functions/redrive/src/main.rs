@@ -1,0 +1,22 @@
+//! Empties the dead-letter queues, on schedule and on demand.
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use redrive::Context;
+use shared::telemetry;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init("redrive");
+    let context = Arc::new(Context::try_from_env().await?);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
+        let context = Arc::clone(&context);
+        async move {
+            let report = redrive::handle(&context, event.context.deadline()).await;
+            telemetry::flush();
+            Ok::<_, Error>(report?)
+        }
+    }))
+    .await
+}

@@ -1,0 +1,51 @@
+//! The SQS worker: takes a batch of jobs, summarises them in parallel, makes the results last.
+
+mod worker;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use shared::{
+    archive::Archive,
+    batch,
+    cache::Cache,
+    config::{self, ConfigError},
+    documents::Documents,
+    lanes::Queue,
+    ledger::Ledger,
+};
+use tokio::time::Instant;
+
+use worker::Summarizer;
+
+/// What every batch needs; made once per cold start.
+pub struct Context {
+    queue: Queue,
+    worker: Arc<Summarizer>,
+}
+
+impl Context {
+    /// Reads the environment that the template sets. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// If a variable is missing or wrong.
+    pub async fn try_from_env() -> Result<Self, ConfigError> {
+        let aws = config::aws().await;
+        let worker = Summarizer {
+            archive: Archive::from_env()?,
+            cache: Cache::from_env()?,
+            documents: Documents::from_env(&aws)?,
+            ledger: Ledger::from_env(&aws)?,
+        };
+        Ok(Self { queue: Queue::from_env(&aws, "LANE_URL")?, worker: Arc::new(worker) })
+    }
+}
+
+/// Works through one batch. `deadline` is when Lambda ends the invocation.
+pub async fn handle(context: &Context, event: SqsEvent, deadline: SystemTime) -> SqsBatchResponse {
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+    Box::pin(batch::process(&context.worker, &context.queue, event, Instant::now() + left)).await
+}

@@ -1,0 +1,22 @@
+//! The worker behind a lane; the same binary is deployed once per lane.
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use shared::telemetry;
+use summarize::Context;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init("summarize");
+    let context = Arc::new(Context::try_from_env().await?);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
+        let context = Arc::clone(&context);
+        async move {
+            let response = summarize::handle(&context, event.payload, event.context.deadline()).await;
+            telemetry::flush();
+            Ok::<_, Error>(response)
+        }
+    }))
+    .await
+}

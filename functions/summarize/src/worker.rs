@@ -1,0 +1,162 @@
+//! One job: fetch the text, summarise it, report.
+
+use std::sync::Arc;
+
+use shared::{
+    archive::{Archive, Finished, RETENTION},
+    batch::{Delivery, Outcome, Worker},
+    cache::{self, Cache},
+    documents::Documents,
+    job::{
+        Attempt, Document, Format, Include, JobError, JobId, Links, Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource,
+        SummaryResult, TenantId,
+    },
+    ledger::Ledger,
+    store::StoreError,
+    summarizer::{self, NoSentence, Summary},
+    telemetry::metric,
+};
+use time::OffsetDateTime;
+
+pub(crate) struct Summarizer {
+    pub(crate) archive: Archive,
+    pub(crate) cache: Cache,
+    pub(crate) documents: Documents,
+    pub(crate) ledger: Ledger,
+}
+
+pub(crate) struct Done {
+    summary: Summary,
+    started_at: OffsetDateTime,
+}
+
+impl Worker for Summarizer {
+    type Done = Done;
+
+    async fn work(self: Arc<Self>, delivery: Delivery) -> Outcome<Done> {
+        let Message::Summarize(job) = delivery.message;
+        let started_at = OffsetDateTime::now_utc();
+        if let Err(error) = self.cache.started(&[(&job.tenant, &job.job)], started_at).await {
+            tracing::warn!(%error, "a started job still shows as queued");
+        }
+        let text = match self.text(job.document).await {
+            Ok(text) => text,
+            Err(outcome) => return outcome,
+        };
+        let options = job.options;
+        let summary = tokio::task::spawn_blocking(move || summarize(&text, &options)).await;
+        match summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+            Ok(summary) => Outcome::Done(Done { summary, started_at }),
+            Err(NoSentence) => Outcome::Reject(error("no_sentence", "The text has no sentence to choose; send prose outside of code and tables.")),
+        }
+    }
+
+    async fn commit(&self, outcomes: Vec<(Delivery, Result<Done, JobError>)>) -> Result<(), StoreError> {
+        let finished_at = OffsetDateTime::now_utc();
+        let (mut finished, mut fingerprints) = (Vec::new(), Vec::new());
+        for (delivery, outcome) in outcomes {
+            let attempts = if delivery.receives > 1 { self.attempts(&delivery).await? } else { Vec::new() };
+            let Message::Summarize(job) = delivery.message;
+            fingerprints.push(outcome.is_ok().then(|| job.fingerprint.clone()));
+            finished.push(Finished { tenant: job.tenant.clone(), resource: resource(job, outcome, attempts, finished_at) });
+        }
+        let entered = self.archive.finish(&finished).await?;
+        let (new, known): (Vec<_>, Vec<_>) =
+            finished.iter().zip(&fingerprints).partition(|(job, _)| entered.contains(&job.resource.id.uuid()));
+        let outcomes: Vec<_> = new
+            .iter()
+            .map(|(job, fingerprint)| cache::Outcome { tenant: &job.tenant, resource: &job.resource, fingerprint: fingerprint.as_deref() })
+            .collect();
+        let known: Vec<_> = known.iter().map(|(job, _)| (&job.tenant, &job.resource.id)).collect();
+        let ids: Vec<_> = finished.iter().map(|job| job.resource.id.clone()).collect();
+        let kept = tokio::join!(self.cache.finished(&outcomes), self.cache.forget(&known), self.ledger.strike(&ids));
+        for error in [kept.0, kept.1, kept.2].into_iter().filter_map(Result::err) {
+            // The archive has the truth; what lags behind expires.
+            tracing::warn!(store = error.store.as_str(), %error, "a finished batch is not tidied up");
+        }
+        new.iter().for_each(|(job, _)| account(&job.resource));
+        Ok(())
+    }
+
+    async fn retrying(&self, retries: &[(Delivery, JobError)]) {
+        let at = OffsetDateTime::now_utc();
+        let (mut attempts, mut waiting): (Vec<(JobId, Attempt)>, Vec<(&TenantId, &JobId)>) = (Vec::new(), Vec::new());
+        for (Delivery { message: Message::Summarize(job), receives, .. }, error) in retries {
+            tracing::warn!(job = %job.job, tenant = %job.tenant, receives, code = error.code, "to be tried again");
+            metrics::counter!(metric::RETRIED, "lane" => job.lane.as_str()).increment(1);
+            attempts.push((job.job.clone(), Attempt { number: *receives, at, error: error.clone() }));
+            waiting.push((&job.tenant, &job.job));
+        }
+        let noted = tokio::join!(self.ledger.record(&attempts), self.cache.waiting(&waiting));
+        for error in [noted.0, noted.1].into_iter().filter_map(Result::err) {
+            tracing::warn!(store = error.store.as_str(), %error, "an attempt is not on record");
+        }
+    }
+}
+
+impl Summarizer {
+    async fn text(&self, document: Document) -> Result<String, Outcome<Done>> {
+        let key = match document {
+            Document::Inline(text) => return Ok(text),
+            Document::Stored(key) => key,
+        };
+        match self.documents.fetch(&key).await {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => Err(Outcome::Reject(error("document_missing", "The stored document is gone; submit it again."))),
+            Err(cause) => {
+                tracing::warn!(%cause, "a document was not fetched");
+                Err(Outcome::Retry(error("document_unavailable", "The stored document could not be read; it will be tried again.")))
+            }
+        }
+    }
+
+    async fn attempts(&self, delivery: &Delivery) -> Result<Vec<Attempt>, StoreError> {
+        let Message::Summarize(job) = &delivery.message;
+        Ok(self.ledger.find(&job.job).await?.map(|entry| entry.resource.attempts).unwrap_or_default())
+    }
+}
+
+fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSentence> {
+    let options = summarizer::Options {
+        budget: options.length,
+        sort: options.sort,
+        language: Some(options.language.as_str()).filter(|tag| *tag != "auto"),
+        markdown: options.format == Format::Markdown,
+        keywords: options.include.contains(&Include::Keywords),
+        scores: options.include.contains(&Include::Scores),
+    };
+    summarizer::summarize(text, &options)
+}
+
+fn resource(job: SummarizeMessage, outcome: Result<Done, JobError>, attempts: Vec<Attempt>, finished_at: OffsetDateTime) -> SummaryResource {
+    let (done, failure) = outcome.map_or_else(|error| (None, Some(error)), |done| (Some(done), None));
+    SummaryResource {
+        status: if failure.is_none() { Status::Succeeded } else { Status::Failed },
+        lane: job.lane,
+        region: std::env::var("AWS_REGION").unwrap_or_default(),
+        created_at: job.created_at,
+        started_at: done.as_ref().map(|done| done.started_at),
+        finished_at: Some(finished_at),
+        expires_at: Some(finished_at + RETENTION),
+        request: job.options,
+        result: done.map(|done| SummaryResult { summary: done.summary, method: Method::Extractive, degraded: false }),
+        error: failure,
+        attempts,
+        links: Links::of(&job.job),
+        id: job.job,
+    }
+}
+
+fn account(resource: &SummaryResource) {
+    let (lane, status) = (resource.lane.as_str(), resource.status.as_str());
+    metrics::counter!(metric::FINISHED, "lane" => lane, "status" => status).increment(1);
+    if let Some(finished_at) = resource.finished_at {
+        let milliseconds = (finished_at - resource.created_at).as_seconds_f64() * 1000.0;
+        metrics::histogram!(metric::TIME_TO_DONE, "lane" => lane).record(milliseconds);
+        tracing::info!(job = %resource.id, lane, status, milliseconds, "finished");
+    }
+}
+
+fn error(code: &str, message: &str) -> JobError {
+    JobError { code: code.to_owned(), message: message.to_owned() }
+}

@@ -1,0 +1,85 @@
+//! Finished jobs, usage and dead letters: Postgres.
+//!
+//! Every unit of work is one explicit transaction and no statement is kept prepared, so that a
+//! transaction pooler (RDS Proxy, `PgBouncer`) may hand each transaction to another backend.
+
+mod partitions;
+mod summaries;
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{
+    config::{self, ConfigError},
+    store::{Store, StoreError},
+};
+
+pub use partitions::{Partition, Upkeep, plan_partitions};
+pub use summaries::{DeadLetter, Finished, RETENTION};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Longest wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The database.
+#[derive(Clone)]
+pub struct Archive {
+    pool: PgPool,
+}
+
+impl Archive {
+    /// The archive at `DATABASE_URL`. Connects when first used; one connection per environment.
+    ///
+    /// # Errors
+    /// If the variable is not set or no Postgres URL.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        const NAME: &str = "DATABASE_URL";
+        let options = PgConnectOptions::from_str(&config::required(NAME)?)
+            .map_err(|_| ConfigError::Invalid { name: NAME, expected: "a URL like postgres://user@host:5432/database" })?;
+        Ok(Self::connect(options))
+    }
+
+    /// The archive behind these options.
+    pub fn connect(options: PgConnectOptions) -> Self {
+        // A pooler forgets statements between transactions: keep none on this side either.
+        let options = options.application_name("summarease");
+        let pool = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(PATIENCE);
+        Self { pool: pool.connect_lazy_with(options) }
+    }
+
+    /// Brings the schema up to date; to be run against the database itself, not a pooler.
+    ///
+    /// # Errors
+    /// If the database does not answer or refuses a migration.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        MIGRATIONS.run(&self.pool).await.map_err(StoreError::because(Store::Archive, "migrate the schema"))
+    }
+
+    /// The version of the newest migration in this build.
+    pub fn newest_migration() -> i64 {
+        MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+    }
+
+    /// Whether Postgres answers.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut transaction = self.begin("answer").await?;
+        sqlx::query("SELECT 1").persistent(false).execute(&mut *transaction).await.map_err(failed("answer"))?;
+        transaction.commit().await.map_err(failed("answer"))
+    }
+
+    async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
+        self.pool.begin().await.map_err(failed(operation))
+    }
+}
+
+fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    StoreError::because(Store::Archive, operation)
+}

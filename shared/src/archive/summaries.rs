@@ -1,0 +1,142 @@
+//! Writing finished jobs once, and finding them.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use sqlx::{Row, types::Json};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{Archive, failed};
+use crate::{
+    job::{JobId, Lane, RegionTag, SummaryResource, TenantId},
+    store::{BoxError, Store, StoreError},
+};
+
+/// How long a finished summary can be read.
+pub const RETENTION: Duration = Duration::days(30);
+
+/// A job that reached its final status.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    pub tenant: TenantId,
+    pub resource: SummaryResource,
+}
+
+/// A message that was taken from a dead-letter queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub message_id: String,
+    pub lane: Lane,
+    pub job: Option<(JobId, TenantId)>,
+    pub reason: String,
+    pub receives: i32,
+    /// Where the body is kept in the documents bucket.
+    pub body_key: String,
+    pub parked_at: OffsetDateTime,
+}
+
+/// New jobs enter, known ones stay as they are, and only new ones count as usage: a second
+/// delivery changes nothing.
+const FINISH: &str = "
+WITH arrived AS (
+    SELECT * FROM jsonb_to_recordset($1) AS row(
+        id uuid, tenant text, region text, status text, lane text, created_at timestamptz, started_at timestamptz,
+        finished_at timestamptz, expires_at timestamptz, request jsonb, result jsonb, error jsonb, attempts jsonb)
+), entered AS (
+    INSERT INTO summaries
+    SELECT id, tenant, region, status, lane, created_at, started_at, finished_at, expires_at,
+           request, nullif(result, 'null'), nullif(error, 'null'), attempts
+    FROM arrived ORDER BY id
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, tenant, status, finished_at, result
+), counted AS (
+    INSERT INTO usage_daily AS usage
+    SELECT tenant, (finished_at AT TIME ZONE 'UTC')::date, count(*) FILTER (WHERE status = 'succeeded'),
+           count(*) FILTER (WHERE status = 'failed'), coalesce(sum((result #>> '{input,characters}')::bigint), 0)
+    FROM entered GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (tenant, day) DO UPDATE SET
+        succeeded = usage.succeeded + excluded.succeeded,
+        failed = usage.failed + excluded.failed,
+        input_characters = usage.input_characters + excluded.input_characters
+)
+SELECT id FROM entered";
+
+const PARK: &str = "
+INSERT INTO dead_letters (message_id, lane, job_id, tenant, reason, receives, body_key, parked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (message_id) DO NOTHING";
+
+impl Archive {
+    /// Enters finished jobs in one transaction; returns those that were not there before.
+    ///
+    /// # Errors
+    /// If the database does not answer; then none is entered.
+    pub async fn finish(&self, jobs: &[Finished]) -> Result<HashSet<Uuid>, StoreError> {
+        self.finish_and_park(jobs, &[]).await
+    }
+
+    /// The same, together with the dead letters the jobs died of.
+    ///
+    /// # Errors
+    /// If the database does not answer; then nothing is entered.
+    pub async fn finish_and_park(&self, jobs: &[Finished], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
+        const OPERATION: &str = "enter finished jobs";
+        let rows = jobs.iter().map(row).collect::<Result<Vec<_>, _>>().map_err(StoreError::because(Store::Archive, OPERATION))?;
+        let mut transaction = self.begin(OPERATION).await?;
+        let entered =
+            sqlx::query(FINISH).bind(Json(rows)).persistent(false).fetch_all(&mut *transaction).await.map_err(failed(OPERATION))?;
+        for letter in letters {
+            let (job, tenant) = letter.job.as_ref().map(|(job, tenant)| (job.uuid(), tenant.as_str())).unzip();
+            sqlx::query(PARK)
+                .bind(&letter.message_id)
+                .bind(letter.lane.as_str())
+                .bind(job)
+                .bind(tenant)
+                .bind(&letter.reason)
+                .bind(letter.receives)
+                .bind(&letter.body_key)
+                .bind(letter.parked_at)
+                .persistent(false)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed(OPERATION))?;
+        }
+        transaction.commit().await.map_err(failed(OPERATION))?;
+        Ok(entered.iter().map(|row| row.get("id")).collect())
+    }
+
+    /// A finished job of this tenant, unless it has expired.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
+        const OPERATION: &str = "find a finished job";
+        let mut transaction = self.begin(OPERATION).await?;
+        let row = sqlx::query("SELECT to_jsonb(s) AS resource FROM summaries s WHERE id = $1 AND tenant = $2 AND expires_at > now()")
+            .bind(id.uuid())
+            .bind(tenant.as_str())
+            .persistent(false)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed(OPERATION))?;
+        transaction.commit().await.map_err(failed(OPERATION))?;
+        let Some(row) = row else { return Ok(None) };
+        let resource = resource(row.get("resource"), id).map_err(StoreError::because(Store::Archive, OPERATION))?;
+        Ok(Some(resource).filter(|resource| RegionTag::from_region(&resource.region) == *id.region()))
+    }
+}
+
+/// The row of a job: its resource, with the id as UUID and the tenant.
+fn row(job: &Finished) -> Result<Value, BoxError> {
+    let mut row = serde_json::to_value(&job.resource)?;
+    row["id"] = json!(job.resource.id.uuid().to_string());
+    row["tenant"] = json!(job.tenant.as_str());
+    Ok(row)
+}
+
+/// The way back. `jsonb` prints timestamps as RFC 3339.
+fn resource(mut row: Value, id: &JobId) -> Result<SummaryResource, BoxError> {
+    row["id"] = json!(id.to_string());
+    row["links"] = json!(crate::job::Links::of(id));
+    Ok(serde_json::from_value(row)?)
+}

@@ -1,0 +1,181 @@
+//! Results and progress close at hand: Valkey in cluster mode.
+//!
+//! The cache may lose everything at any time: callers carry on without it.
+
+mod keys;
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use redis::{AsyncCommands, Pipeline, RedisError, cluster::ClusterClient, cluster_async::ClusterConnection};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::sync::OnceCell;
+
+use crate::{
+    config::{self, ConfigError},
+    job::{JobId, Status, SummaryResource, TenantId},
+    store::{BoxError, Store, StoreError},
+};
+
+/// Longest wait for Valkey: it is there to save time.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A finished job on its way into the cache.
+pub struct Outcome<'a> {
+    pub tenant: &'a TenantId,
+    pub resource: &'a SummaryResource,
+    /// Where to keep it for the same text and options; `None` if it must not be reused.
+    pub fingerprint: Option<&'a str>,
+}
+
+/// The connection to Valkey, made when first used.
+pub struct Cache {
+    client: ClusterClient,
+    connection: OnceCell<ClusterConnection>,
+}
+
+impl Cache {
+    /// The cache at `VALKEY_URL`.
+    ///
+    /// # Errors
+    /// If the variable is not set or no `redis://` or `rediss://` URL.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        const NAME: &str = "VALKEY_URL";
+        let url = config::required(NAME)?;
+        let client = ClusterClient::builder([url]).connection_timeout(PATIENCE).response_timeout(PATIENCE).retries(1).build();
+        let client = client.map_err(|_| ConfigError::Invalid { name: NAME, expected: "a URL like rediss://host:6379" })?;
+        Ok(Self { client, connection: OnceCell::new() })
+    }
+
+    async fn connection(&self) -> Result<ClusterConnection, RedisError> {
+        self.connection.get_or_try_init(|| self.client.get_async_connection()).await.cloned()
+    }
+
+    /// The finished job of the same tenant with the same text and options.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn reuse(&self, tenant: &TenantId, fingerprint: &str) -> Result<Option<SummaryResource>, StoreError> {
+        const OPERATION: &str = "look for a result";
+        let read = async {
+            let found: Option<String> = self.connection().await?.get(keys::result(tenant, fingerprint)).await?;
+            Ok(found.map(|json| serde_json::from_str(&json)).transpose()?)
+        };
+        read.await.map_err(failed(OPERATION))
+    }
+
+    /// What is known of a job: as queued, as running, or finished.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
+        let read = async {
+            let asked = [keys::summary(tenant, id), keys::started(tenant, id)];
+            let (summary, started): (Option<String>, Option<String>) = self.connection().await?.mget(&asked).await?;
+            let Some(summary) = summary else { return Ok(None) };
+            let mut resource: SummaryResource = serde_json::from_str(&summary)?;
+            if let (Status::Queued, Some(started)) = (resource.status, started) {
+                resource.status = Status::Running;
+                resource.started_at = Some(OffsetDateTime::parse(&started, &Rfc3339)?);
+            }
+            Ok(Some(resource))
+        };
+        read.await.map_err(failed("find a job"))
+    }
+
+    /// Remembers a job that was just queued, unless a worker was faster.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn queued(&self, tenant: &TenantId, resource: &SummaryResource) -> Result<(), StoreError> {
+        let mut pipeline = redis::pipe();
+        let json = serde_json::to_string(resource).map_err(StoreError::because(Store::Cache, "write a job"))?;
+        let key = keys::summary(tenant, &resource.id);
+        pipeline.cmd("SET").arg(key).arg(json).arg("NX").arg("EX").arg(keys::SUMMARY_SECONDS).ignore();
+        self.send(vec![pipeline]).await.map_err(failed("remember a queued job"))
+    }
+
+    /// Marks jobs as taken by a worker.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn started(&self, jobs: &[(&TenantId, &JobId)], at: OffsetDateTime) -> Result<(), StoreError> {
+        const OPERATION: &str = "mark jobs as started";
+        let at = at.format(&Rfc3339).map_err(StoreError::because(Store::Cache, OPERATION))?;
+        let pipelines = jobs.iter().map(|(tenant, id)| {
+            let mut pipeline = redis::pipe();
+            pipeline.set_ex(keys::started(tenant, id), &at, keys::STARTED_SECONDS).ignore();
+            pipeline
+        });
+        self.send(pipelines.collect()).await.map_err(failed(OPERATION))
+    }
+
+    /// Takes the marks back: the jobs wait again.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn waiting(&self, jobs: &[(&TenantId, &JobId)]) -> Result<(), StoreError> {
+        let pipelines = jobs.iter().map(|(tenant, id)| {
+            let mut pipeline = redis::pipe();
+            pipeline.del(keys::started(tenant, id)).ignore();
+            pipeline
+        });
+        self.send(pipelines.collect()).await.map_err(failed("mark jobs as waiting"))
+    }
+
+    /// Keeps finished jobs, for who asks for them and for who submits the same again.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn finished(&self, outcomes: &[Outcome<'_>]) -> Result<(), StoreError> {
+        const OPERATION: &str = "keep finished jobs";
+        let pipelines = outcomes.iter().map(|outcome| {
+            let json = serde_json::to_string(outcome.resource)?;
+            let mut pipeline = redis::pipe();
+            pipeline.set_ex(keys::summary(outcome.tenant, &outcome.resource.id), &json, keys::SUMMARY_SECONDS).ignore();
+            if let Some(fingerprint) = outcome.fingerprint {
+                pipeline.set_ex(keys::result(outcome.tenant, fingerprint), &json, keys::RESULT_SECONDS).ignore();
+            }
+            Ok(pipeline)
+        });
+        let pipelines = pipelines.collect::<Result<_, serde_json::Error>>().map_err(StoreError::because(Store::Cache, OPERATION))?;
+        self.send(pipelines).await.map_err(failed(OPERATION))
+    }
+
+    /// Forgets what it knows of these jobs: the archive knows better.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn forget(&self, jobs: &[(&TenantId, &JobId)]) -> Result<(), StoreError> {
+        let pipelines = jobs.iter().map(|(tenant, id)| {
+            let mut pipeline = redis::pipe();
+            pipeline.del(keys::summary(tenant, id)).ignore();
+            pipeline
+        });
+        self.send(pipelines.collect()).await.map_err(failed("forget jobs"))
+    }
+
+    /// Sends one pipeline per tenant slot, all at once over one connection.
+    async fn send(&self, pipelines: Vec<Pipeline>) -> Result<(), BoxError> {
+        let connection = self.connection().await?;
+        try_join_all(pipelines.iter().map(|pipeline| {
+            let mut connection = connection.clone();
+            async move { pipeline.exec_async(&mut connection).await }
+        }))
+        .await?;
+        Ok(())
+    }
+
+    /// Whether Valkey answers.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let ping = async { Ok(self.connection().await?.exists::<_, ()>("{ping}").await?) };
+        ping.await.map_err(failed("answer"))
+    }
+}
+
+fn failed(operation: &'static str) -> impl FnOnce(BoxError) -> StoreError {
+    StoreError::because(Store::Cache, operation)
+}

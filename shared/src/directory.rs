@@ -1,0 +1,111 @@
+//! Who holds which API key: DynamoDB, behind a short-lived cache in the process.
+//!
+//! Table: partition key `id` (string). A key is stored as `key#<SHA-256 of the key, hex>` with
+//! `tenant` and `plan`; the key itself is never stored.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use moka::future::Cache;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::{self, ConfigError},
+    job::{Plan, TenantId, hex},
+    store::{BoxError, Store, StoreError},
+};
+
+/// A revoked key works this much longer in processes that have seen it.
+const REMEMBERED: Duration = Duration::from_secs(60);
+const REMEMBERED_KEYS: u64 = 10_000;
+
+/// Who is asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub plan: Plan,
+}
+
+/// The table of tenants and keys.
+pub struct Directory {
+    client: Client,
+    table: String,
+    known: Cache<String, Option<Tenant>>,
+}
+
+impl Directory {
+    /// The directory named by `DIRECTORY_TABLE`.
+    ///
+    /// # Errors
+    /// If the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::required("DIRECTORY_TABLE")?))
+    }
+
+    /// The directory in `table`.
+    pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
+        let known = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED).build();
+        Self { client: Client::new(aws), table, known }
+    }
+
+    /// The holder of `key`, if there is one. Asks DynamoDB at most once a minute per key.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn holder(&self, key: &SecretString) -> Result<Option<Tenant>, Arc<StoreError>> {
+        if key.expose_secret().len() > 200 {
+            return Ok(None);
+        }
+        let id = item_id(key);
+        self.known.try_get_with(id.clone(), self.look_up(id)).await
+    }
+
+    async fn look_up(&self, id: String) -> Result<Option<Tenant>, StoreError> {
+        const OPERATION: &str = "look up a key";
+        let reply = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(id))
+            .send()
+            .await
+            .map_err(StoreError::because(Store::Directory, OPERATION))?;
+        let Some(item) = reply.item else { return Ok(None) };
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        let read = || -> Result<Tenant, BoxError> {
+            Ok(Tenant { id: text("tenant").try_into()?, plan: serde_json::from_value(text("plan").into())? })
+        };
+        read().map(Some).map_err(StoreError::because(Store::Directory, OPERATION))
+    }
+
+    /// Lets `key` speak for `tenant`.
+    ///
+    /// # Errors
+    /// If DynamoDB does not take it.
+    pub async fn register(&self, key: &SecretString, tenant: &Tenant) -> Result<(), StoreError> {
+        let plan = serde_json::to_value(tenant.plan).ok().and_then(|plan| plan.as_str().map(str::to_owned)).unwrap_or_default();
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .item("id", AttributeValue::S(item_id(key)))
+            .item("tenant", AttributeValue::S(tenant.id.to_string()))
+            .item("plan", AttributeValue::S(plan))
+            .send()
+            .await
+            .map_err(StoreError::because(Store::Directory, "register a key"))?;
+        Ok(())
+    }
+
+    /// Whether DynamoDB answers for this table.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.look_up("ping".to_owned()).await.map(drop)
+    }
+}
+
+fn item_id(key: &SecretString) -> String {
+    format!("key#{}", hex(&Sha256::digest(key.expose_secret())))
+}

@@ -1,0 +1,86 @@
+//! Texts too large for a message, and dead letters: S3.
+//!
+//! Keys: `documents/<tenant>/<job id>` and `dead-letters/<lane>/<message id>`. The bucket's
+//! lifecycle rules delete both; nothing here does.
+
+use aws_sdk_s3::{
+    Client,
+    error::SdkError,
+    operation::get_object::GetObjectError,
+    primitives::ByteStream,
+};
+
+use crate::{
+    config::{self, ConfigError},
+    job::{JobId, Lane, TenantId},
+    store::{Store, StoreError},
+};
+
+/// The documents bucket.
+pub struct Documents {
+    client: Client,
+    bucket: String,
+}
+
+impl Documents {
+    /// The bucket named by `DOCUMENTS_BUCKET`.
+    ///
+    /// # Errors
+    /// If the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self { client: Client::new(aws), bucket: config::required("DOCUMENTS_BUCKET")? })
+    }
+
+    /// Stores the text of a job; returns its key.
+    ///
+    /// # Errors
+    /// If S3 does not take it.
+    pub async fn store(&self, tenant: &TenantId, job: &JobId, text: String) -> Result<String, StoreError> {
+        self.put(format!("documents/{tenant}/{job}"), text, "text/plain; charset=utf-8", "store a document").await
+    }
+
+    /// Keeps the body of a dead letter; returns its key.
+    ///
+    /// # Errors
+    /// If S3 does not take it.
+    pub async fn keep(&self, lane: Lane, message_id: &str, body: String) -> Result<String, StoreError> {
+        self.put(format!("dead-letters/{lane}/{message_id}"), body, "application/json", "keep a dead letter").await
+    }
+
+    async fn put(&self, key: String, body: String, mime: &str, operation: &'static str) -> Result<String, StoreError> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(&key)
+            .content_type(mime)
+            .body(ByteStream::from(body.into_bytes()))
+            .send()
+            .await
+            .map_err(StoreError::because(Store::Documents, operation))?;
+        Ok(key)
+    }
+
+    /// The text under `key`; `None` if nothing is there.
+    ///
+    /// # Errors
+    /// If S3 does not answer.
+    pub async fn fetch(&self, key: &str) -> Result<Option<String>, StoreError> {
+        const OPERATION: &str = "fetch a document";
+        let reply = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let object = match reply.map_err(SdkError::into_service_error) {
+            Err(GetObjectError::NoSuchKey(_)) => return Ok(None),
+            other => other.map_err(StoreError::because(Store::Documents, OPERATION))?,
+        };
+        let bytes = object.body.collect().await.map_err(StoreError::because(Store::Documents, OPERATION))?;
+        String::from_utf8(bytes.to_vec()).map(Some).map_err(StoreError::because(Store::Documents, OPERATION))
+    }
+
+    /// Whether S3 answers for this bucket.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let reply = self.client.head_bucket().bucket(&self.bucket).send().await;
+        reply.map(drop).map_err(StoreError::because(Store::Documents, "answer"))
+    }
+}

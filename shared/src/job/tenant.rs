@@ -1,0 +1,54 @@
+//! Who asks: tenants and their plans.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A tenant's name: 1–40 of `a-z`, `0-9` and `-`. Safe inside cache keys, queue groups and logs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TenantId(String);
+
+/// The text is not a tenant's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a tenant is named with 1 to 40 characters of a-z, 0-9 and -")]
+pub struct InvalidTenant;
+
+impl TenantId {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for TenantId {
+    type Error = InvalidTenant;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let named = (1..=40).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        named.then_some(Self(text)).ok_or(InvalidTenant)
+    }
+}
+
+impl From<TenantId> for String {
+    fn from(tenant: TenantId) -> Self {
+        tenant.0
+    }
+}
+
+/// What a tenant has paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    /// May ask for every priority but express.
+    Free,
+    /// May ask for every priority.
+    Pro,
+}

@@ -1,0 +1,126 @@
+//! The queues: SQS.
+
+use aws_sdk_sqs::{
+    Client,
+    types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName},
+};
+
+use crate::{
+    config::{self, ConfigError},
+    job::{Lane, TenantId},
+    store::{Store, StoreError},
+};
+
+/// One queue.
+#[derive(Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+/// The three queues that jobs enter by.
+pub struct Lanes {
+    express: Queue,
+    standard: Queue,
+    bulk: Queue,
+}
+
+impl Lanes {
+    /// The lanes, or with `DEAD_LETTER_` their dead-letter queues: `<prefix>EXPRESS_URL` and so on.
+    ///
+    /// # Errors
+    /// If one of the variables is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig, names: [&'static str; 3]) -> Result<Self, ConfigError> {
+        let [express, standard, bulk] = names;
+        Ok(Self {
+            express: Queue::from_env(aws, express)?,
+            standard: Queue::from_env(aws, standard)?,
+            bulk: Queue::from_env(aws, bulk)?,
+        })
+    }
+
+    /// The queue of a lane.
+    pub const fn of(&self, lane: Lane) -> &Queue {
+        match lane {
+            Lane::Express => &self.express,
+            Lane::Standard => &self.standard,
+            Lane::Bulk => &self.bulk,
+        }
+    }
+}
+
+impl Queue {
+    /// The queue whose URL is in the variable `name`.
+    ///
+    /// # Errors
+    /// If the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig, name: &'static str) -> Result<Self, ConfigError> {
+        Ok(Self { client: Client::new(aws), url: config::required(name)? })
+    }
+
+    /// Sends a message; the tenant is its group, so that one tenant's flood delays only itself (fair queues).
+    ///
+    /// # Errors
+    /// If SQS does not take it.
+    pub async fn send(&self, tenant: &TenantId, body: String) -> Result<(), StoreError> {
+        let request = self.client.send_message().queue_url(&self.url).message_group_id(tenant.as_str()).message_body(body);
+        request.send().await.map(drop).map_err(StoreError::because(Store::Lanes, "send a message"))
+    }
+
+    /// Makes received messages visible again after the given seconds, by receipt handle.
+    ///
+    /// # Errors
+    /// If SQS does not answer. Single messages that it no longer knows are passed over.
+    pub async fn delay(&self, messages: &[(String, i32)]) -> Result<(), StoreError> {
+        const OPERATION: &str = "change the visibility of messages";
+        for chunk in messages.chunks(10) {
+            let mut request = self.client.change_message_visibility_batch().queue_url(&self.url);
+            for (index, (receipt, seconds)) in chunk.iter().enumerate() {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(*seconds)
+                    .build();
+                request = request.entries(entry.map_err(StoreError::because(Store::Lanes, OPERATION))?);
+            }
+            request.send().await.map_err(StoreError::because(Store::Lanes, OPERATION))?;
+        }
+        Ok(())
+    }
+
+    /// Up to ten messages, without waiting, with their receive count.
+    ///
+    /// # Errors
+    /// If SQS does not answer.
+    pub async fn receive(&self) -> Result<Vec<Message>, StoreError> {
+        let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10).wait_time_seconds(1);
+        let request = request.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
+        let reply = request.send().await.map_err(StoreError::because(Store::Lanes, "receive messages"))?;
+        Ok(reply.messages.unwrap_or_default())
+    }
+
+    /// Deletes received messages, at most ten, by receipt handle.
+    ///
+    /// # Errors
+    /// If SQS does not take one of them.
+    pub async fn delete(&self, receipts: &[String]) -> Result<(), StoreError> {
+        const OPERATION: &str = "delete messages";
+        let mut request = self.client.delete_message_batch().queue_url(&self.url);
+        for (index, receipt) in receipts.iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(receipt).build();
+            request = request.entries(entry.map_err(StoreError::because(Store::Lanes, OPERATION))?);
+        }
+        let reply = request.send().await.map_err(StoreError::because(Store::Lanes, OPERATION))?;
+        let left = reply.failed.len();
+        if left == 0 { Ok(()) } else { Err(StoreError::new(Store::Lanes, OPERATION, format!("{left} stayed"))) }
+    }
+
+    /// Whether SQS answers for this queue.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(QueueAttributeName::QueueArn);
+        request.send().await.map(drop).map_err(StoreError::because(Store::Lanes, "answer"))
+    }
+}

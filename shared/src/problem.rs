@@ -1,0 +1,180 @@
+//! The one mapping from what went wrong to a problem document (RFC 9457).
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    job::{InvalidField, SubmissionError},
+    store::StoreError,
+};
+
+/// Every kind of problem the API answers with. The names are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    MalformedBody,
+    Unauthorized,
+    NotFound,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    InvalidRequest,
+    Internal,
+    Unavailable,
+}
+
+impl Kind {
+    /// All kinds, by status.
+    pub const ALL: [Self; 9] = [
+        Self::MalformedBody,
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidRequest,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    /// Status, name, title, and what the client does next.
+    const fn row(self) -> (StatusCode, &'static str, &'static str, &'static str) {
+        match self {
+            Self::MalformedBody => (StatusCode::BAD_REQUEST, "malformed-body", "The body is not JSON", "Send one JSON object in UTF-8."),
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "No valid API key",
+                "Send your key as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
+            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Nothing is here", "Check the path and the id; finished summaries are deleted when they expire."),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The path has no such method", "See the `Allow` header."),
+            Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large", "Split the document."),
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "The body is not declared as JSON",
+                "Send `Content-Type: application/json`.",
+            ),
+            Self::InvalidRequest => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid-request",
+                "Some fields are not as documented",
+                "See `errors`; correct each field named there.",
+            ),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service made a mistake", "Try again; if it stays, report the `X-Request-Id` header."),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "A part of the service is not answering",
+                "Nothing was accepted; try again after `Retry-After` seconds.",
+            ),
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> StatusCode {
+        self.row().0
+    }
+
+    /// The stable type URI, relative to the API: it leads to the page that lists all problems.
+    pub fn uri(self) -> String {
+        format!("/v1/problems#{}", self.row().1)
+    }
+}
+
+/// A problem document, `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// Stable URI reference of the kind of problem; `GET /v1/problems` lists them all.
+    #[serde(rename = "type")]
+    #[schema(examples("/v1/problems#invalid-request"))]
+    pub uri: String,
+    /// What kind of problem it is.
+    pub title: String,
+    /// The HTTP status.
+    #[schema(examples(422))]
+    pub status: u16,
+    /// What happened this time and what to do next.
+    pub detail: String,
+    /// The fields that cannot stand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<InvalidField>,
+}
+
+impl Problem {
+    /// A problem of `kind` with what every problem of that kind says.
+    pub fn of(kind: Kind) -> Self {
+        let (status, _, title, next) = kind.row();
+        Self {
+            uri: kind.uri(),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: next.to_owned(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// A problem of `kind` that says what happened this time.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..Self::of(kind) }
+    }
+}
+
+impl From<SubmissionError> for Problem {
+    fn from(error: SubmissionError) -> Self {
+        match error {
+            SubmissionError::Malformed(detail) => Self::new(Kind::MalformedBody, detail),
+            SubmissionError::Invalid(errors) => Self { errors, ..Self::of(Kind::InvalidRequest) },
+        }
+    }
+}
+
+/// Logs the cause, tells the client no more than that it was not its fault.
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
+        tracing::error!(store = error.store.as_str(), %error, "a store failed a request");
+        Self::of(Kind::Unavailable)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // Strings, a number and a list of strings always become JSON.
+        let mut response = (status, Body::from(serde_json::to_vec(&self).unwrap_or_default())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_listed_once_and_says_what_to_do() {
+        let page: Vec<Problem> = Kind::ALL.into_iter().map(Problem::of).collect();
+        insta::assert_json_snapshot!(page);
+        let mut uris: Vec<_> = page.iter().map(|problem| &problem.uri).collect();
+        uris.dedup();
+        assert_eq!(uris.len(), Kind::ALL.len());
+    }
+}

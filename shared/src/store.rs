@@ -1,0 +1,74 @@
+//! The one error of every adapter: which store, doing what, and why.
+
+use std::{error::Error, fmt};
+
+/// A cause of any type.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A store the service leans on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Store {
+    /// Postgres.
+    Archive,
+    /// Valkey.
+    Cache,
+    /// DynamoDB, API keys.
+    Directory,
+    /// S3.
+    Documents,
+    /// SQS.
+    Lanes,
+    /// DynamoDB, unfinished jobs.
+    Ledger,
+}
+
+impl Store {
+    /// The name used in logs, metrics and the deep health check.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Cache => "cache",
+            Self::Directory => "directory",
+            Self::Documents => "documents",
+            Self::Lanes => "lanes",
+            Self::Ledger => "ledger",
+        }
+    }
+}
+
+/// A store did not do what it was asked.
+#[derive(Debug)]
+pub struct StoreError {
+    /// Which store.
+    pub store: Store,
+    /// What was asked, as in "put a job".
+    pub operation: &'static str,
+    source: BoxError,
+}
+
+impl StoreError {
+    /// Wraps the cause.
+    pub fn new(store: Store, operation: &'static str, source: impl Into<BoxError>) -> Self {
+        Self { store, operation, source: source.into() }
+    }
+
+    /// For `map_err`: wraps whatever cause comes.
+    pub fn because<E: Into<BoxError>>(store: Store, operation: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::new(store, operation, source)
+    }
+}
+
+/// The whole chain of causes. For logs only: it may name hosts.
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: could not {}", self.store.as_str(), self.operation)?;
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self.source.as_ref());
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for StoreError {}
