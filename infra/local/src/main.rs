@@ -1,1 +1,133 @@
-fn main() {}
+//! `cargo local`: SummarEase on this machine.
+
+mod commands;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use local::{Instance, bulk::Lengths, instance::DEFAULT_REGION, progress, supervisor};
+
+/// SummarEase on this machine: the whole cloud, without Docker, root or an account.
+#[derive(Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install, start, build, deploy, and summarise one real article.
+    Up {
+        /// AWS region to deploy; may be given more than once.
+        #[arg(long = "region", value_name = "REGION", default_value = DEFAULT_REGION)]
+        regions: Vec<String>,
+        /// Return when everything is ready and leave it running.
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Stop what `up --detach` left running.
+    Down,
+    /// What runs, and where.
+    Status,
+    /// The servers' and the functions' latest log lines.
+    Logs {
+        /// Lines per log.
+        #[arg(long, default_value_t = 40)]
+        lines: usize,
+    },
+    /// `export` lines for clients and for `cargo lambda watch`.
+    Env {
+        #[arg(long, default_value = DEFAULT_REGION)]
+        region: String,
+    },
+    /// `cargo lambda watch` against the running cloud.
+    Watch {
+        #[arg(long, default_value = DEFAULT_REGION)]
+        region: String,
+        /// Further arguments of `cargo lambda watch`.
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+    /// Build and deploy again to the running cloud.
+    Deploy {
+        /// AWS region; may be given more than once. Default: those that are deployed.
+        #[arg(long = "region", value_name = "REGION")]
+        regions: Vec<String>,
+    },
+    /// Invoke a deployed function with an event, such as `events/summarize/one.json`.
+    Invoke {
+        event: PathBuf,
+        #[arg(long, default_value = DEFAULT_REGION)]
+        region: String,
+    },
+    /// Run the engine on a file, or on `-` for standard input; no service is needed.
+    Summarize(Summarize),
+    #[command(hide = true)]
+    Supervise {
+        dir: PathBuf,
+        #[arg(long)]
+        detached: bool,
+    },
+}
+
+#[derive(Args)]
+struct Summarize {
+    /// The text, or `-`.
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    #[command(flatten)]
+    length: LengthFlags,
+    /// Print the whole result, not only the text.
+    #[arg(long)]
+    json: bool,
+    /// Read lines of {"id", "document", one length field} from standard input, write one result line each.
+    #[arg(long, conflicts_with_all = ["sentences", "words", "characters", "ratio", "json", "file"])]
+    jsonl: bool,
+    /// The text is Markdown.
+    #[arg(long)]
+    markdown: bool,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct LengthFlags {
+    #[arg(long)]
+    sentences: Option<u32>,
+    #[arg(long)]
+    words: Option<u32>,
+    #[arg(long)]
+    characters: Option<u32>,
+    #[arg(long)]
+    ratio: Option<f64>,
+}
+
+impl From<&LengthFlags> for Lengths {
+    fn from(flags: &LengthFlags) -> Self {
+        Self { sentences: flags.sentences, words: flags.words, characters: flags.characters, ratio: flags.ratio }
+    }
+}
+
+fn main() -> ExitCode {
+    let instance = Instance::default();
+    let outcome = match Arguments::parse().command {
+        Command::Up { regions, detach } => commands::up(&instance, regions, detach),
+        Command::Down => commands::down(&instance),
+        Command::Status => commands::status(&instance),
+        Command::Logs { lines } => commands::logs(&instance, lines),
+        Command::Env { region } => commands::env(&instance, &region),
+        Command::Watch { region, rest } => commands::watch(&instance, &region, &rest),
+        Command::Deploy { regions } => commands::deploy(&instance, regions),
+        Command::Invoke { event, region } => commands::invoke(&instance, &event, &region),
+        Command::Summarize(Summarize { jsonl: true, .. }) => commands::summarize_lines(),
+        Command::Summarize(Summarize { file, length, json, markdown, .. }) => commands::summarize(&file, Lengths::from(&length), json, markdown),
+        Command::Supervise { dir, detached } => supervisor::supervise(&Instance::at(dir), detached),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::print(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

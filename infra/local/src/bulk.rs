@@ -1,0 +1,122 @@
+//! `cargo local summarize`: the engine on files and JSON Lines, without any service.
+
+use std::io::{BufRead, Write};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use shared::summarizer::{Budget, Options, Summary, summarize};
+
+/// One line of input: an id, a document and exactly one length.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    id: serde_json::Value,
+    document: String,
+    sentences: Option<u32>,
+    words: Option<u32>,
+    characters: Option<u32>,
+    ratio: Option<f64>,
+    language: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    id: serde_json::Value,
+    #[serde(flatten)]
+    summary: Summary,
+}
+
+/// Lengths as they come from flags or fields.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lengths {
+    pub sentences: Option<u32>,
+    pub words: Option<u32>,
+    pub characters: Option<u32>,
+    pub ratio: Option<f64>,
+}
+
+impl Lengths {
+    /// The one length that is set; `None` if there is none.
+    ///
+    /// # Errors
+    /// If there is more than one, or it is out of bounds.
+    pub fn budget(self) -> Result<Option<Budget>> {
+        let given = [
+            self.sentences.map(Budget::Sentences),
+            self.words.map(Budget::Words),
+            self.characters.map(Budget::Characters),
+            self.ratio.map(Budget::Ratio),
+        ];
+        let mut given = given.into_iter().flatten();
+        let budget = given.next();
+        if given.next().is_some() {
+            bail!("give exactly one of sentences, words, characters and ratio");
+        }
+        match budget {
+            Some(Budget::Sentences(0) | Budget::Words(0) | Budget::Characters(0)) => bail!("a length must be at least 1"),
+            Some(Budget::Ratio(ratio)) if !(ratio > 0.0 && ratio <= 1.0) => bail!("ratio must be above 0 and at most 1"),
+            budget => Ok(budget),
+        }
+    }
+}
+
+/// Summarises every line of `input` into a line of `output`.
+///
+/// # Errors
+/// At the first line that is not as documented, naming its number.
+pub fn lines(input: impl BufRead, mut output: impl Write) -> Result<()> {
+    for (number, line) in input.split(b'\n').enumerate() {
+        let (line, number) = (line?, number + 1);
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let outcome = one(&line).with_context(|| format!("line {number} of the input"))?;
+        serde_json::to_writer(&mut output, &outcome)?;
+        output.write_all(b"\n")?;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+fn one(line: &[u8]) -> Result<Outcome> {
+    let line: Line = serde_json::from_slice(line).context("is not {\"id\", \"document\", one length field}")?;
+    let lengths = Lengths { sentences: line.sentences, words: line.words, characters: line.characters, ratio: line.ratio };
+    let budget = lengths.budget()?.context("has no length: give one of sentences, words, characters and ratio")?;
+    let options = Options { budget, language: line.language.as_deref(), ..Options::default() };
+    Ok(Outcome { id: line.id, summary: summarize(&line.document, &options)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(input: &str) -> Result<String> {
+        let mut output = Vec::new();
+        lines(input.as_bytes(), &mut output)?;
+        Ok(String::from_utf8(output).unwrap())
+    }
+
+    #[test]
+    fn each_line_gets_its_summary() {
+        let output = run("{\"id\":1,\"document\":\"It rained all day. The match was called off.\",\"sentences\":1}\n\n{\"id\":\"b\",\"document\":\"Stay.\",\"words\":9}\n").unwrap();
+        let results: Vec<serde_json::Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&results[0]["id"], &results[0]["output"]["sentences"]), (&1.into(), &1.into()));
+        assert_eq!((&results[1]["id"], &results[1]["text"]), (&"b".into(), &"Stay.".into()));
+    }
+
+    #[test]
+    fn bad_lines_are_named_by_number() {
+        for (input, says) in [
+            ("{\"id\":1,\"document\":\"A b.\",\"sentences\":1}\nnonsense", "line 2"),
+            ("{\"id\":1,\"document\":\"A b.\"}", "has no length"),
+            ("{\"id\":1,\"document\":\"A b.\",\"sentences\":1,\"words\":2}", "exactly one"),
+            ("{\"id\":1,\"document\":\"A b.\",\"sentences\":0}", "at least 1"),
+            ("{\"id\":1,\"document\":\"A b.\",\"ratio\":2}", "at most 1"),
+            ("{\"id\":1,\"document\":\"\",\"sentences\":1}", "no sentence"),
+            ("{\"id\":1,\"text\":\"A b.\",\"sentences\":1}", "unknown field `text`"),
+        ] {
+            let error = format!("{:#}", run(input).unwrap_err());
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

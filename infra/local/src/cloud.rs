@@ -1,0 +1,145 @@
+//! Bringing an instance up: environments, servers, functions, stacks.
+
+use std::{path::Path, process::Child, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
+
+use crate::{
+    Instance, artifacts, demo, deploy,
+    instance::State,
+    progress::Step,
+    python::Environment,
+    servers::DATABASE_USER,
+    supervisor,
+};
+
+/// Longest wait for the servers to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What to bring up, and how.
+pub struct Plan<'a> {
+    pub instance: &'a Instance,
+    /// AWS regions, at least one.
+    pub regions: Vec<String>,
+    /// Further parameters of the stacks, as `Name=value`.
+    pub parameters: Vec<String>,
+    /// Whether the servers end with this process.
+    pub attached: bool,
+    /// The program whose `supervise` command owns the servers.
+    pub supervisor: &'a Path,
+    /// How to show a step.
+    pub step: fn(String) -> Step,
+}
+
+/// Servers that are up. If attached, they end when this is dropped or this process is gone.
+pub struct Up {
+    /// What is deployed where.
+    pub state: State,
+    /// The supervisor, unless the servers were running already.
+    pub supervisor: Option<Child>,
+}
+
+/// Brings everything up; what is there already is reused.
+///
+/// # Errors
+/// If a part does not come up; the message says which and what to do.
+pub async fn up(plan: &Plan<'_>) -> Result<Up> {
+    Environment::Cloud.install()?;
+    Environment::Tools.install()?;
+    let step = (plan.step)("Building the functions".into());
+    let binaries = artifacts::build()?;
+    step.done();
+
+    let (mut state, child) = start_servers(plan)?;
+    let mut up = Up { state: state.clone(), supervisor: child };
+    let step = (plan.step)("Waiting for PostgreSQL, Valkey and the AWS endpoint".into());
+    wait_until_ready(plan, &mut up).await?;
+    step.done();
+
+    let template = artifacts::assemble(&binaries, &plan.instance.dir().join("build"))?;
+    for region in &plan.regions {
+        let step = (plan.step)(format!("Deploying template.yaml to {region}"));
+        let outputs = deploy::deploy(plan.instance, region, &template, &plan.parameters).await?;
+        demo::register(plan.instance, region, &outputs).await?;
+        state.regions.insert(region.clone(), outputs);
+        plan.instance.remember(&state)?;
+        step.done();
+    }
+    up.state = state;
+    Ok(up)
+}
+
+/// The running servers if they serve these regions, else new ones.
+fn start_servers(plan: &Plan<'_>) -> Result<(State, Option<Child>)> {
+    let mut state = plan.instance.state();
+    if let Some(id) = state.supervisor.filter(|id| supervisor::is_alive(*id)) {
+        if plan.regions.iter().all(|region| state.ports.valkey.contains_key(region)) {
+            return Ok((state, None));
+        }
+        supervisor::stop(id)?;
+    }
+    supervisor::end_leftovers(plan.instance);
+    state.ports = state.ports.free(&plan.regions)?;
+    state.regions.clear();
+    plan.instance.remember(&state)?;
+    let child = supervisor::start(plan.supervisor, plan.instance, plan.attached)?;
+    state.supervisor = Some(child.id());
+    plan.instance.remember(&state)?;
+    Ok((state, Some(child)))
+}
+
+async fn wait_until_ready(plan: &Plan<'_>, up: &mut Up) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let Err(error) = prepare(plan).await else { return Ok(()) };
+        if let Some(child) = &mut up.supervisor
+            && let Some(status) = child.try_wait()?
+        {
+            let said = std::fs::read_to_string(plan.instance.log("supervisor")).unwrap_or_default();
+            bail!("the servers ended ({status}): {}", said.trim());
+        }
+        if Instant::now() > deadline {
+            return Err(error.context(format!("the servers do not answer; see {}", plan.instance.dir().join("logs").display())));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Makes each region's database and gives its Valkey all slots; fails while a server is not there yet.
+async fn prepare(plan: &Plan<'_>) -> Result<()> {
+    let ports = plan.instance.state().ports;
+    let mut postgres = PgConnection::connect(&format!("postgres://{DATABASE_USER}@127.0.0.1:{}/postgres", ports.postgres)).await?;
+    for region in &plan.regions {
+        let name = deploy::database(region);
+        let found = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1").bind(&name).fetch_optional(&mut postgres).await?;
+        if found.is_none() {
+            sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut postgres).await?;
+        }
+        claim_slots(&deploy::valkey_url(plan.instance, region)).await?;
+    }
+    let health = format!("http://127.0.0.1:{}/_ministack/health", ports.aws);
+    reqwest::get(health).await?.error_for_status().context("MiniStack is not healthy")?;
+    Ok(())
+}
+
+async fn claim_slots(url: &str) -> Result<()> {
+    let mut valkey = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+    let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut valkey).await?;
+    if info.contains("cluster_slots_assigned:0\r") {
+        redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383).exec_async(&mut valkey).await?;
+    }
+    if info.contains("cluster_state:ok") { Ok(()) } else { bail!("Valkey's cluster is not ready") }
+}
+
+impl Drop for Up {
+    /// Closes the pipe of an attached supervisor and waits until it has ended everything.
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.supervisor
+            && child.stdin.take().is_some()
+        {
+            let _ = child.wait();
+        }
+    }
+}

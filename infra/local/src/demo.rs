@@ -1,0 +1,77 @@
+//! The demo tenant, and one real article on its way through everything.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use shared::{
+    directory::{Directory, Tenant},
+    job::{Plan, TenantId},
+};
+
+use crate::{Instance, deploy, instance::Outputs};
+
+/// The key of the demo tenant. It works in local clouds only, so it may be known.
+pub const KEY: &str = "sk_local_demo";
+/// A real article of 787 words; see `infra/local/demo/CREDITS.md`.
+pub const ARTICLE: &str = include_str!("../demo/article.txt");
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A finished demo run.
+pub struct Finished {
+    /// The summary resource.
+    pub resource: Value,
+    /// From the submission to the first sight of the result.
+    pub took: Duration,
+    /// Whether the result came from the cache.
+    pub cached: bool,
+}
+
+/// Registers the demo tenant in a region's directory.
+///
+/// # Errors
+/// If the directory does not take it.
+pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> Result<()> {
+    let table = outputs.get("DirectoryTable").context("the stack names no directory table")?;
+    let tenant = Tenant { id: TenantId::try_from("demo".to_owned())?, plan: Plan::Pro };
+    Directory::new(&deploy::sdk(instance, region), table.clone()).register(&KEY.into(), &tenant).await?;
+    Ok(())
+}
+
+/// The base URL of a region's API on this machine.
+///
+/// # Errors
+/// If the region is not deployed.
+pub fn url(instance: &Instance, region: &str) -> Result<String> {
+    let state = instance.state();
+    let outputs = state.regions.get(region).with_context(|| format!("{region} is not deployed; run `cargo local up --region {region}`"))?;
+    let id = outputs.get("ApiId").context("the stack names no API")?;
+    Ok(format!("http://127.0.0.1:{}/_aws/execute-api/{id}", state.ports.aws))
+}
+
+/// Submits the article and waits for its summary.
+///
+/// # Errors
+/// If the API refuses it, the job fails, or nothing comes back in a minute.
+pub async fn run(base: &str) -> Result<Finished> {
+    let (client, started) = (reqwest::Client::new(), Instant::now());
+    let body = json!({"text": ARTICLE, "length": {"sentences": 3}});
+    let reply = client.post(format!("{base}/v1/summaries")).bearer_auth(KEY).json(&body).send().await?;
+    let (status, mut resource): (_, Value) = (reply.status(), reply.json().await?);
+    if !status.is_success() {
+        bail!("the API answered {status}: {resource}");
+    }
+    let link = format!("{base}{}", resource["links"]["self"].as_str().context("the job has no link")?);
+    while resource["status"] == "queued" || resource["status"] == "running" {
+        if started.elapsed() > PATIENCE {
+            bail!("the job is still {} after {} s; see `cargo local logs`", resource["status"], PATIENCE.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        resource = client.get(&link).bearer_auth(KEY).send().await?.error_for_status()?.json().await?;
+    }
+    if resource["status"] != "succeeded" {
+        bail!("the job ended as {}: {}", resource["status"], resource["error"]);
+    }
+    Ok(Finished { resource, took: started.elapsed(), cached: status == reqwest::StatusCode::OK })
+}

@@ -1,0 +1,118 @@
+//! The two pinned Python environments: the local cloud's servers, and the tools.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    instance::{local, workspace},
+    progress::Step,
+};
+
+/// The oldest Python that will do.
+const OLDEST: (u32, u32) = (3, 10);
+
+/// A virtual environment made from one requirements file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// `MiniStack`, PostgreSQL, Valkey.
+    Cloud,
+    /// SAM CLI, cargo-lambda, cfn-lint.
+    Tools,
+}
+
+impl Environment {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Cloud => "cloud",
+            Self::Tools => "tools",
+        }
+    }
+
+    fn dir(self) -> PathBuf {
+        local().join("python").join(self.name())
+    }
+
+    /// The folder of its programs.
+    pub fn bin(self) -> PathBuf {
+        self.dir().join("bin")
+    }
+
+    /// The folder of its packages.
+    ///
+    /// # Errors
+    /// If the environment is not installed.
+    pub fn packages(self) -> Result<PathBuf> {
+        let python = fs::read_dir(self.dir().join("lib")).context("the Python environment is not installed; run `cargo local up`")?;
+        let python = python.flatten().map(|entry| entry.path().join("site-packages")).find(|path| path.is_dir());
+        python.context("the Python environment has no packages; delete .local/python and try again")
+    }
+
+    /// Makes the environment if it is missing, half-made, or made from other requirements.
+    ///
+    /// # Errors
+    /// If Python is missing or too old, or a package cannot be had.
+    pub fn install(self) -> Result<()> {
+        let requirements = workspace().join(format!("infra/local/requirements-{}.txt", self.name()));
+        let wanted = fs::read_to_string(&requirements)?;
+        let (dir, stamp) = (self.dir(), self.dir().join("installed.txt"));
+        fs::create_dir_all(local().join("python"))?;
+        // Two commands at once (say, tests and `up`) take turns.
+        let lock = File::create(local().join("python").join(format!("{}.lock", self.name())))?;
+        lock.lock()?;
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(());
+        }
+        let python = find()?;
+        let step = Step::begin(format!("Installing Python packages for {} (once; a few minutes)", self.name()));
+        fs::remove_dir_all(&dir).or_else(|error| if dir.exists() { Err(error) } else { Ok(()) })?;
+        run(Command::new(&python).args(["-m", "venv"]).arg(&dir), "make a virtual environment")?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+        run(Command::new(dir.join("bin/python")).args(pip).arg(&requirements), "install Python packages")?;
+        fs::write(stamp, wanted)?;
+        step.done();
+        Ok(())
+    }
+}
+
+/// A Python that is new enough and can make virtual environments.
+fn find() -> Result<PathBuf> {
+    let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
+    let probe = "import sys, venv, ensurepip; print(*sys.version_info[:2])";
+    let mut found = None;
+    for name in names {
+        let Ok(output) = Command::new(name).args(["-c", probe]).stderr(Stdio::null()).output() else { continue };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version = text.split_once(' ').and_then(|(major, minor)| Some((major.parse().ok()?, minor.trim().parse().ok()?)));
+        match version {
+            Some(version) if version >= OLDEST => return Ok(name.into()),
+            other => found = Some((name, other)),
+        }
+    }
+    match found {
+        None => bail!("Python 3.10 or newer is needed and no python3 was found: install python3 and python3-venv"),
+        Some((name, None)) => bail!("{name} cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)"),
+        Some((name, Some((major, minor)))) => bail!("Python 3.10 or newer is needed and {name} is {major}.{minor}: install a newer one"),
+    }
+}
+
+/// Runs a command to its end; its output becomes part of the error.
+///
+/// # Errors
+/// If it cannot be started or fails.
+pub fn run(command: &mut Command, what: &str) -> Result<String> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("could not {what}: {program} did not start"))?;
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(stdout);
+    }
+    let said = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<_> = said.trim_end().lines().collect();
+    let tail = lines[lines.len().saturating_sub(25)..].join("\n  ");
+    bail!("could not {what} ({program}, {}):\n  {tail}", output.status)
+}

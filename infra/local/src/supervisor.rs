@@ -1,0 +1,167 @@
+//! The process that owns the servers of an instance.
+//!
+//! It is started in a process group of its own, so that Ctrl-C at the terminal reaches it only
+//! through whoever started it, and it ends all servers when its standard input closes (the
+//! starter is gone, even by `kill -9`), when it is told to (SIGTERM), or when one of them dies.
+
+use std::{
+    fs,
+    io::Read,
+    os::unix::process::CommandExt,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+
+use crate::{Instance, servers};
+
+const TICK: Duration = Duration::from_millis(100);
+/// Longest wait for a server to end before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Starts the supervisor of `instance` from `program` (this program's own `supervise` command).
+/// With `attached`, the servers end with this process.
+///
+/// # Errors
+/// If it does not start.
+pub fn start(program: &std::path::Path, instance: &Instance, attached: bool) -> Result<Child> {
+    let log = fs::File::create(instance.log("supervisor"))?;
+    let mut command = Command::new(program);
+    command.arg("supervise").arg(instance.dir());
+    if !attached {
+        command.arg("--detached");
+    }
+    command.stdin(if attached { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::null()).stderr(log).process_group(0);
+    command.spawn().context("the supervisor did not start")
+}
+
+/// Runs the servers of `instance` until told to stop. This is the supervisor.
+///
+/// # Errors
+/// If a server does not start or dies.
+pub fn supervise(instance: &Instance, detached: bool) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    if !detached {
+        let stop = Arc::clone(&stop);
+        thread::spawn(move || {
+            // Nothing is ever sent: the read returns when the starter is gone.
+            let _ = std::io::stdin().read(&mut [0]);
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+    let signalled = tokio_signals()?;
+    end_leftovers(instance);
+    let mut running = Vec::new();
+    let outcome = watch(instance, &mut running, || stop.load(Ordering::Relaxed) || signalled.load(Ordering::Relaxed));
+    for (name, child) in running.iter_mut().rev() {
+        end(name, child);
+    }
+    let _ = fs::remove_file(instance.dir().join("pids.json"));
+    outcome
+}
+
+fn watch(instance: &Instance, running: &mut Vec<(String, Child)>, stop: impl Fn() -> bool) -> Result<()> {
+    for server in servers::all(instance)? {
+        if stop() {
+            return Ok(());
+        }
+        running.push((server.name.clone(), server.start(instance)?));
+        let ids: Vec<u32> = running.iter().map(|(_, child)| child.id()).collect();
+        fs::write(instance.dir().join("pids.json"), serde_json::to_string(&ids)?)?;
+    }
+    while !stop() {
+        for (name, child) in running.iter_mut() {
+            if let Some(status) = child.try_wait()? {
+                bail!("{name} ended by itself ({status}); its log is {}", instance.log(name).display());
+            }
+        }
+        thread::sleep(TICK);
+    }
+    Ok(())
+}
+
+fn tokio_signals() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::spawn(move || {
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            set.store(true, Ordering::Relaxed);
+        });
+    });
+    Ok(flag)
+}
+
+/// Ends a server: politely, then not. Postgres takes SIGINT as "now, but orderly".
+fn end(name: &str, child: &mut Child) {
+    let signal = if name == servers::POSTGRES { Signal::INT } else { Signal::TERM };
+    if let Some(pid) = pid(child.id()) {
+        let _ = kill_process(pid, signal);
+    }
+    let deadline = Instant::now() + GRACE;
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+        }
+        thread::sleep(TICK / 2);
+    }
+}
+
+/// Ends servers and function processes that a killed supervisor left behind: those whose command
+/// line names this instance's folder.
+pub fn end_leftovers(instance: &Instance) {
+    let mut system = System::new();
+    let what = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).with_exe(UpdateKind::Always);
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+    let dir = instance.dir().display().to_string();
+    let ids: Vec<u32> = fs::read_to_string(instance.dir().join("pids.json")).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    for (id, process) in system.processes() {
+        let command: Vec<_> = process.cmd().iter().map(|part| part.to_string_lossy()).collect();
+        let ours = command.first().is_some_and(|program| program.starts_with(&dir)) || ids.contains(&id.as_u32()) && is_server(&command);
+        if ours {
+            process.kill();
+        }
+    }
+}
+
+fn is_server(command: &[std::borrow::Cow<'_, str>]) -> bool {
+    command.iter().take(3).any(|part| ["postgres", "valkey-server", "ministack"].iter().any(|name| part.contains(name)))
+}
+
+/// Whether a process of this id runs.
+pub fn is_alive(id: u32) -> bool {
+    pid(id).is_some_and(|pid| test_kill_process(pid).is_ok())
+}
+
+/// Asks the supervisor with this id to stop everything, and waits until it has.
+///
+/// # Errors
+/// If it does not.
+pub fn stop(id: u32) -> Result<()> {
+    if let Some(pid) = pid(id) {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    let deadline = Instant::now() + GRACE * 3;
+    while is_alive(id) {
+        if Instant::now() > deadline {
+            bail!("process {id} does not stop; end it yourself");
+        }
+        thread::sleep(TICK);
+    }
+    Ok(())
+}
+
+fn pid(id: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(id).ok()?)
+}
