@@ -45,7 +45,12 @@ impl Ledger {
     /// # Errors
     /// If the variable is not set.
     pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
-        Ok(Self { client: Client::new(aws), table: config::required("LEDGER_TABLE")? })
+        Ok(Self::new(aws, config::required("LEDGER_TABLE")?))
+    }
+
+    /// The ledger in `table`.
+    pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
     }
 
     /// Writes down a job that is about to be queued.

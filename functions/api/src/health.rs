@@ -46,7 +46,7 @@ pub(crate) struct StoreHealth {
 }
 
 /// Is the API up?
-#[utoipa::path(get, path = "/v1/health", security(()), responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/v1/health", operation_id = "health", security(()), responses((status = 200, description = "It is", body = Health)))]
 pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health> {
     Json(Health { status: "ok", region: context.region.clone() })
 }
@@ -57,6 +57,7 @@ pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health>
 #[utoipa::path(
     get,
     path = "/v1/health/deep",
+    operation_id = "deepHealth",
     security(()),
     responses((status = 200, description = "All stores answer", body = DeepHealth), (status = 503, description = "Some do not", body = DeepHealth))
 )]

@@ -57,23 +57,43 @@ impl Context {
     }
 }
 
-/// Every route, and the description of them that clients read.
-pub fn router(context: Arc<Context>) -> (Router, utoipa::openapi::OpenApi) {
-    let (router, document) = routes(context).split_for_parts();
-    let served = Arc::new(document.clone());
+/// Every route.
+pub fn router(context: Arc<Context>) -> Router {
+    let (router, document) = routes().split_for_parts();
+    let document = Arc::new(document);
     let router = router
-        .route("/v1/openapi.json", axum::routing::get(move || async move { axum::Json((*served).clone()) }))
+        .route("/v1/openapi.json", axum::routing::get(move || async move { axum::Json((*document).clone()) }))
         .fallback(|| async { Problem::of(Kind::NotFound) })
-        .method_not_allowed_fallback(|| async { Problem::of(Kind::MethodNotAllowed) });
-    (middleware::around(router), document)
+        .method_not_allowed_fallback(|| async { Problem::of(Kind::MethodNotAllowed) })
+        .with_state(context);
+    middleware::around(router)
 }
 
-fn routes(context: Arc<Context>) -> OpenApiRouter {
+/// The description of the routes that clients read.
+pub fn document() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(submit::submit))
         .routes(routes!(read::read))
         .routes(routes!(health::shallow))
         .routes(routes!(health::deep))
         .routes(routes!(problems::list))
-        .with_state(context)
+}
+
+#[cfg(test)]
+mod tests {
+    /// The committed copy is what client generators read; `UPDATE_OPENAPI=1 cargo test -p api` rewrites it.
+    #[test]
+    fn the_committed_description_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let current = super::document().to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == current, "functions/api/openapi.json is out of date: run UPDATE_OPENAPI=1 cargo test -p api");
+    }
 }

@@ -9,7 +9,7 @@ use shared::telemetry;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init("api");
-    let (router, _) = api::router(Arc::new(Context::try_from_env().await?));
+    let router = api::router(Arc::new(Context::try_from_env().await?));
     lambda_http::run(service_fn(move |request| {
         let router = router.clone();
         async move {

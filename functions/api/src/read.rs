@@ -27,13 +27,14 @@ pub(crate) const POLL_SECONDS: &str = "1";
 #[utoipa::path(
     get,
     path = "/v1/summaries/{id}",
+    operation_id = "readSummary",
     params(("id" = String, Path, description = "The id that the submission returned")),
     responses(
         (status = 200, description = "The job as it stands", body = SummaryResource, headers(("ETag"), ("Retry-After" = u32, description = "Seconds; only while unfinished"))),
         (status = 304, description = "Unchanged since the `ETag` in `If-None-Match`"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No valid API key", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such summary of yours", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn read(

@@ -36,14 +36,15 @@ const CACHE_HEADER: HeaderName = HeaderName::from_static("summarease-cache");
 #[utoipa::path(
     post,
     path = "/v1/summaries",
+    operation_id = "submitSummary",
     request_body = Submission,
     responses(
         (status = 200, description = "Known already; finished", body = SummaryResource, headers(("Location"), ("Summarease-Cache"))),
         (status = 202, description = "Accepted; it will not be lost", body = SummaryResource, headers(("Location"), ("Retry-After" = u32), ("Summarease-Cache"))),
         (status = 400, description = "No JSON, or no UTF-8", body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No valid API key", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Split the document", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Send `application/json`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`errors` names every field that cannot stand", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing was accepted; try again", body = Problem, content_type = "application/problem+json"),
     )

@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use shared::summarizer::{Budget, Options, Summary, summarize};
+use shared::summarizer::{Budget, Lengths, Options, Summary, summarize};
 
 /// One line of input: an id, a document and exactly one length.
 #[derive(Deserialize)]
@@ -26,37 +26,15 @@ struct Outcome {
     summary: Summary,
 }
 
-/// Lengths as they come from flags or fields.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Lengths {
-    pub sentences: Option<u32>,
-    pub words: Option<u32>,
-    pub characters: Option<u32>,
-    pub ratio: Option<f64>,
-}
-
-impl Lengths {
-    /// The one length that is set; `None` if there is none.
-    ///
-    /// # Errors
-    /// If there is more than one, or it is out of bounds.
-    pub fn budget(self) -> Result<Option<Budget>> {
-        let given = [
-            self.sentences.map(Budget::Sentences),
-            self.words.map(Budget::Words),
-            self.characters.map(Budget::Characters),
-            self.ratio.map(Budget::Ratio),
-        ];
-        let mut given = given.into_iter().flatten();
-        let budget = given.next();
-        if given.next().is_some() {
-            bail!("give exactly one of sentences, words, characters and ratio");
-        }
-        match budget {
-            Some(Budget::Sentences(0) | Budget::Words(0) | Budget::Characters(0)) => bail!("a length must be at least 1"),
-            Some(Budget::Ratio(ratio)) if !(ratio > 0.0 && ratio <= 1.0) => bail!("ratio must be above 0 and at most 1"),
-            budget => Ok(budget),
-        }
+/// The one length that is set, within its bounds.
+///
+/// # Errors
+/// If none or more than one is set, or it is out of bounds.
+pub fn budget(lengths: Lengths) -> Result<Budget> {
+    match Budget::try_from(lengths)? {
+        Budget::Sentences(0) | Budget::Words(0) | Budget::Characters(0) => bail!("a length must be at least 1"),
+        Budget::Ratio(ratio) if !(ratio > 0.0 && ratio <= 1.0) => bail!("ratio must be above 0 and at most 1"),
+        budget => Ok(budget),
     }
 }
 
@@ -81,8 +59,7 @@ pub fn lines(input: impl BufRead, mut output: impl Write) -> Result<()> {
 fn one(line: &[u8]) -> Result<Outcome> {
     let line: Line = serde_json::from_slice(line).context("is not {\"id\", \"document\", one length field}")?;
     let lengths = Lengths { sentences: line.sentences, words: line.words, characters: line.characters, ratio: line.ratio };
-    let budget = lengths.budget()?.context("has no length: give one of sentences, words, characters and ratio")?;
-    let options = Options { budget, language: line.language.as_deref(), ..Options::default() };
+    let options = Options { budget: budget(lengths)?, language: line.language.as_deref(), ..Options::default() };
     Ok(Outcome { id: line.id, summary: summarize(&line.document, &options)? })
 }
 
@@ -108,7 +85,7 @@ mod tests {
     fn bad_lines_are_named_by_number() {
         for (input, says) in [
             ("{\"id\":1,\"document\":\"A b.\",\"sentences\":1}\nnonsense", "line 2"),
-            ("{\"id\":1,\"document\":\"A b.\"}", "has no length"),
+            ("{\"id\":1,\"document\":\"A b.\"}", "exactly one"),
             ("{\"id\":1,\"document\":\"A b.\",\"sentences\":1,\"words\":2}", "exactly one"),
             ("{\"id\":1,\"document\":\"A b.\",\"sentences\":0}", "at least 1"),
             ("{\"id\":1,\"document\":\"A b.\",\"ratio\":2}", "at most 1"),

@@ -10,14 +10,14 @@ use std::{
 use anyhow::{Context, Result, bail};
 use local::{
     Instance,
-    bulk::{self, Lengths},
+    bulk,
     cloud::{self, Plan, Up},
     demo, deploy as stack,
     progress::{Step, print},
     python::Environment,
     supervisor,
 };
-use shared::summarizer::{Options, summarize as engine};
+use shared::summarizer::{Budget, Lengths, Options, summarize as engine};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) fn up(instance: &Instance, regions: Vec<String>, detach: bool) -> Result<()> {
@@ -199,7 +199,7 @@ pub(crate) fn summarize(file: &Path, lengths: Lengths, json: bool, markdown: boo
         bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
     let text = String::from_utf8(bytes).map_err(|error| anyhow::anyhow!("the text is not UTF-8: byte {} starts no character", error.utf8_error().valid_up_to()))?;
-    let budget = lengths.budget()?.unwrap_or_default();
+    let budget = if lengths == Lengths::default() { Budget::default() } else { bulk::budget(lengths)? };
     let options = Options { budget, markdown, keywords: json, scores: json, ..Options::default() };
     let summary = engine(&text, &options)?;
     if json { say(&serde_json::to_string_pretty(&summary)?) } else { say(&summary.text) }

@@ -5,7 +5,8 @@ mod commands;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use local::{Instance, bulk::Lengths, instance::DEFAULT_REGION, progress, supervisor};
+use local::{Instance, instance::DEFAULT_REGION, progress, supervisor};
+use shared::summarizer::Lengths;
 
 /// SummarEase on this machine: the whole cloud, without Docker, root or an account.
 #[derive(Parser)]

@@ -1,0 +1,123 @@
+use std::sync::Mutex;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    job::{JobId, RegionTag, Submission},
+    store::Store,
+};
+
+/// Does what the document says: `done`, `reject`, `retry`, `panic` or `hang`.
+#[derive(Default)]
+struct Script {
+    commit_fails: bool,
+    committed: Mutex<Vec<(String, bool)>>,
+    retried: Mutex<Vec<(String, String)>>,
+}
+
+fn word(delivery: &Delivery) -> String {
+    let Message::Summarize(job) = &delivery.message;
+    match &job.document {
+        crate::job::Document::Inline(text) | crate::job::Document::Stored(text) => text.clone(),
+    }
+}
+
+fn error(code: &str) -> JobError {
+    JobError { code: code.into(), message: String::new() }
+}
+
+impl Worker for Script {
+    type Done = ();
+
+    async fn work(self: Arc<Self>, delivery: Delivery) -> Outcome<()> {
+        match word(&delivery).as_str() {
+            "done" => Outcome::Done(()),
+            "reject" => Outcome::Reject(error("rejected")),
+            "retry" => Outcome::Retry(error("retried")),
+            "hang" => std::future::pending().await,
+            _ => panic!("as the test wishes"),
+        }
+    }
+
+    async fn commit(&self, outcomes: Vec<(Delivery, Result<(), JobError>)>) -> Result<(), StoreError> {
+        if self.commit_fails {
+            return Err(StoreError::new(Store::Archive, "commit", "as the test wishes"));
+        }
+        self.committed.lock().unwrap().extend(outcomes.iter().map(|(delivery, outcome)| (word(delivery), outcome.is_ok())));
+        Ok(())
+    }
+
+    async fn retrying(&self, retries: &[(Delivery, JobError)]) {
+        self.retried.lock().unwrap().extend(retries.iter().map(|(delivery, error)| (word(delivery), error.code.clone())));
+    }
+}
+
+fn record(number: usize, body: &str) -> serde_json::Value {
+    json!({"messageId": format!("m{number}"), "receiptHandle": format!("r{number}"), "body": body, "attributes": {"ApproximateReceiveCount": "2"}})
+}
+
+fn body(document: &str) -> String {
+    let (_, options) = Submission::parse(br#"{"text":"One."}"#).unwrap();
+    Message::Summarize(crate::job::SummarizeMessage {
+        job: JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7()),
+        tenant: "demo".to_owned().try_into().unwrap(),
+        lane: crate::job::Lane::Standard,
+        created_at: time::OffsetDateTime::UNIX_EPOCH,
+        options,
+        document: crate::job::Document::Inline(document.into()),
+        fingerprint: String::new(),
+    })
+    .to_body()
+}
+
+async fn run(script: Script, bodies: &[String]) -> (Arc<Script>, HandedBack) {
+    let records: Vec<_> = bodies.iter().enumerate().map(|(number, body)| record(number, body)).collect();
+    let event = serde_json::from_value(json!({"Records": records})).unwrap();
+    let worker = Arc::new(script);
+    let back = work_and_commit(&worker, event, Instant::now() + COMMIT_TIME + Duration::from_millis(200)).await;
+    (worker, back)
+}
+
+#[tokio::test]
+async fn each_record_meets_its_own_fate() {
+    let bodies = ["done", "panic", "reject", "retry", "hang", "done"].map(body);
+    let bodies = [&bodies[..], &["no json".to_owned(), r#"{"v":99}"#.to_owned()]].concat();
+    let (worker, back) = run(Script::default(), &bodies).await;
+    let mut committed = worker.committed.lock().unwrap().clone();
+    committed.sort();
+    assert_eq!(committed, [("done".into(), true), ("done".into(), true), ("reject".into(), false)]);
+    let mut retried = worker.retried.lock().unwrap().clone();
+    retried.sort();
+    let codes = [("hang", "out_of_time"), ("panic", "worker_panicked"), ("retry", "retried")];
+    assert_eq!(retried, codes.map(|(word, code)| (word.to_owned(), code.to_owned())));
+    assert_eq!(back.failures, ["m1", "m3", "m4", "m6", "m7"].map(str::to_owned).into());
+    let at_once: Vec<_> = back.delays.iter().filter(|(receipt, _)| receipt == "r6" || receipt == "r7").map(|(_, seconds)| *seconds).collect();
+    assert_eq!(at_once, [0, 0], "what cannot be read goes to the dead-letter queue without delay");
+    assert_eq!(back.delays.len(), 5);
+}
+
+#[tokio::test]
+async fn a_failed_commit_gives_everything_back() {
+    let script = Script { commit_fails: true, ..Script::default() };
+    let (worker, back) = run(script, &["done", "reject", "retry"].map(body)).await;
+    assert_eq!(back.failures, ["m0", "m1", "m2"].map(str::to_owned).into());
+    let retried = worker.retried.lock().unwrap();
+    assert_eq!(retried.iter().filter(|(_, code)| code == "commit_failed").count(), 2);
+}
+
+#[tokio::test]
+async fn success_is_an_empty_list() {
+    let (_, back) = run(Script::default(), &["done", "done"].map(body)).await;
+    assert_eq!(serde_json::to_value(back.into_response()).unwrap(), json!({"batchItemFailures": []}));
+}
+
+proptest! {
+    #[test]
+    fn backoff_grows_and_is_bounded(receives in 1u32..100) {
+        let ceiling = (2.0 * 2f64.powi(i32::try_from(receives).unwrap() - 1)).min(300.0);
+        let seconds = backoff(receives);
+        prop_assert!(seconds >= 0 && f64::from(seconds) <= ceiling, "{seconds} after {receives}");
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::summarizer::{Budget, Sort};
+use crate::summarizer::{Budget, NotOneLength, Sort};
 
 /// The bounds of a submission, as the API documents them.
 pub struct Limits;
@@ -281,6 +281,9 @@ fn without_values(message: &str) -> String {
         let name: String = name.chars().take(64).collect();
         return expected.map_or(format!("unknown field `{name}`."), |expected| format!("unknown field `{name}`; {expected}."));
     }
+    if message == NotOneLength.to_string() {
+        return format!("{message}.");
+    }
     if message.starts_with("missing field") || message.starts_with("duplicate field") {
         return format!("{message}.");
     }
@@ -343,8 +346,9 @@ mod tests {
             (json!({"text": text, "length": {"words": 5001}}), "#/length/words", "from 1 to 5000"),
             (json!({"text": text, "length": {"characters": 0}}), "#/length/characters", "from 1 to 50000"),
             (json!({"text": text, "length": {"ratio": 1.5}}), "#/length/ratio", "above 0 and at most 1"),
-            (json!({"text": text, "length": {"pages": 1}}), "#/length", "expected one of `sentences`"),
-            (json!({"text": text, "length": {"words": 5, "sentences": 1}}), "#/length", "expected"),
+            (json!({"text": text, "length": {"pages": 1}}), "#/length", "unknown field `pages`; expected one of `sentences`"),
+            (json!({"text": text, "length": {"words": 5, "sentences": 1}}), "#/length", "exactly one"),
+            (json!({"text": text, "length": {}}), "#/length", "exactly one"),
             (json!({"text": text, "method": "magic"}), "#/method", "`extractive` or `auto`"),
             (json!({"text": text, "include": ["scores", "secrets"]}), "#/include/1", "`keywords` or `scores`"),
             (json!({"text": text, "language": "english please"}), "#/language", "BCP 47"),

@@ -5,6 +5,7 @@
 //! The way of a text: [`segment`] into sentences -> [`language`] -> [`words`] (stems, weights) ->
 //! [`rank`] -> [`select`].
 
+mod budget;
 mod language;
 mod rank;
 mod segment;
@@ -14,6 +15,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use budget::{Budget, Lengths, NotOneLength};
 use language::Language;
 use words::Lexicon;
 
@@ -21,39 +23,6 @@ use words::Lexicon;
 pub const ENGINE: &str = concat!("summarease/", env!("CARGO_PKG_VERSION"));
 
 const KEYWORDS: usize = 10;
-
-/// How long the summary may be: exactly one of four units. A hard budget, never exceeded.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Length)]
-pub enum Budget {
-    /// Whole sentences, 1 to 100.
-    Sentences(u32),
-    /// Words as Unicode counts them (UAX #29), 1 to 5000.
-    Words(u32),
-    /// Characters (Unicode scalar values) of the summary text, 1 to 50000.
-    Characters(u32),
-    /// Share of the input's characters, above 0 and up to 1.
-    Ratio(f64),
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self::Sentences(3)
-    }
-}
-
-impl Budget {
-    /// The name of the unit on the wire.
-    pub const fn unit(self) -> &'static str {
-        match self {
-            Self::Sentences(_) => "sentences",
-            Self::Words(_) => "words",
-            Self::Characters(_) => "characters",
-            Self::Ratio(_) => "ratio",
-        }
-    }
-}
 
 /// The order of the chosen sentences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

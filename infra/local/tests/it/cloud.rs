@@ -1,0 +1,180 @@
+//! The cloud the tests share, and what they do with it.
+
+use std::{fs, path::Path, time::Duration};
+
+use aws_config::SdkConfig;
+use local::{
+    Instance,
+    cloud::{Plan, Up, up},
+    demo, deploy,
+    instance::{self, Outputs},
+    progress::Step,
+    supervisor,
+};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use shared::{
+    directory::{Directory, Tenant},
+    job::Plan as TenantPlan,
+};
+use sqlx::{Connection, PgConnection};
+use tokio::{sync::OnceCell, time::Instant};
+
+pub(crate) const SUPERVISOR: &str = env!("CARGO_BIN_EXE_local");
+pub(crate) const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
+
+/// A running cloud.
+pub(crate) struct Cloud {
+    pub(crate) instance: Instance,
+    pub(crate) up: Up,
+    _turn: fs::File,
+}
+
+/// One region of it, with an HTTP client.
+#[derive(Clone)]
+pub(crate) struct Region {
+    pub(crate) url: String,
+    pub(crate) outputs: Outputs,
+    pub(crate) sdk: SdkConfig,
+    pub(crate) database: String,
+    http: reqwest::Client,
+}
+
+static CLOUD: OnceCell<Cloud> = OnceCell::const_new();
+
+/// The cloud all tests share.
+pub(crate) async fn cloud() -> &'static Cloud {
+    CLOUD.get_or_init(|| async { start().await.expect("the test cloud comes up") }).await
+}
+
+async fn start() -> anyhow::Result<Cloud> {
+    fs::create_dir_all(instance::local())?;
+    // Two test runs in one checkout take turns.
+    let turn = fs::File::create(instance::local().join("test.lock"))?;
+    turn.lock()?;
+    let instance = Instance::at(instance::local().join("test"));
+    supervisor::end_leftovers(&instance);
+    if instance.dir().exists() {
+        fs::remove_dir_all(instance.dir())?;
+    }
+    let plan = Plan {
+        instance: &instance,
+        regions: REGIONS.map(str::to_owned).into(),
+        parameters: Vec::new(),
+        attached: true,
+        supervisor: Path::new(SUPERVISOR),
+        step: |what| Step::silent(what),
+    };
+    let up = up(&plan).await?;
+    Ok(Cloud { instance, up, _turn: turn })
+}
+
+impl Cloud {
+    pub(crate) fn region(&self, name: &str) -> Region {
+        Region {
+            url: demo::url(&self.instance, name).expect("the region is deployed"),
+            outputs: self.up.state.regions[name].clone(),
+            sdk: deploy::sdk(&self.instance, name),
+            database: deploy::database_url(&self.instance, name),
+            http: reqwest::Client::new(),
+        }
+    }
+}
+
+/// The first region of the shared cloud.
+pub(crate) async fn region() -> Region {
+    cloud().await.region(REGIONS[0])
+}
+
+impl Region {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    /// A submission with the demo key.
+    pub(crate) async fn submit(&self, body: &Value) -> (StatusCode, Value) {
+        answer(self.request(Method::POST, "/v1/summaries").bearer_auth(demo::KEY).json(body)).await
+    }
+
+    /// A submission that must be accepted; returns its id.
+    pub(crate) async fn accepted(&self, body: &Value) -> String {
+        let (status, resource) = self.submit(body).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{resource}");
+        resource["id"].as_str().expect("an id").to_owned()
+    }
+
+    pub(crate) async fn read(&self, id: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(demo::KEY)).await
+    }
+
+    /// Waits until the job has one of these statuses.
+    pub(crate) async fn reaches(&self, id: &str, statuses: &[&str], patience: Duration) -> Value {
+        let deadline = Instant::now() + patience;
+        loop {
+            let (status, resource) = self.read(id).await;
+            assert_eq!(status, StatusCode::OK, "{resource}");
+            if statuses.contains(&resource["status"].as_str().unwrap_or_default()) {
+                return resource;
+            }
+            assert!(Instant::now() < deadline, "{id} is still {} after {patience:?}", resource["status"]);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(crate) async fn succeeds(&self, id: &str) -> Value {
+        let resource = self.reaches(id, &["succeeded", "failed"], Duration::from_secs(60)).await;
+        assert_eq!(resource["status"], "succeeded", "{resource}");
+        resource
+    }
+
+    pub(crate) async fn invoke(&self, function: &str, payload: &Value) -> Value {
+        let client = aws_sdk_lambda::Client::new(&self.sdk);
+        let payload = aws_sdk_lambda::primitives::Blob::new(payload.to_string());
+        let reply = client.invoke().function_name(&self.outputs[function]).payload(payload).send().await.expect("the function answers");
+        let body = serde_json::from_slice(reply.payload().map(AsRef::as_ref).unwrap_or_default()).unwrap_or_default();
+        assert_eq!(reply.function_error(), None, "{body}");
+        body
+    }
+
+    /// A key for another tenant.
+    pub(crate) async fn other_tenant(&self, name: &str, plan: TenantPlan) -> SecretString {
+        let key = SecretString::from(format!("sk_{name}"));
+        let tenant = Tenant { id: name.to_owned().try_into().expect("a tenant's name"), plan };
+        Directory::new(&self.sdk, self.outputs["DirectoryTable"].clone()).register(&key, &tenant).await.expect("registered");
+        key
+    }
+
+    pub(crate) async fn database(&self) -> PgConnection {
+        PgConnection::connect(&self.database).await.expect("the database answers")
+    }
+}
+
+/// Status and JSON body of a response.
+pub(crate) async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
+    json_of(request.send().await.expect("an answer")).await
+}
+
+pub(crate) async fn json_of(response: Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let text = response.text().await.expect("a body");
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// A text of about `bytes` bytes in which no two sentences are the same; `seed` makes it one of a kind.
+pub(crate) fn prose(seed: &str, bytes: usize) -> String {
+    let subjects = ["The council", "A survey", "The ferry", "One farmer", "The archive", "A storm", "The orchestra", "Each village"];
+    let verbs = ["reported", "moved", "rebuilt", "measured", "lost", "found", "opened", "described"];
+    let mut text = format!("This is the text called {seed}.");
+    let mut number = 0;
+    while text.len() < bytes {
+        let (subject, verb) = (subjects[number % 8], verbs[(number / 8) % 8]);
+        text.push_str(&format!(" {subject} {verb} item {number} of {seed} near the river before winter."));
+        number += 1;
+    }
+    text
+}
+
+pub(crate) fn submission(seed: &str) -> Value {
+    json!({"text": prose(seed, 1_000), "length": {"sentences": 2}})
+}

@@ -1,0 +1,121 @@
+//! Every event in `events/` under the Runtime Interface Emulator.
+
+use std::{collections::BTreeMap, fs};
+
+use local::instance::workspace;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::{
+    cloud::{Cloud, cloud},
+    rie::Emulator,
+};
+
+fn events(function: &str) -> BTreeMap<String, Value> {
+    let files = fs::read_dir(workspace().join("events").join(function)).expect("a folder of events").flatten();
+    let read = files.map(|file| {
+        let name = file.path().file_stem().unwrap().to_string_lossy().into_owned();
+        (name, serde_json::from_str(&fs::read_to_string(file.path()).unwrap()).expect("an event is JSON"))
+    });
+    read.collect()
+}
+
+/// Runs every event of a function; `expect` knows each by name and panics at a stranger.
+async fn each(cloud: &Cloud, function: &str, expect: impl Fn(&str, Value)) {
+    let emulator = Emulator::start(cloud, function).await;
+    for (name, event) in events(function) {
+        expect(&name, emulator.invoke(&event).await);
+    }
+}
+
+#[tokio::test]
+async fn api() {
+    each(cloud().await, "api", |name, reply| {
+        let (status, says) = match name {
+            "submit" => (202, "queued"),
+            "submit-malformed" => (400, "malformed-body"),
+            "submit-not-utf8" => (400, "not UTF-8"),
+            "submit-empty" | "submit-wrong-type" => (422, "#/text"),
+            "submit-unknown-field" => (422, "unknown field `lenght`"),
+            "submit-no-key" | "submit-wrong-key" => (401, "unauthorized"),
+            "submit-wrong-media-type" => (415, "application/json"),
+            "read-unknown" | "read-malformed-id" | "no-such-path" => (404, "not-found"),
+            "wrong-method" => (405, "method-not-allowed"),
+            "health" | "health-deep" => (200, "\"ok\""),
+            "openapi" => (200, "/v1/summaries/{id}"),
+            "problems" => (200, "malformed-body"),
+            other => panic!("events/api/{other}.json has no expectation"),
+        };
+        assert_eq!(reply["statusCode"], status, "{name}: {reply}");
+        assert!(reply["body"].as_str().unwrap().contains(says), "{name} should say {says}: {reply}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn summarize() {
+    each(cloud().await, "summarize", |name, reply| {
+        let failures: Vec<_> = reply["batchItemFailures"].as_array().unwrap_or_else(|| panic!("{name}: {reply}")).clone();
+        let expected: &[u8] = match name {
+            "one" | "batch" | "document-missing" | "no-sentence" => &[],
+            "unreadable" | "newer-version" => &[0],
+            "mixed" => &[1],
+            other => panic!("events/summarize/{other}.json has no expectation"),
+        };
+        let expected: Vec<_> = expected.iter().map(|number| json!({"itemIdentifier": format!("00000000-0000-4000-8000-00000000000{number}")})).collect();
+        assert_eq!(failures, expected, "{name}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn redrive() {
+    each(cloud().await, "redrive", |name, reply| match name {
+        "schedule" => assert!(["express", "standard", "bulk"].iter().all(|lane| reply[*lane].is_u64()), "{reply}"),
+        other => panic!("events/redrive/{other}.json has no expectation"),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn maintain() {
+    let emulator = Emulator::start(cloud().await, "maintain").await;
+    let stack = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for (name, mut event) in events("maintain") {
+        if name.starts_with("stack-") {
+            event["ResponseURL"] = format!("http://{}/response", stack.local_addr().unwrap()).into();
+            let (reply, told) = tokio::join!(emulator.invoke(&event), told(&stack));
+            assert_eq!((&told["Status"], &told["RequestId"]), (&json!("SUCCESS"), &json!("event")), "{name}: {told}");
+            assert_eq!(reply["schema"].is_null(), name == "stack-delete", "{name}: {reply}");
+            continue;
+        }
+        let reply = emulator.invoke(&event).await;
+        match name.as_str() {
+            "migrate" => assert_eq!(reply["schema"], shared::archive::Archive::newest_migration()),
+            "upkeep" => assert_eq!(reply, json!({"schema": null, "made": [], "dropped": []})),
+            "unknown-action" => assert!(reply["errorMessage"].is_string(), "{reply}"),
+            other => panic!("events/maintain/{other}.json has no expectation"),
+        }
+    }
+}
+
+/// What the function tells CloudFormation.
+async fn told(stack: &TcpListener) -> Value {
+    let (mut stream, _) = stack.accept().await.unwrap();
+    let mut request = Vec::new();
+    loop {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).await.unwrap();
+        request.extend_from_slice(&piece[..read]);
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let body = text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
+        if let Some(body) = body {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            return body;
+        }
+        assert_ne!(read, 0, "the request ended early: {text}");
+    }
+}

@@ -1,0 +1,222 @@
+//! What goes wrong: poison messages, missing documents, killed workers, missing rights.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use serde_json::{Value, json};
+use shared::{
+    job::{Document, JobId, Lane, Links, Message, RegionTag, RequestOptions, Status, Submission, SummarizeMessage, SummaryResource},
+    ledger::{Entry, Ledger},
+};
+use sqlx::Row;
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use tokio::time::Instant;
+
+use crate::cloud::{Region, cloud, prose, region};
+
+/// A job in the ledger, as the API leaves it there, and its message.
+async fn written_down(region: &Region, document: Document) -> (JobId, SummarizeMessage) {
+    let id = JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7());
+    let (_, options): (_, RequestOptions) = Submission::parse(br#"{"text":"One."}"#).unwrap();
+    let created_at = time::OffsetDateTime::now_utc();
+    let tenant: shared::job::TenantId = "demo".to_owned().try_into().unwrap();
+    let resource = SummaryResource {
+        id: id.clone(),
+        status: Status::Queued,
+        lane: Lane::Standard,
+        region: "us-east-1".to_owned(),
+        created_at,
+        started_at: None,
+        finished_at: None,
+        expires_at: None,
+        request: options.clone(),
+        result: None,
+        error: None,
+        attempts: Vec::new(),
+        links: Links::of(&id),
+    };
+    let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
+    ledger.accept(&Entry { tenant: tenant.clone(), resource }).await.unwrap();
+    let fingerprint = format!("test {id}");
+    (id.clone(), SummarizeMessage { job: id, tenant, lane: Lane::Standard, created_at, options, document, fingerprint })
+}
+
+async fn send(region: &Region, bodies: &[String]) {
+    let entries = bodies.iter().enumerate().map(|(number, body)| {
+        SendMessageBatchRequestEntry::builder().id(number.to_string()).message_group_id("demo").message_body(body).build().unwrap()
+    });
+    let queue = aws_sdk_sqs::Client::new(&region.sdk);
+    queue.send_message_batch().queue_url(&region.outputs["StandardQueue"]).set_entries(Some(entries.collect())).send().await.unwrap();
+}
+
+async fn depth(region: &Region, queue: &str) -> u32 {
+    let client = aws_sdk_sqs::Client::new(&region.sdk);
+    let request = client.get_queue_attributes().queue_url(&region.outputs[queue]);
+    let reply = request.attribute_names(QueueAttributeName::ApproximateNumberOfMessages).send().await.unwrap();
+    reply.attributes.unwrap()[&QueueAttributeName::ApproximateNumberOfMessages].parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_poison_message_ends_as_a_failed_job_and_its_neighbours_succeed() {
+    let region = region().await;
+    let (poisoned, message) = written_down(&region, Document::Inline("One.".into())).await;
+    let mut poison: Value = serde_json::from_str(&Message::Summarize(message).to_body()).unwrap();
+    poison["v"] = 99.into();
+    let mut bodies = vec![poison.to_string(), "this is not even JSON".to_owned()];
+    let mut neighbours = Vec::new();
+    for seed in ["left", "right", "behind"] {
+        let (id, message) = written_down(&region, Document::Inline(prose(seed, 500))).await;
+        neighbours.push(id);
+        bodies.push(Message::Summarize(message).to_body());
+    }
+    send(&region, &bodies).await;
+    for id in &neighbours {
+        let resource = region.succeeds(&id.to_string()).await;
+        assert_eq!(resource["attempts"], json!([]), "a neighbour of poison is not tried twice");
+    }
+    // Postgres has both letters once the redrive function found them in the dead-letter queue.
+    let mut database = region.database().await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let parked = region.invoke("RedriveFunction", &json!({})).await;
+        assert!(parked["standard"].is_u64(), "{parked}");
+        let query = "SELECT count(*) FILTER (WHERE job_id = $1) AS poison, count(*) FILTER (WHERE job_id IS NULL) AS strangers FROM dead_letters";
+        let row = sqlx::query(query).bind(poisoned.uuid()).fetch_one(&mut database).await.unwrap();
+        if row.get::<i64, _>("poison") == 1 && row.get::<i64, _>("strangers") == 1 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the poison did not reach the dead-letter queue");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let resource = region.reaches(&poisoned.to_string(), &["failed"], Duration::from_secs(5)).await;
+    assert_eq!(resource["error"]["code"], "unreadable_message");
+    assert!(resource["error"]["message"].as_str().unwrap().contains("version 99"), "{resource}");
+    assert!(resource["finished_at"].is_string() && resource["expires_at"].is_string());
+    let row = sqlx::query("SELECT lane, tenant, reason, receives, body_key FROM dead_letters WHERE job_id = $1");
+    let row = row.bind(poisoned.uuid()).fetch_one(&mut database).await.unwrap();
+    assert_eq!((row.get::<String, _>("lane"), row.get::<String, _>("tenant")), ("standard".into(), "demo".into()));
+    assert!(row.get::<i32, _>("receives") >= 5, "it was received as often as the redrive policy says");
+    let s3 = aws_sdk_s3::Client::new(&region.sdk);
+    let kept = s3.get_object().bucket(&region.outputs["DocumentsBucket"]).key(row.get::<String, _>("body_key")).send().await.unwrap();
+    assert_eq!(kept.body.collect().await.unwrap().to_vec(), poison.to_string().into_bytes());
+    assert_eq!(depth(&region, "StandardDeadLetters").await, 0);
+}
+
+#[tokio::test]
+async fn a_missing_document_fails_at_once_with_its_reason() {
+    let region = region().await;
+    let (id, message) = written_down(&region, Document::Stored("documents/demo/nowhere".into())).await;
+    send(&region, &[Message::Summarize(message).to_body()]).await;
+    let resource = region.reaches(&id.to_string(), &["failed"], Duration::from_secs(30)).await;
+    assert_eq!(resource["error"]["code"], "document_missing");
+}
+
+#[tokio::test]
+async fn a_second_delivery_changes_nothing() {
+    let region = region().await;
+    let (id, message) = written_down(&region, Document::Inline(prose("twice", 800))).await;
+    let body = Message::Summarize(message).to_body();
+    send(&region, &[body.clone()]).await;
+    let first = region.succeeds(&id.to_string()).await;
+    let mut database = region.database().await;
+    let usage = "SELECT sum(succeeded + failed)::bigint AS n FROM usage_daily WHERE tenant = 'demo'";
+    // A failed job counts as much as a done one, so the second delivery may not end in either.
+    send(&region, &[body]).await;
+    let queue_is_empty = async {
+        while depth(&region, "StandardQueue").await > 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), queue_is_empty).await.expect("the second delivery is taken");
+    let before: Option<i64> = sqlx::query(usage).fetch_one(&mut database).await.unwrap().get("n");
+    assert!(before.is_some());
+    let rows = sqlx::query("SELECT finished_at FROM summaries WHERE id = $1").bind(id.uuid()).fetch_all(&mut database).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    let (_, second) = region.read(&id.to_string()).await;
+    assert_eq!(first["finished_at"].as_str().unwrap()[..23], second["finished_at"].as_str().unwrap()[..23]);
+}
+
+/// Kills the running processes of a function, the hard way.
+fn kill_workers(dir: &std::path::Path, function: &str) -> usize {
+    let mut system = System::new();
+    let what = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).with_environ(UpdateKind::Always);
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+    let name = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
+    let ours = system.processes().values().filter(|process| {
+        let ours = process.cmd().first().is_some_and(|program| std::path::Path::new(program).starts_with(dir));
+        ours && process.environ().iter().any(|pair| pair.to_string_lossy() == name)
+    });
+    ours.filter(|process| process.kill()).count()
+}
+
+#[tokio::test]
+async fn a_worker_killed_in_the_middle_of_a_batch_loses_nothing_and_doubles_nothing() {
+    let region = region().await;
+    let key = region.other_tenant("survivor", shared::job::Plan::Pro).await;
+    let key = secrecy::ExposeSecret::expose_secret(&key);
+    let mut ids = Vec::new();
+    for number in 0..6 {
+        let body = json!({"text": prose(&format!("survivor {number}"), 180_000), "priority": "bulk"});
+        let request = region.request(reqwest::Method::POST, "/v1/summaries").bearer_auth(key).json(&body);
+        let (status, resource) = crate::cloud::answer(request).await;
+        assert_eq!(status, reqwest::StatusCode::ACCEPTED, "{resource}");
+        ids.push(resource["id"].as_str().unwrap().to_owned());
+    }
+    let dir = cloud().await.instance.dir().to_owned();
+    let read = async |id: &String| {
+        let request = region.request(reqwest::Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(key);
+        crate::cloud::answer(request).await.1
+    };
+    // As soon as one of them runs, every worker of the lane dies; twice, at two different moments.
+    for _ in 0..2 {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        'wait: loop {
+            for id in &ids {
+                match read(id).await["status"].as_str() {
+                    Some("running") => break 'wait,
+                    _ if Instant::now() > deadline => panic!("no job of the batch was seen running"),
+                    _ => {}
+                }
+            }
+            let mut done = 0;
+            for id in &ids {
+                done += usize::from(read(id).await["status"] == "succeeded");
+            }
+            if done == ids.len() {
+                break;
+            }
+        }
+        kill_workers(&dir, &region.outputs["SummarizeBulkFunction"]);
+    }
+    let deadline = Instant::now() + Duration::from_secs(180);
+    for id in &ids {
+        loop {
+            let resource = read(id).await;
+            if resource["status"] == "succeeded" {
+                break;
+            }
+            assert_ne!(resource["status"], "failed", "{resource}");
+            assert!(Instant::now() < deadline, "{id} was lost: {}", resource["status"]);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    let mut database = region.database().await;
+    let count: i64 = sqlx::query("SELECT count(*) AS n FROM summaries WHERE tenant = 'survivor'").fetch_one(&mut database).await.unwrap().get("n");
+    assert_eq!(count, 6);
+    let usage = "SELECT sum(succeeded)::bigint AS n FROM usage_daily WHERE tenant = 'survivor'";
+    let usage: Option<i64> = sqlx::query(usage).fetch_one(&mut database).await.unwrap().get("n");
+    assert_eq!(usage, Some(6), "a second delivery is not counted twice");
+}
+
+#[tokio::test]
+async fn rights_are_enforced_here_as_on_aws() {
+    let region = region().await;
+    // The owner of the local cloud may do everything; a user without any policy may do nothing. That
+    // the functions work at all therefore shows that their roles allow what they call.
+    let config = aws_sdk_s3::config::Credentials::new("AKIANOBODY0000000000", "none", None, None, "test");
+    let stranger = region.sdk.to_builder().credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(config)).build();
+    let table = &region.outputs["LedgerTable"];
+    let refused = aws_sdk_dynamodb::Client::new(&stranger).describe_table().table_name(table).send().await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(aws_sdk_dynamodb::Client::new(&region.sdk).describe_table().table_name(table).send().await.is_ok());
+}

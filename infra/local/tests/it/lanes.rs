@@ -1,0 +1,121 @@
+//! From submission to result, on every lane.
+
+use local::demo;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use crate::cloud::{prose, region, submission};
+
+fn assert_verbatim(text: &str, resource: &Value) {
+    let characters: Vec<char> = text.chars().collect();
+    let sentences = resource["result"]["sentences"].as_array().expect("sentences");
+    assert!(!sentences.is_empty());
+    for sentence in sentences {
+        let place = |name: &str| usize::try_from(sentence[name].as_u64().unwrap()).unwrap();
+        let source: String = characters[place("offset")..place("offset") + place("length")].iter().collect();
+        assert_eq!(sentence["text"], source);
+    }
+}
+
+#[tokio::test]
+async fn each_lane_finishes_its_job() {
+    let region = region().await;
+    for lane in ["express", "standard", "bulk"] {
+        let mut body = submission(&format!("the {lane} lane"));
+        body["priority"] = lane.into();
+        body["metadata"] = json!({"lane": lane});
+        let id = region.accepted(&body).await;
+        let resource = region.succeeds(&id).await;
+        assert_eq!((&resource["lane"], &resource["request"]["metadata"]["lane"]), (&lane.into(), &lane.into()));
+        assert_verbatim(body["text"].as_str().unwrap(), &resource);
+        assert_eq!(resource["result"]["output"]["sentences"], 2);
+        let times: Vec<_> = ["created_at", "started_at", "finished_at", "expires_at"].map(|name| resource[name].as_str().unwrap().to_owned()).into();
+        assert!(times.is_sorted(), "{times:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_too_large_for_a_message_goes_through_s3_on_the_bulk_lane() {
+    let region = region().await;
+    let body = json!({"text": prose("a long report", 600_000), "priority": "express", "include": ["keywords"]});
+    let id = region.accepted(&body).await;
+    let resource = region.succeeds(&id).await;
+    assert_eq!(resource["lane"], "bulk");
+    assert_verbatim(body["text"].as_str().unwrap(), &resource);
+    assert!(!resource["result"]["keywords"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_same_article_twice_is_answered_from_the_cache() {
+    let region = region().await;
+    let first = demo::run(&region.url).await.unwrap();
+    let second = demo::run(&region.url).await.unwrap();
+    assert!(!first.cached && second.cached);
+    assert_eq!(first.resource, second.resource);
+    let (status, other) = region.submit(&json!({"text": demo::ARTICLE, "length": {"sentences": 4}})).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "other options are another result: {other}");
+}
+
+#[tokio::test]
+async fn the_archive_holds_the_truth_after_the_cache_forgot() {
+    let region = region().await;
+    let id = region.accepted(&submission("forgotten")).await;
+    let cached = region.succeeds(&id).await;
+    let valkey = local::deploy::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
+    let mut valkey = redis::Client::open(valkey).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let forgotten: u32 = redis::cmd("DEL").arg(format!("{{demo}}:summary:{id}")).query_async(&mut valkey).await.unwrap();
+    assert_eq!(forgotten, 1);
+    let (_, archived) = region.read(&id).await;
+    let comparable = |resource: &Value| {
+        // Postgres keeps microseconds.
+        let mut resource = resource.clone();
+        for name in ["created_at", "started_at", "finished_at", "expires_at"] {
+            resource[name] = resource[name].as_str().unwrap()[..23].into();
+        }
+        resource
+    };
+    assert_eq!(comparable(&archived), comparable(&cached));
+}
+
+#[tokio::test]
+async fn every_valkey_key_has_a_time_to_live_and_finished_jobs_leave_the_ledger() {
+    let region = region().await;
+    let id = region.accepted(&submission("kept for a while")).await;
+    region.succeeds(&id).await;
+    let valkey = local::deploy::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
+    let mut valkey = redis::Client::open(valkey).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut valkey).await.unwrap();
+    assert!(keys.iter().any(|key| key.ends_with(&id)));
+    for key in keys {
+        // -2: it has just expired.
+        let ttl: i64 = redis::cmd("TTL").arg(&key).query_async(&mut valkey).await.unwrap();
+        assert_ne!(ttl, -1, "{key} would stay for ever");
+    }
+    let ledger = shared::ledger::Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
+    assert_eq!(ledger.find(&id.parse().unwrap()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn usage_is_counted_once_per_job() {
+    let region = region().await;
+    let key = region.other_tenant("counted", shared::job::Plan::Free).await;
+    for seed in ["one", "two", "three"] {
+        let request = region.request(reqwest::Method::POST, "/v1/summaries").bearer_auth(secrecy::ExposeSecret::expose_secret(&key));
+        let (status, resource) = crate::cloud::answer(request.json(&submission(seed))).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{resource}");
+    }
+    let mut database = region.database().await;
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let query = "SELECT sum(succeeded)::bigint AS n, sum(input_characters)::bigint AS c FROM usage_daily WHERE tenant = 'counted'";
+        let row = sqlx::query(query).fetch_one(&mut database).await.unwrap();
+        if row.get::<Option<i64>, _>("n") == Some(3) {
+            let expected: usize = ["one", "two", "three"].iter().map(|seed| prose(seed, 1_000).chars().count()).sum();
+            assert_eq!(row.get::<Option<i64>, _>("c"), i64::try_from(expected).ok());
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "usage was not counted");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,12 @@
+//! Everything that needs servers, on one private local cloud with the real template deployed to
+//! two regions. It comes up once for all tests and goes away with this process.
+
+mod api;
+mod cloud;
+mod events;
+mod failure;
+mod lanes;
+mod regions;
+mod rie;
+mod supervision;
+mod template;

@@ -1,0 +1,59 @@
+//! Servers end with whoever started them, however that ends.
+
+use std::{
+    fs,
+    process::Child,
+    time::{Duration, Instant},
+};
+
+use local::{Instance, instance, python::Environment, supervisor};
+
+use crate::cloud::SUPERVISOR;
+
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// An instance with all its servers running; returns their process ids.
+fn running(name: &str) -> (Instance, Child, Vec<u32>) {
+    Environment::Cloud.install().unwrap();
+    let instance = Instance::at(instance::local().join(name));
+    let _ = fs::remove_dir_all(instance.dir());
+    let mut state = instance::State::default();
+    state.ports = state.ports.free(&["us-east-1".to_owned()]).unwrap();
+    instance.remember(&state).unwrap();
+    let child = supervisor::start(SUPERVISOR.as_ref(), &instance, true).unwrap();
+    let ids = wait_for("three servers", || {
+        let text = fs::read_to_string(instance.dir().join("pids.json")).ok()?;
+        let ids: Vec<u32> = serde_json::from_str(&text).ok()?;
+        (ids.len() == 3).then_some(ids)
+    });
+    (instance, child, ids)
+}
+
+#[test]
+fn when_the_starter_is_gone_the_servers_end() {
+    let (instance, mut child, ids) = running("test-gone");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    assert!(!ids.into_iter().any(supervisor::is_alive));
+    fs::remove_dir_all(instance.dir()).unwrap();
+}
+
+#[test]
+fn what_a_killed_supervisor_left_is_found_and_ended() {
+    let (instance, mut child, ids) = running("test-killed");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(ids.iter().copied().all(supervisor::is_alive), "they outlive their supervisor");
+    supervisor::end_leftovers(&instance);
+    wait_for("the servers to end", || (!ids.iter().copied().any(supervisor::is_alive)).then_some(()));
+    fs::remove_dir_all(instance.dir()).unwrap();
+}
