@@ -110,13 +110,18 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
             }
         };
         if let Some(message) = failure {
-            let error = JobError { code: "commit_failed".into(), message: message.into() };
+            let error = JobError {
+                code: "commit_failed".into(),
+                message: message.into(),
+            };
             retries.extend(committed.into_iter().map(|delivery| (delivery, error.clone())));
         }
     }
     if !retries.is_empty() {
         worker.retrying(&retries).await;
-        retries.iter().for_each(|(delivery, _)| back.give_back(&delivery.record));
+        for (delivery, _) in &retries {
+            back.give_back(&delivery.record);
+        }
     }
     back
 }
@@ -124,8 +129,16 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
 fn read(record: &SqsMessage) -> Result<Delivery, String> {
     let body = record.body.as_deref().unwrap_or_default();
     let message = Message::from_body(body).map_err(|error| error.to_string())?;
-    let receives = record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
-    Ok(Delivery { message, receives, record: record.message_id.clone().unwrap_or_default() })
+    let receives = record
+        .attributes
+        .get("ApproximateReceiveCount")
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1);
+    Ok(Delivery {
+        message,
+        receives,
+        record: record.message_id.clone().unwrap_or_default(),
+    })
 }
 
 async fn work_all<W: Worker>(worker: &Arc<W>, deliveries: Vec<Delivery>, until: Instant) -> Vec<(Delivery, Outcome<W::Done>)> {
@@ -168,7 +181,7 @@ impl HandedBack {
     /// A body that no version of this worker can read: back at once, so that it reaches the dead-letter queue soon.
     fn quarantine(&mut self, record: &SqsMessage, reason: &str) {
         let id = record.message_id.clone().unwrap_or_default();
-        tracing::error!(message = id, reason, "a message could not be read");
+        tracing::error!(message_id = id, reason, "a message could not be read");
         self.delays.push((record.receipt_handle.clone().unwrap_or_default(), 0));
         self.failures.insert(id);
     }
@@ -196,7 +209,9 @@ fn failure(id: String) -> BatchItemFailure {
 /// Seconds until the next try: uniform between 0 and `2 × 2^(receives-1)`, at most five minutes
 /// ("full jitter", AWS Architecture Blog 2015).
 fn backoff(receives: u32) -> i32 {
-    let ceiling = FIRST_BACKOFF.saturating_mul(1u32.checked_shl(receives.saturating_sub(1)).unwrap_or(u32::MAX)).min(LONGEST_BACKOFF);
+    let ceiling = FIRST_BACKOFF
+        .saturating_mul(1u32.checked_shl(receives.saturating_sub(1)).unwrap_or(u32::MAX))
+        .min(LONGEST_BACKOFF);
     let random = u32::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..4].try_into().unwrap_or_default());
     i32::try_from(random % (ceiling + 1)).unwrap_or(0)
 }

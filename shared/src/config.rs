@@ -23,7 +23,10 @@ pub enum ConfigError {
 /// # Errors
 /// If it is not set or empty.
 pub fn required(name: &'static str) -> Result<String, ConfigError> {
-    env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
+    env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .ok_or(ConfigError::Missing(name))
 }
 
 /// Reads and parses a variable that must be there.
@@ -41,7 +44,10 @@ pub async fn aws() -> aws_config::SdkConfig {
         .operation_attempt_timeout(std::time::Duration::from_secs(3))
         .operation_timeout(std::time::Duration::from_secs(8))
         .build();
-    aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12()).timeout_config(timeouts).load().await
+    aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
+        .timeout_config(timeouts)
+        .load()
+        .await
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A revoked key works this much longer in processes that have seen it.
-const REMEMBERED: Duration = Duration::from_secs(60);
+const REMEMBERED: Duration = Duration::from_mins(1);
 const REMEMBERED_KEYS: u64 = 10_000;
 
 /// Who is asking.
@@ -46,7 +46,11 @@ impl Directory {
     /// The directory in `table`.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
         let known = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED).build();
-        Self { client: Client::new(aws), table, known }
+        Self {
+            client: Client::new(aws),
+            table,
+            known,
+        }
     }
 
     /// The holder of `key`, if there is one. Asks DynamoDB at most once a minute per key.
@@ -74,7 +78,10 @@ impl Directory {
         let Some(item) = reply.item else { return Ok(None) };
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
         let read = || -> Result<Tenant, BoxError> {
-            Ok(Tenant { id: text("tenant").try_into()?, plan: serde_json::from_value(text("plan").into())? })
+            Ok(Tenant {
+                id: text("tenant").try_into()?,
+                plan: serde_json::from_value(text("plan").into())?,
+            })
         };
         read().map(Some).map_err(StoreError::because(Store::Directory, OPERATION))
     }
@@ -84,7 +91,10 @@ impl Directory {
     /// # Errors
     /// If DynamoDB does not take it.
     pub async fn register(&self, key: &SecretString, tenant: &Tenant) -> Result<(), StoreError> {
-        let plan = serde_json::to_value(tenant.plan).ok().and_then(|plan| plan.as_str().map(str::to_owned)).unwrap_or_default();
+        let plan = serde_json::to_value(tenant.plan)
+            .ok()
+            .and_then(|plan| plan.as_str().map(str::to_owned))
+            .unwrap_or_default();
         self.client
             .put_item()
             .table_name(&self.table)

@@ -3,12 +3,7 @@
 //! Keys: `documents/<tenant>/<job id>` and `dead-letters/<lane>/<message id>`. The bucket's
 //! lifecycle rules delete both; nothing here does.
 
-use aws_sdk_s3::{
-    Client,
-    error::SdkError,
-    operation::get_object::GetObjectError,
-    primitives::ByteStream,
-};
+use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
 
 use crate::{
     config::{self, ConfigError},
@@ -28,7 +23,10 @@ impl Documents {
     /// # Errors
     /// If the variable is not set.
     pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
-        Ok(Self { client: Client::new(aws), bucket: config::required("DOCUMENTS_BUCKET")? })
+        Ok(Self {
+            client: Client::new(aws),
+            bucket: config::required("DOCUMENTS_BUCKET")?,
+        })
     }
 
     /// Stores the text of a job; returns its key.
@@ -36,7 +34,13 @@ impl Documents {
     /// # Errors
     /// If S3 does not take it.
     pub async fn store(&self, tenant: &TenantId, job: &JobId, text: String) -> Result<String, StoreError> {
-        self.put(format!("documents/{tenant}/{job}"), text, "text/plain; charset=utf-8", "store a document").await
+        self.put(
+            format!("documents/{tenant}/{job}"),
+            text,
+            "text/plain; charset=utf-8",
+            "store a document",
+        )
+        .await
     }
 
     /// Keeps the body of a dead letter; returns its key.
@@ -44,7 +48,13 @@ impl Documents {
     /// # Errors
     /// If S3 does not take it.
     pub async fn keep(&self, lane: Lane, message_id: &str, body: String) -> Result<String, StoreError> {
-        self.put(format!("dead-letters/{lane}/{message_id}"), body, "application/json", "keep a dead letter").await
+        self.put(
+            format!("dead-letters/{lane}/{message_id}"),
+            body,
+            "application/json",
+            "keep a dead letter",
+        )
+        .await
     }
 
     async fn put(&self, key: String, body: String, mime: &str, operation: &'static str) -> Result<String, StoreError> {
@@ -71,8 +81,14 @@ impl Documents {
             Err(GetObjectError::NoSuchKey(_)) => return Ok(None),
             other => other.map_err(StoreError::because(Store::Documents, OPERATION))?,
         };
-        let bytes = object.body.collect().await.map_err(StoreError::because(Store::Documents, OPERATION))?;
-        String::from_utf8(bytes.to_vec()).map(Some).map_err(StoreError::because(Store::Documents, OPERATION))
+        let bytes = object
+            .body
+            .collect()
+            .await
+            .map_err(StoreError::because(Store::Documents, OPERATION))?;
+        String::from_utf8(bytes.to_vec())
+            .map(Some)
+            .map_err(StoreError::because(Store::Documents, OPERATION))
     }
 
     /// Whether S3 answers for this bucket.

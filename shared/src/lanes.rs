@@ -2,8 +2,9 @@
 
 use aws_sdk_sqs::{
     Client,
-    types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName},
+    types::{Message, MessageSystemAttributeName, QueueAttributeName},
 };
+use futures::future::try_join_all;
 
 use crate::{
     config::{self, ConfigError},
@@ -26,7 +27,7 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// The lanes, or with `DEAD_LETTER_` their dead-letter queues: `<prefix>EXPRESS_URL` and so on.
+    /// The queues whose URLs are in these variables: express, standard, bulk.
     ///
     /// # Errors
     /// If one of the variables is not set.
@@ -55,7 +56,10 @@ impl Queue {
     /// # Errors
     /// If the variable is not set.
     pub fn from_env(aws: &aws_config::SdkConfig, name: &'static str) -> Result<Self, ConfigError> {
-        Ok(Self { client: Client::new(aws), url: config::required(name)? })
+        Ok(Self {
+            client: Client::new(aws),
+            url: config::required(name)?,
+        })
     }
 
     /// Sends a message; the tenant is its group, so that one tenant's flood delays only itself (fair queues).
@@ -63,56 +67,66 @@ impl Queue {
     /// # Errors
     /// If SQS does not take it.
     pub async fn send(&self, tenant: &TenantId, body: String) -> Result<(), StoreError> {
-        let request = self.client.send_message().queue_url(&self.url).message_group_id(tenant.as_str()).message_body(body);
-        request.send().await.map(drop).map_err(StoreError::because(Store::Lanes, "send a message"))
+        let request = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_group_id(tenant.as_str())
+            .message_body(body);
+        request
+            .send()
+            .await
+            .map(drop)
+            .map_err(StoreError::because(Store::Lanes, "send a message"))
     }
 
-    /// Makes received messages visible again after the given seconds, by receipt handle.
+    /// Makes received messages visible again after the given seconds, by receipt handle. One call
+    /// each, all at once: retries are rare, and IAM knows only the single action.
     ///
     /// # Errors
-    /// If SQS does not answer. Single messages that it no longer knows are passed over.
+    /// If SQS does not take one of them.
     pub async fn delay(&self, messages: &[(String, i32)]) -> Result<(), StoreError> {
-        const OPERATION: &str = "change the visibility of messages";
-        for chunk in messages.chunks(10) {
-            let mut request = self.client.change_message_visibility_batch().queue_url(&self.url);
-            for (index, (receipt, seconds)) in chunk.iter().enumerate() {
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(receipt)
-                    .visibility_timeout(*seconds)
-                    .build();
-                request = request.entries(entry.map_err(StoreError::because(Store::Lanes, OPERATION))?);
-            }
-            request.send().await.map_err(StoreError::because(Store::Lanes, OPERATION))?;
-        }
-        Ok(())
+        let requests = messages.iter().map(|(receipt, seconds)| {
+            let request = self.client.change_message_visibility().queue_url(&self.url);
+            request.receipt_handle(receipt).visibility_timeout(*seconds).send()
+        });
+        try_join_all(requests)
+            .await
+            .map(drop)
+            .map_err(StoreError::because(Store::Lanes, "change the visibility of messages"))
     }
 
-    /// Up to ten messages, without waiting, with their receive count.
+    /// Up to ten messages, waiting a second for the first, with their receive count.
     ///
     /// # Errors
     /// If SQS does not answer.
     pub async fn receive(&self) -> Result<Vec<Message>, StoreError> {
-        let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10).wait_time_seconds(1);
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(10)
+            .wait_time_seconds(1);
         let request = request.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
-        let reply = request.send().await.map_err(StoreError::because(Store::Lanes, "receive messages"))?;
+        let reply = request
+            .send()
+            .await
+            .map_err(StoreError::because(Store::Lanes, "receive messages"))?;
         Ok(reply.messages.unwrap_or_default())
     }
 
-    /// Deletes received messages, at most ten, by receipt handle.
+    /// Deletes received messages, by receipt handle.
     ///
     /// # Errors
     /// If SQS does not take one of them.
     pub async fn delete(&self, receipts: &[String]) -> Result<(), StoreError> {
-        const OPERATION: &str = "delete messages";
-        let mut request = self.client.delete_message_batch().queue_url(&self.url);
-        for (index, receipt) in receipts.iter().enumerate() {
-            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(receipt).build();
-            request = request.entries(entry.map_err(StoreError::because(Store::Lanes, OPERATION))?);
-        }
-        let reply = request.send().await.map_err(StoreError::because(Store::Lanes, OPERATION))?;
-        let left = reply.failed.len();
-        if left == 0 { Ok(()) } else { Err(StoreError::new(Store::Lanes, OPERATION, format!("{left} stayed"))) }
+        let requests = receipts
+            .iter()
+            .map(|receipt| self.client.delete_message().queue_url(&self.url).receipt_handle(receipt).send());
+        try_join_all(requests)
+            .await
+            .map(drop)
+            .map_err(StoreError::because(Store::Lanes, "delete messages"))
     }
 
     /// Whether SQS answers for this queue.
@@ -120,7 +134,11 @@ impl Queue {
     /// # Errors
     /// If it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(QueueAttributeName::QueueArn);
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(QueueAttributeName::QueueArn);
         request.send().await.map(drop).map_err(StoreError::because(Store::Lanes, "answer"))
     }
 }

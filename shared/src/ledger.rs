@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Longer than a message can stay in a lane and its dead-letter queue together.
-const KEPT: Duration = Duration::from_secs(60 * 24 * 3600);
+const KEPT: Duration = Duration::from_hours(60 * 24);
 /// Items in one `BatchWriteItem`.
 const BATCH: usize = 25;
 /// Times a partly taken batch is sent again.
@@ -50,7 +50,10 @@ impl Ledger {
 
     /// The ledger in `table`.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
-        Self { client: Client::new(aws), table }
+        Self {
+            client: Client::new(aws),
+            table,
+        }
     }
 
     /// Writes down a job that is about to be queued.
@@ -96,9 +99,14 @@ impl Ledger {
         let read = || -> Result<Entry, BoxError> {
             let mut resource: SummaryResource = serde_json::from_str(&text("resource"))?;
             for attempt in item.get("attempts").and_then(|value| value.as_l().ok()).into_iter().flatten() {
-                resource.attempts.push(serde_json::from_str(attempt.as_s().map_err(|_| "an attempt is no string")?)?);
+                resource
+                    .attempts
+                    .push(serde_json::from_str(attempt.as_s().map_err(|_| "an attempt is no string")?)?);
             }
-            Ok(Entry { tenant: text("tenant").try_into()?, resource })
+            Ok(Entry {
+                tenant: text("tenant").try_into()?,
+                resource,
+            })
         };
         read().map(Some).map_err(StoreError::because(Store::Ledger, OPERATION))
     }
@@ -108,7 +116,9 @@ impl Ledger {
     /// # Errors
     /// If DynamoDB does not take one of them.
     pub async fn record(&self, attempts: &[(JobId, Attempt)]) -> Result<(), StoreError> {
-        try_join_all(attempts.iter().map(|(id, attempt)| self.append(id, attempt))).await.map(drop)
+        try_join_all(attempts.iter().map(|(id, attempt)| self.append(id, attempt)))
+            .await
+            .map(drop)
     }
 
     async fn append(&self, id: &JobId, attempt: &Attempt) -> Result<(), StoreError> {
@@ -148,7 +158,10 @@ impl Ledger {
                 }
                 let request = self.client.batch_write_item().request_items(&self.table, left);
                 let reply = request.send().await.map_err(StoreError::because(Store::Ledger, OPERATION))?;
-                left = reply.unprocessed_items.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+                left = reply
+                    .unprocessed_items
+                    .and_then(|mut tables| tables.remove(&self.table))
+                    .unwrap_or_default();
             }
             if !left.is_empty() {
                 return Err(StoreError::new(Store::Ledger, OPERATION, "items stayed unprocessed"));
@@ -172,4 +185,3 @@ fn deletion(id: &JobId) -> Option<WriteRequest> {
     let delete = DeleteRequest::builder().key("id", AttributeValue::S(id.to_string())).build().ok()?;
     Some(WriteRequest::builder().delete_request(delete).build())
 }
-

@@ -44,16 +44,36 @@ impl Kind {
     /// Status, name, title, and what the client does next.
     const fn row(self) -> (StatusCode, &'static str, &'static str, &'static str) {
         match self {
-            Self::MalformedBody => (StatusCode::BAD_REQUEST, "malformed-body", "The body is not JSON", "Send one JSON object in UTF-8."),
+            Self::MalformedBody => (
+                StatusCode::BAD_REQUEST,
+                "malformed-body",
+                "The body is not JSON",
+                "Send one JSON object in UTF-8.",
+            ),
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
                 "No valid API key",
                 "Send your key as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
             ),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Nothing is here", "Check the path and the id; finished summaries are deleted when they expire."),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The path has no such method", "See the `Allow` header."),
-            Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large", "Split the document."),
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "Nothing is here",
+                "Check the path and the id; finished summaries are deleted when they expire.",
+            ),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "The path has no such method",
+                "See the `Allow` header.",
+            ),
+            Self::PayloadTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "payload-too-large",
+                "The body is too large",
+                "Split the document.",
+            ),
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
@@ -66,7 +86,12 @@ impl Kind {
                 "Some fields are not as documented",
                 "See `errors`; correct each field named there.",
             ),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service made a mistake", "Try again; if it stays, report the `X-Request-Id` header."),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "The service made a mistake",
+                "Try again; if it stays, report the `X-Request-Id` header.",
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -121,7 +146,10 @@ impl Problem {
 
     /// A problem of `kind` that says what happened this time.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), ..Self::of(kind) }
+        Self {
+            detail: detail.into(),
+            ..Self::of(kind)
+        }
     }
 }
 
@@ -129,7 +157,10 @@ impl From<SubmissionError> for Problem {
     fn from(error: SubmissionError) -> Self {
         match error {
             SubmissionError::Malformed(detail) => Self::new(Kind::MalformedBody, detail),
-            SubmissionError::Invalid(errors) => Self { errors, ..Self::of(Kind::InvalidRequest) },
+            SubmissionError::Invalid(errors) => Self {
+                errors,
+                ..Self::of(Kind::InvalidRequest)
+            },
         }
     }
 }

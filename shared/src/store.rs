@@ -49,7 +49,11 @@ pub struct StoreError {
 impl StoreError {
     /// Wraps the cause.
     pub fn new(store: Store, operation: &'static str, source: impl Into<BoxError>) -> Self {
-        Self { store, operation, source: source.into() }
+        Self {
+            store,
+            operation,
+            source: source.into(),
+        }
     }
 
     /// For `map_err`: wraps whatever cause comes.

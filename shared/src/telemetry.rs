@@ -36,7 +36,12 @@ static COLLECTOR: OnceLock<Option<&'static Collector>> = OnceLock::new();
 pub fn init(function: &'static str) {
     COLLECTOR.get_or_init(|| {
         let filter = EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("info"));
-        let logs = tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false).with_target(false).with_env_filter(filter);
+        let logs = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .with_target(false)
+            .with_env_filter(filter);
         // A second subscriber in one process is only possible in tests; the first one stays.
         logs.try_init().ok();
         let metrics = Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("function", function);

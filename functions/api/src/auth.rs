@@ -30,7 +30,9 @@ impl FromRequestParts<Arc<Context>> for Caller {
 /// The key in `Authorization: Bearer KEY` (RFC 6750) or `x-api-key: KEY`.
 fn key(parts: &Parts) -> Option<SecretString> {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = text("authorization").and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let bearer = text("authorization")
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let key = bearer.map(|(_, key)| key).or_else(|| text("x-api-key"))?.trim();
     (!key.is_empty()).then(|| key.into())
 }

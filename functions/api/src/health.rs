@@ -48,7 +48,10 @@ pub(crate) struct StoreHealth {
 /// Is the API up?
 #[utoipa::path(get, path = "/v1/health", operation_id = "health", security(()), responses((status = 200, description = "It is", body = Health)))]
 pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health> {
-    Json(Health { status: "ok", region: context.region.clone() })
+    Json(Health {
+        status: "ok",
+        region: context.region.clone(),
+    })
 }
 
 /// Is everything up?
@@ -71,8 +74,21 @@ pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Js
         timed(Store::Ledger, context.ledger.ping()),
     );
     let stores = BTreeMap::from([stores.0, stores.1, stores.2, stores.3, stores.4, stores.5]);
-    let (code, status) = if stores.values().all(|store| store.ok) { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "degraded") };
-    (code, Json(DeepHealth { health: Health { status, region: context.region.clone() }, stores }))
+    let (code, status) = if stores.values().all(|store| store.ok) {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "degraded")
+    };
+    (
+        code,
+        Json(DeepHealth {
+            health: Health {
+                status,
+                region: context.region.clone(),
+            },
+            stores,
+        }),
+    )
 }
 
 async fn timed(store: Store, ping: impl Future<Output = Result<(), StoreError>>) -> (&'static str, StoreHealth) {
@@ -82,5 +98,11 @@ async fn timed(store: Store, ping: impl Future<Output = Result<(), StoreError>>)
         tracing::warn!(store = store.as_str(), %error, "unhealthy");
     }
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    (store.as_str(), StoreHealth { ok: matches!(result, Ok(Ok(()))), milliseconds })
+    (
+        store.as_str(),
+        StoreHealth {
+            ok: matches!(result, Ok(Ok(()))),
+            milliseconds,
+        },
+    )
 }

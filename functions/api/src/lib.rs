@@ -62,7 +62,10 @@ pub fn router(context: Arc<Context>) -> Router {
     let (router, document) = routes().split_for_parts();
     let document = Arc::new(document);
     let router = router
-        .route("/v1/openapi.json", axum::routing::get(move || async move { axum::Json((*document).clone()) }))
+        .route(
+            "/v1/openapi.json",
+            axum::routing::get(move || async move { axum::Json((*document).clone()) }),
+        )
         .fallback(|| async { Problem::of(Kind::NotFound) })
         .method_not_allowed_fallback(|| async { Problem::of(Kind::MethodNotAllowed) })
         .with_state(context);
@@ -94,6 +97,9 @@ mod tests {
             std::fs::write(path, &current).unwrap();
         }
         let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(committed == current, "functions/api/openapi.json is out of date: run UPDATE_OPENAPI=1 cargo test -p api");
+        assert!(
+            committed == current,
+            "functions/api/openapi.json is out of date: run UPDATE_OPENAPI=1 cargo test -p api"
+        );
     }
 }

@@ -28,7 +28,10 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 /// Logs method, path and status (no query, no body, no key) and tells the client the request's id.
 async fn account(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+    let id = request
+        .lambda_context_ref()
+        .map(|context| context.request_id.clone())
+        .unwrap_or_default();
     let (method, path) = (request.method().clone(), request.uri().path().chars().take(200).collect::<String>());
     let mut response = next.run(request).await;
     let status = response.status().as_u16();

@@ -72,10 +72,19 @@ async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option
 fn respond(resource: SummaryResource, headers: &HeaderMap) -> Response {
     let tag = entity_tag(&resource);
     let unfinished = !resource.status.is_final();
-    let unchanged = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|tags| {
-        tags.split(',').any(|candidate| candidate.trim().trim_start_matches("W/") == tag || candidate.trim() == "*")
-    });
-    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { Json(resource).into_response() };
+    let unchanged = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|tags| {
+            tags.split(',')
+                .any(|candidate| candidate.trim().trim_start_matches("W/") == tag || candidate.trim() == "*")
+        });
+    let mut response = if unchanged {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Json(resource).into_response()
+    };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -89,7 +98,13 @@ fn respond(resource: SummaryResource, headers: &HeaderMap) -> Response {
 
 /// Changes whenever the resource can: with its status, its end and its attempts.
 fn entity_tag(resource: &SummaryResource) -> String {
-    let state = format!("{} {} {:?} {}", resource.id, resource.status.as_str(), resource.finished_at, resource.attempts.len());
+    let state = format!(
+        "{} {} {:?} {}",
+        resource.id,
+        resource.status.as_str(),
+        resource.finished_at,
+        resource.attempts.len()
+    );
     let hash = Sha256::digest(state);
     format!("\"{}\"", shared::job::hex(&hash[..12]))
 }

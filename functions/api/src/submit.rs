@@ -70,12 +70,20 @@ pub(crate) async fn submit(
 }
 
 async fn parse(headers: &HeaderMap, body: Body) -> Result<(String, RequestOptions), Problem> {
-    let mime = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mime = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let mime = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if mime != "application/json" && !(mime.starts_with("application/") && mime.ends_with("+json")) {
         return Err(Problem::of(Kind::UnsupportedMediaType));
     }
-    let too_large = || Problem::new(Kind::PayloadTooLarge, format!("The body may have {} bytes. Split the document.", Limits::BODY_BYTES));
+    let too_large = || {
+        Problem::new(
+            Kind::PayloadTooLarge,
+            format!("The body may have {} bytes. Split the document.", Limits::BODY_BYTES),
+        )
+    };
     let body = to_bytes(body, Limits::BODY_BYTES).await.map_err(|_| too_large())?;
     Ok(Submission::parse(&body)?)
 }
@@ -110,7 +118,10 @@ async fn accept(
     } else {
         Document::Inline(text)
     };
-    let entry = Entry { tenant: tenant.id.clone(), resource };
+    let entry = Entry {
+        tenant: tenant.id.clone(),
+        resource,
+    };
     context.ledger.accept(&entry).await?;
     let resource = entry.resource;
     let message = Message::Summarize(SummarizeMessage {

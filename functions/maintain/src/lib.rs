@@ -26,7 +26,10 @@ impl Context {
     /// # Errors
     /// If a variable is missing or wrong.
     pub fn try_from_env() -> Result<Self, ConfigError> {
-        Ok(Self { archive: Archive::from_env()?, http: reqwest::Client::new() })
+        Ok(Self {
+            archive: Archive::from_env()?,
+            http: reqwest::Client::new(),
+        })
     }
 }
 
@@ -70,7 +73,11 @@ pub async fn handle(context: &Context, task: Task) -> Result<Report, Error> {
         Task::Direct(Direct::Upkeep) => Ok(upkeep(context).await?),
         Task::Direct(Direct::Migrate) => Ok(migrate(context).await?),
         Task::Stack(request) => {
-            let outcome = if request.is_removal() { Ok(Report::default()) } else { migrate(context).await };
+            let outcome = if request.is_removal() {
+                Ok(Report::default())
+            } else {
+                migrate(context).await
+            };
             request.answer(&context.http, &outcome).await?;
             Ok(outcome.unwrap_or_default())
         }
@@ -81,12 +88,19 @@ async fn migrate(context: &Context) -> Result<Report, StoreError> {
     context.archive.migrate().await?;
     let schema = Archive::newest_migration();
     tracing::info!(schema, "the schema is up to date");
-    Ok(Report { schema: Some(schema), ..upkeep(context).await? })
+    Ok(Report {
+        schema: Some(schema),
+        ..upkeep(context).await?
+    })
 }
 
 async fn upkeep(context: &Context) -> Result<Report, StoreError> {
     let Upkeep { made, dropped } = context.archive.keep_partitions(OffsetDateTime::now_utc()).await?;
     metrics::counter!(metric::PARTITIONS_MADE).increment(made.len() as u64);
     tracing::info!(?made, ?dropped, "partitions are kept");
-    Ok(Report { schema: None, made, dropped })
+    Ok(Report {
+        schema: None,
+        made,
+        dropped,
+    })
 }

@@ -9,6 +9,7 @@ use crate::Report;
 /// What CloudFormation asks.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_field_names, reason = "the names are CloudFormation's")]
 pub struct Request {
     request_type: RequestType,
     #[serde(rename = "ResponseURL")]

@@ -25,16 +25,26 @@ struct Address {
 }
 
 pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Result<Parked, StoreError> {
-    let receives = message.attributes.as_ref().and_then(|attributes| attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount));
+    let receives = message
+        .attributes
+        .as_ref()
+        .and_then(|attributes| attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount));
     let receives = receives.and_then(|count| count.parse().ok()).unwrap_or_default();
     let (message_id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
     let address: Option<Address> = serde_json::from_str(&body).ok();
     let unreadable = job::Message::from_body(&body).err().map(|error| error.to_string());
     let entry = match &address {
-        Some(address) => context.ledger.find(&address.job).await?.filter(|entry| entry.tenant == address.tenant),
+        Some(address) => context
+            .ledger
+            .find(&address.job)
+            .await?
+            .filter(|entry| entry.tenant == address.tenant),
         None => None,
     };
-    let last = entry.as_ref().and_then(|entry| entry.resource.attempts.last()).map(|attempt| &attempt.error);
+    let last = entry
+        .as_ref()
+        .and_then(|entry| entry.resource.attempts.last())
+        .map(|attempt| &attempt.error);
     let error = cause(unreadable, last);
     let now = OffsetDateTime::now_utc();
     let body_key = context.documents.keep(lane, &message_id, body).await?;
@@ -53,19 +63,31 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
         resource.finished_at = Some(now);
         resource.expires_at = Some(now + RETENTION);
         resource.error = Some(error);
-        Finished { tenant: entry.tenant, resource }
+        Finished {
+            tenant: entry.tenant,
+            resource,
+        }
     });
     Ok(Parked { letter, job })
 }
 
 fn cause(unreadable: Option<String>, last: Option<&JobError>) -> JobError {
     if let Some(reason) = unreadable {
-        return JobError { code: "unreadable_message".into(), message: format!("The job could not be read by its worker ({reason}); submit it again.") };
+        return JobError {
+            code: "unreadable_message".into(),
+            message: format!("The job could not be read by its worker ({reason}); submit it again."),
+        };
     }
     let message = last.map_or("The worker ended without a word each time; submit it again.".to_owned(), |error| {
-        format!("Every try failed, at last with `{}`: {} Submit it again.", error.code, error.message)
+        format!(
+            "Every try failed, at last with `{}`: {} Submit it again.",
+            error.code, error.message
+        )
     });
-    JobError { code: "retries_exhausted".into(), message }
+    JobError {
+        code: "retries_exhausted".into(),
+        message,
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +96,10 @@ mod tests {
 
     #[test]
     fn the_cause_names_what_went_wrong_last() {
-        let last = JobError { code: "worker_panicked".into(), message: "The worker failed.".into() };
+        let last = JobError {
+            code: "worker_panicked".into(),
+            message: "The worker failed.".into(),
+        };
         assert_eq!(cause(Some("version 9".into()), Some(&last)).code, "unreadable_message");
         assert!(cause(None, Some(&last)).message.contains("worker_panicked"));
         assert_eq!(cause(None, None).code, "retries_exhausted");

@@ -47,7 +47,10 @@ impl Context {
             archive: Archive::from_env()?,
             cache: Cache::from_env()?,
             documents: Documents::from_env(&aws)?,
-            dead_letters: Lanes::from_env(&aws, ["EXPRESS_DEAD_LETTERS_URL", "STANDARD_DEAD_LETTERS_URL", "BULK_DEAD_LETTERS_URL"])?,
+            dead_letters: Lanes::from_env(
+                &aws,
+                ["EXPRESS_DEAD_LETTERS_URL", "STANDARD_DEAD_LETTERS_URL", "BULK_DEAD_LETTERS_URL"],
+            )?,
             ledger: Ledger::from_env(&aws)?,
         })
     }
@@ -86,7 +89,13 @@ async fn park(context: &Context, lane: Lane, messages: Vec<Message>) -> Result<(
     let failed: Vec<Finished> = failed.into_iter().flatten().collect();
     let entered = context.archive.finish_and_park(&failed, &letters).await?;
     let new = failed.iter().filter(|job| entered.contains(&job.resource.id.uuid()));
-    let outcomes: Vec<_> = new.map(|job| cache::Outcome { tenant: &job.tenant, resource: &job.resource, fingerprint: None }).collect();
+    let outcomes: Vec<_> = new
+        .map(|job| cache::Outcome {
+            tenant: &job.tenant,
+            resource: &job.resource,
+            fingerprint: None,
+        })
+        .collect();
     if let Err(error) = context.cache.finished(&outcomes).await {
         tracing::warn!(%error, "failed jobs are not in the cache");
     }

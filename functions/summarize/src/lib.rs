@@ -40,7 +40,10 @@ impl Context {
             documents: Documents::from_env(&aws)?,
             ledger: Ledger::from_env(&aws)?,
         };
-        Ok(Self { queue: Queue::from_env(&aws, "LANE_URL")?, worker: Arc::new(worker) })
+        Ok(Self {
+            queue: Queue::from_env(&aws, "LANE_URL")?,
+            worker: Arc::new(worker),
+        })
     }
 }
 

@@ -8,8 +8,8 @@ use shared::{
     cache::{self, Cache},
     documents::Documents,
     job::{
-        Attempt, Document, Format, Include, JobError, JobId, Links, Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource,
-        SummaryResult, TenantId,
+        Attempt, Document, Format, Include, JobError, Links, Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource,
+        SummaryResult,
     },
     ledger::Ledger,
     store::StoreError,
@@ -47,7 +47,10 @@ impl Worker for Summarizer {
         let summary = tokio::task::spawn_blocking(move || summarize(&text, &options)).await;
         match summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
             Ok(summary) => Outcome::Done(Done { summary, started_at }),
-            Err(NoSentence) => Outcome::Reject(error("no_sentence", "The text has no sentence to choose; send prose outside of code and tables.")),
+            Err(NoSentence) => Outcome::Reject(error(
+                "no_sentence",
+                "The text has no sentence to choose; send prose outside of code and tables.",
+            )),
         }
     }
 
@@ -55,17 +58,30 @@ impl Worker for Summarizer {
         let finished_at = OffsetDateTime::now_utc();
         let (mut finished, mut fingerprints) = (Vec::new(), Vec::new());
         for (delivery, outcome) in outcomes {
-            let attempts = if delivery.receives > 1 { self.attempts(&delivery).await? } else { Vec::new() };
+            let attempts = if delivery.receives > 1 {
+                self.attempts(&delivery).await?
+            } else {
+                Vec::new()
+            };
             let Message::Summarize(job) = delivery.message;
             fingerprints.push(outcome.is_ok().then(|| job.fingerprint.clone()));
-            finished.push(Finished { tenant: job.tenant.clone(), resource: resource(job, outcome, attempts, finished_at) });
+            finished.push(Finished {
+                tenant: job.tenant.clone(),
+                resource: resource(job, outcome, attempts, finished_at),
+            });
         }
         let entered = self.archive.finish(&finished).await?;
-        let (new, known): (Vec<_>, Vec<_>) =
-            finished.iter().zip(&fingerprints).partition(|(job, _)| entered.contains(&job.resource.id.uuid()));
+        let (new, known): (Vec<_>, Vec<_>) = finished
+            .iter()
+            .zip(&fingerprints)
+            .partition(|(job, _)| entered.contains(&job.resource.id.uuid()));
         let outcomes: Vec<_> = new
             .iter()
-            .map(|(job, fingerprint)| cache::Outcome { tenant: &job.tenant, resource: &job.resource, fingerprint: fingerprint.as_deref() })
+            .map(|(job, fingerprint)| cache::Outcome {
+                tenant: &job.tenant,
+                resource: &job.resource,
+                fingerprint: fingerprint.as_deref(),
+            })
             .collect();
         let known: Vec<_> = known.iter().map(|(job, _)| (&job.tenant, &job.resource.id)).collect();
         let ids: Vec<_> = finished.iter().map(|job| job.resource.id.clone()).collect();
@@ -74,17 +90,34 @@ impl Worker for Summarizer {
             // The archive has the truth; what lags behind expires.
             tracing::warn!(store = error.store.as_str(), %error, "a finished batch is not tidied up");
         }
-        new.iter().for_each(|(job, _)| account(&job.resource));
+        for (job, _) in new {
+            account(&job.resource);
+        }
         Ok(())
     }
 
     async fn retrying(&self, retries: &[(Delivery, JobError)]) {
         let at = OffsetDateTime::now_utc();
-        let (mut attempts, mut waiting): (Vec<(JobId, Attempt)>, Vec<(&TenantId, &JobId)>) = (Vec::new(), Vec::new());
-        for (Delivery { message: Message::Summarize(job), receives, .. }, error) in retries {
+        let (mut attempts, mut waiting) = (Vec::new(), Vec::new());
+        for (
+            Delivery {
+                message: Message::Summarize(job),
+                receives,
+                ..
+            },
+            error,
+        ) in retries
+        {
             tracing::warn!(job = %job.job, tenant = %job.tenant, receives, code = error.code, "to be tried again");
             metrics::counter!(metric::RETRIED, "lane" => job.lane.as_str()).increment(1);
-            attempts.push((job.job.clone(), Attempt { number: *receives, at, error: error.clone() }));
+            attempts.push((
+                job.job.clone(),
+                Attempt {
+                    number: *receives,
+                    at,
+                    error: error.clone(),
+                },
+            ));
             waiting.push((&job.tenant, &job.job));
         }
         let noted = tokio::join!(self.ledger.record(&attempts), self.cache.waiting(&waiting));
@@ -102,17 +135,28 @@ impl Summarizer {
         };
         match self.documents.fetch(&key).await {
             Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(Outcome::Reject(error("document_missing", "The stored document is gone; submit it again."))),
+            Ok(None) => Err(Outcome::Reject(error(
+                "document_missing",
+                "The stored document is gone; submit it again.",
+            ))),
             Err(cause) => {
                 tracing::warn!(%cause, "a document was not fetched");
-                Err(Outcome::Retry(error("document_unavailable", "The stored document could not be read; it will be tried again.")))
+                Err(Outcome::Retry(error(
+                    "document_unavailable",
+                    "The stored document could not be read; it will be tried again.",
+                )))
             }
         }
     }
 
     async fn attempts(&self, delivery: &Delivery) -> Result<Vec<Attempt>, StoreError> {
         let Message::Summarize(job) = &delivery.message;
-        Ok(self.ledger.find(&job.job).await?.map(|entry| entry.resource.attempts).unwrap_or_default())
+        Ok(self
+            .ledger
+            .find(&job.job)
+            .await?
+            .map(|entry| entry.resource.attempts)
+            .unwrap_or_default())
     }
 }
 
@@ -128,7 +172,12 @@ fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSentence
     summarizer::summarize(text, &options)
 }
 
-fn resource(job: SummarizeMessage, outcome: Result<Done, JobError>, attempts: Vec<Attempt>, finished_at: OffsetDateTime) -> SummaryResource {
+fn resource(
+    job: SummarizeMessage,
+    outcome: Result<Done, JobError>,
+    attempts: Vec<Attempt>,
+    finished_at: OffsetDateTime,
+) -> SummaryResource {
     let (done, failure) = outcome.map_or_else(|error| (None, Some(error)), |done| (Some(done), None));
     SummaryResource {
         status: if failure.is_none() { Status::Succeeded } else { Status::Failed },
@@ -139,7 +188,11 @@ fn resource(job: SummarizeMessage, outcome: Result<Done, JobError>, attempts: Ve
         finished_at: Some(finished_at),
         expires_at: Some(finished_at + RETENTION),
         request: job.options,
-        result: done.map(|done| SummaryResult { summary: done.summary, method: Method::Extractive, degraded: false }),
+        result: done.map(|done| SummaryResult {
+            summary: done.summary,
+            method: Method::Extractive,
+            degraded: false,
+        }),
         error: failure,
         attempts,
         links: Links::of(&job.job),
@@ -158,5 +211,8 @@ fn account(resource: &SummaryResource) {
 }
 
 fn error(code: &str, message: &str) -> JobError {
-    JobError { code: code.to_owned(), message: message.to_owned() }
+    JobError {
+        code: code.to_owned(),
+        message: message.to_owned(),
+    }
 }

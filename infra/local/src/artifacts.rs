@@ -21,7 +21,10 @@ pub fn build() -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The same selection of packages as `cargo test`, so that both share every compiled dependency.
     let mut command = Command::new(cargo);
-    command.args(["build", "--workspace", "--bins"]).current_dir(workspace()).stdin(Stdio::null());
+    command
+        .args(["build", "--workspace", "--bins"])
+        .current_dir(workspace())
+        .stdin(Stdio::null());
     if !command.status().context("cargo did not start")?.success() {
         bail!("the functions were not built; see cargo's message above");
     }
@@ -36,7 +39,10 @@ pub fn build() -> Result<PathBuf> {
 pub fn assemble(binaries: &Path, output: &Path) -> Result<PathBuf> {
     fs::create_dir_all(output)?;
     let mut command = Command::new(Environment::Tools.bin().join("python"));
-    command.arg(workspace().join("infra/local/assemble.py")).arg(workspace().join("template.yaml")).args([binaries, output]);
+    command
+        .arg(workspace().join("infra/local/assemble.py"))
+        .arg(workspace().join("template.yaml"))
+        .args([binaries, output]);
     python::run(&mut command, "assemble the template")?;
     Ok(output.join("template.yaml"))
 }

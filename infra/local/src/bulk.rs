@@ -58,9 +58,21 @@ pub fn lines(input: impl BufRead, mut output: impl Write) -> Result<()> {
 
 fn one(line: &[u8]) -> Result<Outcome> {
     let line: Line = serde_json::from_slice(line).context("is not {\"id\", \"document\", one length field}")?;
-    let lengths = Lengths { sentences: line.sentences, words: line.words, characters: line.characters, ratio: line.ratio };
-    let options = Options { budget: budget(lengths)?, language: line.language.as_deref(), ..Options::default() };
-    Ok(Outcome { id: line.id, summary: summarize(&line.document, &options)? })
+    let lengths = Lengths {
+        sentences: line.sentences,
+        words: line.words,
+        characters: line.characters,
+        ratio: line.ratio,
+    };
+    let options = Options {
+        budget: budget(lengths)?,
+        language: line.language.as_deref(),
+        ..Options::default()
+    };
+    Ok(Outcome {
+        id: line.id,
+        summary: summarize(&line.document, &options)?,
+    })
 }
 
 #[cfg(test)]

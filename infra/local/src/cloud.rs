@@ -6,17 +6,10 @@ use anyhow::{Context, Result, bail};
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use crate::{
-    Instance, artifacts, demo, deploy,
-    instance::State,
-    progress::Step,
-    python::Environment,
-    servers::DATABASE_USER,
-    supervisor,
-};
+use crate::{Instance, artifacts, demo, deploy, instance::State, progress::Step, python::Environment, servers::DATABASE_USER, supervisor};
 
 /// Longest wait for the servers to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What to bring up, and how.
 pub struct Plan<'a> {
@@ -53,7 +46,10 @@ pub async fn up(plan: &Plan<'_>) -> Result<Up> {
     step.done();
 
     let (mut state, child) = start_servers(plan)?;
-    let mut up = Up { state: state.clone(), supervisor: child };
+    let mut up = Up {
+        state: state.clone(),
+        supervisor: child,
+    };
     let step = (plan.step)("Waiting for PostgreSQL, Valkey and the AWS endpoint".into());
     wait_until_ready(plan, &mut up).await?;
     step.done();
@@ -101,7 +97,10 @@ async fn wait_until_ready(plan: &Plan<'_>, up: &mut Up) -> Result<()> {
             bail!("the servers ended ({status}): {}", said.trim());
         }
         if Instant::now() > deadline {
-            return Err(error.context(format!("the servers do not answer; see {}", plan.instance.dir().join("logs").display())));
+            return Err(error.context(format!(
+                "the servers do not answer; see {}",
+                plan.instance.dir().join("logs").display()
+            )));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -113,9 +112,14 @@ async fn prepare(plan: &Plan<'_>) -> Result<()> {
     let mut postgres = PgConnection::connect(&format!("postgres://{DATABASE_USER}@127.0.0.1:{}/postgres", ports.postgres)).await?;
     for region in &plan.regions {
         let name = deploy::database(region);
-        let found = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1").bind(&name).fetch_optional(&mut postgres).await?;
+        let found = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1")
+            .bind(&name)
+            .fetch_optional(&mut postgres)
+            .await?;
         if found.is_none() {
-            sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut postgres).await?;
+            sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+                .execute(&mut postgres)
+                .await?;
         }
         claim_slots(&deploy::valkey_url(plan.instance, region)).await?;
     }
@@ -128,9 +132,18 @@ async fn claim_slots(url: &str) -> Result<()> {
     let mut valkey = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
     let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut valkey).await?;
     if info.contains("cluster_slots_assigned:0\r") {
-        redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383).exec_async(&mut valkey).await?;
+        redis::cmd("CLUSTER")
+            .arg("ADDSLOTSRANGE")
+            .arg(0)
+            .arg(16383)
+            .exec_async(&mut valkey)
+            .await?;
     }
-    if info.contains("cluster_state:ok") { Ok(()) } else { bail!("Valkey's cluster is not ready") }
+    if info.contains("cluster_state:ok") {
+        Ok(())
+    } else {
+        bail!("Valkey's cluster is not ready")
+    }
 }
 
 impl Drop for Up {

@@ -9,8 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use local::{
-    Instance,
-    bulk,
+    Instance, bulk,
     cloud::{self, Plan, Up},
     demo, deploy as stack,
     progress::{Step, print},
@@ -26,7 +25,14 @@ pub(crate) fn up(instance: &Instance, regions: Vec<String>, detach: bool) -> Res
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let program = std::env::current_exe()?;
-        let plan = Plan { instance, regions, parameters: Vec::new(), attached: !detach, supervisor: &program, step: |what| Step::begin(what) };
+        let plan = Plan {
+            instance,
+            regions,
+            parameters: Vec::new(),
+            attached: !detach,
+            supervisor: &program,
+            step: |what| Step::begin(what),
+        };
         print("SummarEase on this machine");
         let work = async {
             let up = cloud::up(&plan).await?;
@@ -69,7 +75,10 @@ async fn stay(mut up: Up, interrupt: &mut tokio::signal::unix::Signal, terminate
 }
 
 async fn show_article(instance: &Instance, region: &str) -> Result<()> {
-    let step = Step::begin(format!("Summarising an article of {} words in {region}", demo::ARTICLE.split_whitespace().count()));
+    let step = Step::begin(format!(
+        "Summarising an article of {} words in {region}",
+        demo::ARTICLE.split_whitespace().count()
+    ));
     let finished = demo::run(&demo::url(instance, region)?).await?;
     step.done();
     let text = finished.resource["result"]["text"].as_str().unwrap_or_default();
@@ -81,7 +90,9 @@ async fn show_article(instance: &Instance, region: &str) -> Result<()> {
 
 fn show_use(instance: &Instance, region: &str) -> Result<()> {
     let (url, key) = (demo::url(instance, region)?, demo::KEY);
-    say(&format!("URL  {url}\nKey  {key}\n\nTry it:\n\n  curl -s {url}/v1/summaries \\\n    -H 'x-api-key: {key}' -H 'content-type: application/json' \\\n    -d '{{\"text\":\"The river rose again overnight. Two villages were moved to higher ground by noon.\",\"length\":{{\"sentences\":1}}}}'\n"))
+    say(&format!(
+        "URL  {url}\nKey  {key}\n\nTry it:\n\n  curl -s {url}/v1/summaries \\\n    -H 'x-api-key: {key}' -H 'content-type: application/json' \\\n    -d '{{\"text\":\"The river rose again overnight. Two villages were moved to higher ground by noon.\",\"length\":{{\"sentences\":1}}}}'\n"
+    ))
 }
 
 pub(crate) fn down(instance: &Instance) -> Result<()> {
@@ -117,12 +128,19 @@ pub(crate) fn status(instance: &Instance) -> Result<()> {
 }
 
 pub(crate) fn logs(instance: &Instance, lines: usize) -> Result<()> {
-    let mut files: Vec<_> = fs::read_dir(instance.dir().join("logs")).context("there are no logs; run `cargo local up` first")?.flatten().collect();
+    let mut files: Vec<_> = fs::read_dir(instance.dir().join("logs"))
+        .context("there are no logs; run `cargo local up` first")?
+        .flatten()
+        .collect();
     files.sort_by_key(fs::DirEntry::file_name);
     for file in files {
         let text = String::from_utf8_lossy(&fs::read(file.path())?).into_owned();
         let all: Vec<_> = text.lines().collect();
-        say(&format!("==> {} <==\n{}\n", file.path().display(), all[all.len().saturating_sub(lines)..].join("\n")))?;
+        say(&format!(
+            "==> {} <==\n{}\n",
+            file.path().display(),
+            all[all.len().saturating_sub(lines)..].join("\n")
+        ))?;
     }
     Ok(())
 }
@@ -148,11 +166,23 @@ fn environment(instance: &Instance, region: &str) -> Result<Vec<(String, String)
 pub(crate) fn watch(instance: &Instance, region: &str, rest: &[String]) -> Result<()> {
     running(instance)?;
     let bin = Environment::Tools.bin();
-    let path = std::env::join_paths(std::iter::once(bin.clone()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())))?;
+    let path =
+        std::env::join_paths(std::iter::once(bin.clone()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())))?;
     let mut command = Command::new(bin.join("cargo-lambda"));
-    command.args(["lambda", "watch"]).args(rest).envs(environment(instance, region)?).env("PATH", path);
-    let status = command.current_dir(local::instance::workspace()).status().context("cargo-lambda did not start")?;
-    if status.success() { Ok(()) } else { bail!("cargo lambda watch ended with {status}") }
+    command
+        .args(["lambda", "watch"])
+        .args(rest)
+        .envs(environment(instance, region)?)
+        .env("PATH", path);
+    let status = command
+        .current_dir(local::instance::workspace())
+        .status()
+        .context("cargo-lambda did not start")?;
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("cargo lambda watch ended with {status}")
+    }
 }
 
 pub(crate) fn deploy(instance: &Instance, mut regions: Vec<String>) -> Result<()> {
@@ -164,16 +194,29 @@ pub(crate) fn deploy(instance: &Instance, mut regions: Vec<String>) -> Result<()
         bail!("{missing} has no Valkey yet; `cargo local down`, then `cargo local up --region {missing}` with all your regions");
     }
     let program = std::env::current_exe()?;
-    let plan = Plan { instance, regions, parameters: Vec::new(), attached: false, supervisor: &program, step: |what| Step::begin(what) };
+    let plan = Plan {
+        instance,
+        regions,
+        parameters: Vec::new(),
+        attached: false,
+        supervisor: &program,
+        step: |what| Step::begin(what),
+    };
     runtime()?.block_on(async {
         cloud::up(&plan).await?;
-        plan.regions.iter().try_for_each(|region| say(&format!("{region}  {}", demo::url(instance, region)?)))
+        plan.regions
+            .iter()
+            .try_for_each(|region| say(&format!("{region}  {}", demo::url(instance, region)?)))
     })
 }
 
 pub(crate) fn invoke(instance: &Instance, event: &Path, region: &str) -> Result<()> {
     let state = running(instance)?;
-    let folder = event.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+    let folder = event
+        .parent()
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     let output = match folder {
         "api" => "ApiFunction",
         "summarize" => "SummarizeStandardFunction",
@@ -182,10 +225,19 @@ pub(crate) fn invoke(instance: &Instance, event: &Path, region: &str) -> Result<
         other => bail!("events are kept in a folder named after their function, and there is no function `{other}`"),
     };
     let payload = fs::read(event).with_context(|| format!("cannot read {}", event.display()))?;
-    let function = state.regions.get(region).and_then(|outputs| outputs.get(output)).with_context(|| format!("{region} is not deployed"))?;
+    let function = state
+        .regions
+        .get(region)
+        .and_then(|outputs| outputs.get(output))
+        .with_context(|| format!("{region} is not deployed"))?;
     runtime()?.block_on(async {
         let client = aws_sdk_lambda::Client::new(&stack::sdk(instance, region));
-        let reply = client.invoke().function_name(function).payload(aws_sdk_lambda::primitives::Blob::new(payload)).send().await?;
+        let reply = client
+            .invoke()
+            .function_name(function)
+            .payload(aws_sdk_lambda::primitives::Blob::new(payload))
+            .send()
+            .await?;
         say(&String::from_utf8_lossy(reply.payload().map(AsRef::as_ref).unwrap_or_default()))?;
         reply.function_error().map_or(Ok(()), |error| bail!("the function failed: {error}"))
     })
@@ -198,11 +250,30 @@ pub(crate) fn summarize(file: &Path, lengths: Lengths, json: bool, markdown: boo
     } else {
         bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
-    let text = String::from_utf8(bytes).map_err(|error| anyhow::anyhow!("the text is not UTF-8: byte {} starts no character", error.utf8_error().valid_up_to()))?;
-    let budget = if lengths == Lengths::default() { Budget::default() } else { bulk::budget(lengths)? };
-    let options = Options { budget, markdown, keywords: json, scores: json, ..Options::default() };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        anyhow::anyhow!(
+            "the text is not UTF-8: byte {} starts no character",
+            error.utf8_error().valid_up_to()
+        )
+    })?;
+    let budget = if lengths == Lengths::default() {
+        Budget::default()
+    } else {
+        bulk::budget(lengths)?
+    };
+    let options = Options {
+        budget,
+        markdown,
+        keywords: json,
+        scores: json,
+        ..Options::default()
+    };
     let summary = engine(&text, &options)?;
-    if json { say(&serde_json::to_string_pretty(&summary)?) } else { say(&summary.text) }
+    if json {
+        say(&serde_json::to_string_pretty(&summary)?)
+    } else {
+        say(&summary.text)
+    }
 }
 
 pub(crate) fn summarize_lines() -> Result<()> {

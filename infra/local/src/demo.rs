@@ -16,7 +16,7 @@ pub const KEY: &str = "sk_local_demo";
 /// A real article of 787 words; see `infra/local/demo/CREDITS.md`.
 pub const ARTICLE: &str = include_str!("../demo/article.txt");
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A finished demo run.
 pub struct Finished {
@@ -34,8 +34,13 @@ pub struct Finished {
 /// If the directory does not take it.
 pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> Result<()> {
     let table = outputs.get("DirectoryTable").context("the stack names no directory table")?;
-    let tenant = Tenant { id: TenantId::try_from("demo".to_owned())?, plan: Plan::Pro };
-    Directory::new(&deploy::sdk(instance, region), table.clone()).register(&KEY.into(), &tenant).await?;
+    let tenant = Tenant {
+        id: TenantId::try_from("demo".to_owned())?,
+        plan: Plan::Pro,
+    };
+    Directory::new(&deploy::sdk(instance, region), table.clone())
+        .register(&KEY.into(), &tenant)
+        .await?;
     Ok(())
 }
 
@@ -45,7 +50,10 @@ pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> R
 /// If the region is not deployed.
 pub fn url(instance: &Instance, region: &str) -> Result<String> {
     let state = instance.state();
-    let outputs = state.regions.get(region).with_context(|| format!("{region} is not deployed; run `cargo local up --region {region}`"))?;
+    let outputs = state
+        .regions
+        .get(region)
+        .with_context(|| format!("{region} is not deployed; run `cargo local up --region {region}`"))?;
     let id = outputs.get("ApiId").context("the stack names no API")?;
     Ok(format!("http://127.0.0.1:{}/_aws/execute-api/{id}", state.ports.aws))
 }
@@ -57,7 +65,12 @@ pub fn url(instance: &Instance, region: &str) -> Result<String> {
 pub async fn run(base: &str) -> Result<Finished> {
     let (client, started) = (reqwest::Client::new(), Instant::now());
     let body = json!({"text": ARTICLE, "length": {"sentences": 3}});
-    let reply = client.post(format!("{base}/v1/summaries")).bearer_auth(KEY).json(&body).send().await?;
+    let reply = client
+        .post(format!("{base}/v1/summaries"))
+        .bearer_auth(KEY)
+        .json(&body)
+        .send()
+        .await?;
     let (status, mut resource): (_, Value) = (reply.status(), reply.json().await?);
     if !status.is_success() {
         bail!("the API answered {status}: {resource}");
@@ -65,7 +78,11 @@ pub async fn run(base: &str) -> Result<Finished> {
     let link = format!("{base}{}", resource["links"]["self"].as_str().context("the job has no link")?);
     while resource["status"] == "queued" || resource["status"] == "running" {
         if started.elapsed() > PATIENCE {
-            bail!("the job is still {} after {} s; see `cargo local logs`", resource["status"], PATIENCE.as_secs());
+            bail!(
+                "the job is still {} after {} s; see `cargo local logs`",
+                resource["status"],
+                PATIENCE.as_secs()
+            );
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
         resource = client.get(&link).bearer_auth(KEY).send().await?.error_for_status()?.json().await?;
@@ -73,5 +90,9 @@ pub async fn run(base: &str) -> Result<Finished> {
     if resource["status"] != "succeeded" {
         bail!("the job ended as {}: {}", resource["status"], resource["error"]);
     }
-    Ok(Finished { resource, took: started.elapsed(), cached: status == reqwest::StatusCode::OK })
+    Ok(Finished {
+        resource,
+        took: started.elapsed(),
+        cached: status == reqwest::StatusCode::OK,
+    })
 }

@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 
+use shared::job::RegionTag;
+
 use crate::{
     Instance,
     instance::{Outputs, workspace},
@@ -13,7 +15,11 @@ use crate::{
     servers::DATABASE_USER,
 };
 
-const STACK: &str = "summarease";
+/// The stack of a region. IAM knows no regions, and MiniStack derives the names of roles from the
+/// stack's name alone: two stacks of one name would share, and overwrite, their roles.
+fn stack_name(region: &str) -> String {
+    format!("summarease-{}", RegionTag::from_region(region))
+}
 
 /// SDK configuration for a region of the local cloud, with the rights of its owner.
 pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
@@ -22,7 +28,13 @@ pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
         .endpoint_url(format!("http://127.0.0.1:{port}"))
-        .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "local cloud")))
+        .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(Credentials::new(
+            "test",
+            "test",
+            None,
+            None,
+            "local cloud",
+        )))
         .build()
 }
 
@@ -42,7 +54,11 @@ pub fn client_env(instance: &Instance, region: &str) -> Vec<(String, String)> {
 
 /// The database of a region.
 pub fn database_url(instance: &Instance, region: &str) -> String {
-    format!("postgres://{DATABASE_USER}@127.0.0.1:{}/{}", instance.state().ports.postgres, database(region))
+    format!(
+        "postgres://{DATABASE_USER}@127.0.0.1:{}/{}",
+        instance.state().ports.postgres,
+        database(region)
+    )
 }
 
 /// The name of a region's database.
@@ -74,14 +90,21 @@ pub async fn deploy(instance: &Instance, region: &str, template: &Path, extra: &
     ];
     parameters.extend_from_slice(extra);
     let mut command = Command::new(Environment::Tools.bin().join("sam"));
-    command.arg("deploy").arg("--config-file").arg(workspace().join("samconfig.toml")).args(["--config-env", "local"]);
-    command.arg("--template-file").arg(template).args(["--region", region, "--s3-bucket", &bucket]);
+    command
+        .arg("deploy")
+        .arg("--config-file")
+        .arg(workspace().join("samconfig.toml"))
+        .args(["--config-env", "local"]);
+    command
+        .arg("--template-file")
+        .arg(template)
+        .args(["--region", region, "--s3-bucket", &bucket, "--stack-name", &stack_name(region)]);
     command.arg("--parameter-overrides").args(parameters);
     python::run(isolated(&mut command, instance, region), "deploy the stack")?;
     let mut command = Command::new(Environment::Cloud.bin().join("python"));
     command.arg(workspace().join("infra/local/bind_mappings.py"));
     python::run(isolated(&mut command, instance, region), "bound the event source mappings")?;
-    outputs(&sdk).await
+    outputs(&sdk, region).await
 }
 
 /// Points a command at the local cloud; nothing of the user's own AWS set-up may leak in.
@@ -90,7 +113,10 @@ fn isolated<'a>(command: &'a mut Command, instance: &Instance, region: &str) -> 
         command.env_remove(name);
     }
     let nowhere = instance.dir().join("no-aws-config");
-    command.env("AWS_CONFIG_FILE", &nowhere).env("AWS_SHARED_CREDENTIALS_FILE", &nowhere).envs(client_env(instance, region))
+    command
+        .env("AWS_CONFIG_FILE", &nowhere)
+        .env("AWS_SHARED_CREDENTIALS_FILE", &nowhere)
+        .envs(client_env(instance, region))
 }
 
 /// The environment that the template gives the functions of a region, all of them together: for
@@ -108,8 +134,10 @@ pub fn function_env(instance: &Instance, region: &str, outputs: &Outputs) -> Vec
         ("STANDARD_DEAD_LETTERS_URL", "StandardDeadLetters"),
         ("BULK_DEAD_LETTERS_URL", "BulkDeadLetters"),
     ];
-    let mut pairs: Vec<_> =
-        from_stack.iter().filter_map(|(name, output)| Some(((*name).to_owned(), outputs.get(*output)?.clone()))).collect();
+    let mut pairs: Vec<_> = from_stack
+        .iter()
+        .filter_map(|(name, output)| Some(((*name).to_owned(), outputs.get(*output)?.clone())))
+        .collect();
     pairs.push(("DATABASE_URL".to_owned(), database_url(instance, region)));
     pairs.push(("VALKEY_URL".to_owned(), valkey_url(instance, region)));
     pairs
@@ -122,16 +150,32 @@ async fn make_bucket(sdk: &SdkConfig, bucket: &str, region: &str) -> Result<()> 
     }
     let mut request = s3.create_bucket().bucket(bucket);
     if region != "us-east-1" {
-        let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(region.into()).build();
+        let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
+            .location_constraint(region.into())
+            .build();
         request = request.create_bucket_configuration(place);
     }
     request.send().await.context("the bucket for artifacts was not made")?;
     Ok(())
 }
 
-async fn outputs(sdk: &SdkConfig) -> Result<Outputs> {
-    let stacks = aws_sdk_cloudformation::Client::new(sdk).describe_stacks().stack_name(STACK).send().await;
-    let stack = stacks.context("the stack cannot be read")?.stacks.unwrap_or_default().into_iter().next().context("there is no stack")?;
-    let pairs = stack.outputs.unwrap_or_default().into_iter().filter_map(|output| Some((output.output_key?, output.output_value?)));
+async fn outputs(sdk: &SdkConfig, region: &str) -> Result<Outputs> {
+    let stacks = aws_sdk_cloudformation::Client::new(sdk)
+        .describe_stacks()
+        .stack_name(stack_name(region))
+        .send()
+        .await;
+    let stack = stacks
+        .context("the stack cannot be read")?
+        .stacks
+        .unwrap_or_default()
+        .into_iter()
+        .next()
+        .context("there is no stack")?;
+    let pairs = stack
+        .outputs
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|output| Some((output.output_key?, output.output_value?)));
     Ok(pairs.collect())
 }

@@ -54,7 +54,9 @@ pub fn local() -> PathBuf {
 
 impl Default for Instance {
     fn default() -> Self {
-        Self { dir: local().join("cloud") }
+        Self {
+            dir: local().join("cloud"),
+        }
     }
 }
 
@@ -102,7 +104,11 @@ impl Ports {
             let (port, bus) = self.valkey.get(region).copied().unwrap_or_default();
             Ok((region.clone(), (free(port)?, free(bus)?)))
         });
-        Ok(Self { aws: free(self.aws)?, postgres: free(self.postgres)?, valkey: valkey.collect::<Result<_>>()? })
+        Ok(Self {
+            aws: free(self.aws)?,
+            postgres: free(self.postgres)?,
+            valkey: valkey.collect::<Result<_>>()?,
+        })
     }
 }
 
@@ -128,7 +134,10 @@ mod tests {
     #[test]
     fn a_damaged_state_counts_as_none() {
         let instance = Instance::at(std::env::temp_dir().join(format!("summarease-state-{}", std::process::id())));
-        let state = State { supervisor: Some(1), ..State::default() };
+        let state = State {
+            supervisor: Some(1),
+            ..State::default()
+        };
         instance.remember(&state).unwrap();
         assert_eq!(instance.state(), state);
         fs::write(instance.dir().join("state.json"), "{\"ports\":").unwrap();

@@ -1,4 +1,4 @@
-//! The whole cloud on one machine: real PostgreSQL and Valkey, and AWS by `MiniStack`, with the real
+//! The whole cloud on one machine: real PostgreSQL and Valkey, and AWS by MiniStack, with the real
 //! `template.yaml` deployed to it. No Docker, no root, no account.
 //!
 //! [`Instance`] is a folder with everything one local cloud has; `cargo local` keeps one under

@@ -105,7 +105,12 @@ struct LengthFlags {
 
 impl From<&LengthFlags> for Lengths {
     fn from(flags: &LengthFlags) -> Self {
-        Self { sentences: flags.sentences, words: flags.words, characters: flags.characters, ratio: flags.ratio }
+        Self {
+            sentences: flags.sentences,
+            words: flags.words,
+            characters: flags.characters,
+            ratio: flags.ratio,
+        }
     }
 }
 
@@ -121,7 +126,13 @@ fn main() -> ExitCode {
         Command::Deploy { regions } => commands::deploy(&instance, regions),
         Command::Invoke { event, region } => commands::invoke(&instance, &event, &region),
         Command::Summarize(Summarize { jsonl: true, .. }) => commands::summarize_lines(),
-        Command::Summarize(Summarize { file, length, json, markdown, .. }) => commands::summarize(&file, Lengths::from(&length), json, markdown),
+        Command::Summarize(Summarize {
+            file,
+            length,
+            json,
+            markdown,
+            ..
+        }) => commands::summarize(&file, Lengths::from(&length), json, markdown),
         Command::Supervise { dir, detached } => supervisor::supervise(&Instance::at(dir), detached),
     };
     match outcome {

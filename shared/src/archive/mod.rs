@@ -1,7 +1,7 @@
 //! Finished jobs, usage and dead letters: Postgres.
 //!
 //! Every unit of work is one explicit transaction and no statement is kept prepared, so that a
-//! transaction pooler (RDS Proxy, `PgBouncer`) may hand each transaction to another backend.
+//! transaction pooler (RDS Proxy, PgBouncer) may hand each transaction to another backend.
 
 mod partitions;
 mod summaries;
@@ -39,8 +39,10 @@ impl Archive {
     /// If the variable is not set or no Postgres URL.
     pub fn from_env() -> Result<Self, ConfigError> {
         const NAME: &str = "DATABASE_URL";
-        let options = PgConnectOptions::from_str(&config::required(NAME)?)
-            .map_err(|_| ConfigError::Invalid { name: NAME, expected: "a URL like postgres://user@host:5432/database" })?;
+        let options = PgConnectOptions::from_str(&config::required(NAME)?).map_err(|_| ConfigError::Invalid {
+            name: NAME,
+            expected: "a URL like postgres://user@host:5432/database",
+        })?;
         Ok(Self::connect(options))
     }
 
@@ -49,7 +51,9 @@ impl Archive {
         // A pooler forgets statements between transactions: keep none on this side either.
         let options = options.application_name("summarease");
         let pool = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(PATIENCE);
-        Self { pool: pool.connect_lazy_with(options) }
+        Self {
+            pool: pool.connect_lazy_with(options),
+        }
     }
 
     /// Brings the schema up to date; to be run against the database itself, not a pooler.
@@ -57,7 +61,10 @@ impl Archive {
     /// # Errors
     /// If the database does not answer or refuses a migration.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        MIGRATIONS.run(&self.pool).await.map_err(StoreError::because(Store::Archive, "migrate the schema"))
+        MIGRATIONS
+            .run(&self.pool)
+            .await
+            .map_err(StoreError::because(Store::Archive, "migrate the schema"))
     }
 
     /// The version of the newest migration in this build.
@@ -71,7 +78,11 @@ impl Archive {
     /// If it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let mut transaction = self.begin("answer").await?;
-        sqlx::query("SELECT 1").persistent(false).execute(&mut *transaction).await.map_err(failed("answer"))?;
+        sqlx::query("SELECT 1")
+            .persistent(false)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("answer"))?;
         transaction.commit().await.map_err(failed("answer"))
     }
 

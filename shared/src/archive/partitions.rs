@@ -30,14 +30,25 @@ pub struct Upkeep {
 impl Partition {
     /// The month that `at` (UTC) falls in.
     pub fn of(at: OffsetDateTime) -> Self {
-        Self { first: at.to_offset(time::UtcOffset::UTC).date().replace_day(1).unwrap_or(date!(1970 - 01 - 01)) }
+        Self {
+            first: at
+                .to_offset(time::UtcOffset::UTC)
+                .date()
+                .replace_day(1)
+                .unwrap_or(date!(1970 - 01 - 01)),
+        }
     }
 
     /// The month after.
     #[must_use]
     pub fn next(self) -> Self {
-        let (year, month) = (self.first.year() + i32::from(self.first.month() == Month::December), self.first.month().next());
-        Self { first: Date::from_calendar_date(year, month, 1).unwrap_or(Date::MAX) }
+        let (year, month) = (
+            self.first.year() + i32::from(self.first.month() == Month::December),
+            self.first.month().next(),
+        );
+        Self {
+            first: Date::from_calendar_date(year, month, 1).unwrap_or(Date::MAX),
+        }
     }
 
     /// The table's name: `summaries_2026_11`.
@@ -48,7 +59,9 @@ impl Partition {
     fn parse(name: &str) -> Option<Self> {
         let (year, month) = name.strip_prefix("summaries_")?.split_once('_')?;
         let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
-        let partition = Self { first: Date::from_calendar_date(year.parse().ok()?, month, 1).ok()? };
+        let partition = Self {
+            first: Date::from_calendar_date(year.parse().ok()?, month, 1).ok()?,
+        };
         (partition.name() == name).then_some(partition)
     }
 
@@ -56,7 +69,7 @@ impl Partition {
         self.first.midnight().assume_utc()
     }
 
-    /// The lowest `UUIDv7` of the month: 48 bits of milliseconds since 1970 (RFC 9562 §5.7), the rest zero.
+    /// The lowest UUIDv7 of the month: 48 bits of milliseconds since 1970 (RFC 9562 §5.7), the rest zero.
     fn lowest_id(self) -> Uuid {
         let millis = u64::try_from(self.starts_at().unix_timestamp()).unwrap_or_default() * 1000;
         Uuid::from_u128(u128::from(millis) << 80)
@@ -98,11 +111,18 @@ impl Archive {
         for statement in made.chain(dropped) {
             // Names and bounds are made of numbers by this module alone.
             let statement = sqlx::AssertSqlSafe(statement);
-            sqlx::query(statement).persistent(false).execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+            sqlx::query(statement)
+                .persistent(false)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed(OPERATION))?;
         }
         transaction.commit().await.map_err(failed(OPERATION))?;
         let names = |months: Vec<Partition>| months.into_iter().map(Partition::name).collect();
-        Ok(Upkeep { made: names(missing), dropped: names(expired) })
+        Ok(Upkeep {
+            made: names(missing),
+            dropped: names(expired),
+        })
     }
 }
 

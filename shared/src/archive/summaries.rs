@@ -81,10 +81,18 @@ impl Archive {
     /// If the database does not answer; then nothing is entered.
     pub async fn finish_and_park(&self, jobs: &[Finished], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
         const OPERATION: &str = "enter finished jobs";
-        let rows = jobs.iter().map(row).collect::<Result<Vec<_>, _>>().map_err(StoreError::because(Store::Archive, OPERATION))?;
+        let rows = jobs
+            .iter()
+            .map(row)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(StoreError::because(Store::Archive, OPERATION))?;
         let mut transaction = self.begin(OPERATION).await?;
-        let entered =
-            sqlx::query(FINISH).bind(Json(rows)).persistent(false).fetch_all(&mut *transaction).await.map_err(failed(OPERATION))?;
+        let entered = sqlx::query(FINISH)
+            .bind(Json(rows))
+            .persistent(false)
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failed(OPERATION))?;
         for letter in letters {
             let (job, tenant) = letter.job.as_ref().map(|(job, tenant)| (job.uuid(), tenant.as_str())).unzip();
             sqlx::query(PARK)

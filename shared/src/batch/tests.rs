@@ -25,7 +25,10 @@ fn word(delivery: &Delivery) -> String {
 }
 
 fn error(code: &str) -> JobError {
-    JobError { code: code.into(), message: String::new() }
+    JobError {
+        code: code.into(),
+        message: String::new(),
+    }
 }
 
 impl Worker for Script {
@@ -45,12 +48,18 @@ impl Worker for Script {
         if self.commit_fails {
             return Err(StoreError::new(Store::Archive, "commit", "as the test wishes"));
         }
-        self.committed.lock().unwrap().extend(outcomes.iter().map(|(delivery, outcome)| (word(delivery), outcome.is_ok())));
+        self.committed
+            .lock()
+            .unwrap()
+            .extend(outcomes.iter().map(|(delivery, outcome)| (word(delivery), outcome.is_ok())));
         Ok(())
     }
 
     async fn retrying(&self, retries: &[(Delivery, JobError)]) {
-        self.retried.lock().unwrap().extend(retries.iter().map(|(delivery, error)| (word(delivery), error.code.clone())));
+        self.retried
+            .lock()
+            .unwrap()
+            .extend(retries.iter().map(|(delivery, error)| (word(delivery), error.code.clone())));
     }
 }
 
@@ -93,14 +102,22 @@ async fn each_record_meets_its_own_fate() {
     let codes = [("hang", "out_of_time"), ("panic", "worker_panicked"), ("retry", "retried")];
     assert_eq!(retried, codes.map(|(word, code)| (word.to_owned(), code.to_owned())));
     assert_eq!(back.failures, ["m1", "m3", "m4", "m6", "m7"].map(str::to_owned).into());
-    let at_once: Vec<_> = back.delays.iter().filter(|(receipt, _)| receipt == "r6" || receipt == "r7").map(|(_, seconds)| *seconds).collect();
+    let at_once: Vec<_> = back
+        .delays
+        .iter()
+        .filter(|(receipt, _)| receipt == "r6" || receipt == "r7")
+        .map(|(_, seconds)| *seconds)
+        .collect();
     assert_eq!(at_once, [0, 0], "what cannot be read goes to the dead-letter queue without delay");
     assert_eq!(back.delays.len(), 5);
 }
 
 #[tokio::test]
 async fn a_failed_commit_gives_everything_back() {
-    let script = Script { commit_fails: true, ..Script::default() };
+    let script = Script {
+        commit_fails: true,
+        ..Script::default()
+    };
     let (worker, back) = run(script, &["done", "reject", "retry"].map(body)).await;
     assert_eq!(back.failures, ["m0", "m1", "m2"].map(str::to_owned).into());
     let retried = worker.retried.lock().unwrap();
@@ -110,7 +127,10 @@ async fn a_failed_commit_gives_everything_back() {
 #[tokio::test]
 async fn success_is_an_empty_list() {
     let (_, back) = run(Script::default(), &["done", "done"].map(body)).await;
-    assert_eq!(serde_json::to_value(back.into_response()).unwrap(), json!({"batchItemFailures": []}));
+    assert_eq!(
+        serde_json::to_value(back.into_response()).unwrap(),
+        json!({"batchItemFailures": []})
+    );
 }
 
 proptest! {

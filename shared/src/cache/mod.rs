@@ -42,13 +42,26 @@ impl Cache {
     pub fn from_env() -> Result<Self, ConfigError> {
         const NAME: &str = "VALKEY_URL";
         let url = config::required(NAME)?;
-        let client = ClusterClient::builder([url]).connection_timeout(PATIENCE).response_timeout(PATIENCE).retries(1).build();
-        let client = client.map_err(|_| ConfigError::Invalid { name: NAME, expected: "a URL like rediss://host:6379" })?;
-        Ok(Self { client, connection: OnceCell::new() })
+        let client = ClusterClient::builder([url])
+            .connection_timeout(PATIENCE)
+            .response_timeout(PATIENCE)
+            .retries(1)
+            .build();
+        let client = client.map_err(|_| ConfigError::Invalid {
+            name: NAME,
+            expected: "a URL like rediss://host:6379",
+        })?;
+        Ok(Self {
+            client,
+            connection: OnceCell::new(),
+        })
     }
 
     async fn connection(&self) -> Result<ClusterConnection, RedisError> {
-        self.connection.get_or_try_init(|| self.client.get_async_connection()).await.cloned()
+        self.connection
+            .get_or_try_init(|| self.client.get_async_connection())
+            .await
+            .cloned()
     }
 
     /// The finished job of the same tenant with the same text and options.
@@ -91,7 +104,14 @@ impl Cache {
         let mut pipeline = redis::pipe();
         let json = serde_json::to_string(resource).map_err(StoreError::because(Store::Cache, "write a job"))?;
         let key = keys::summary(tenant, &resource.id);
-        pipeline.cmd("SET").arg(key).arg(json).arg("NX").arg("EX").arg(keys::SUMMARY_SECONDS).ignore();
+        pipeline
+            .cmd("SET")
+            .arg(key)
+            .arg(json)
+            .arg("NX")
+            .arg("EX")
+            .arg(keys::SUMMARY_SECONDS)
+            .ignore();
         self.send(vec![pipeline]).await.map_err(failed("remember a queued job"))
     }
 
@@ -132,13 +152,19 @@ impl Cache {
         let pipelines = outcomes.iter().map(|outcome| {
             let json = serde_json::to_string(outcome.resource)?;
             let mut pipeline = redis::pipe();
-            pipeline.set_ex(keys::summary(outcome.tenant, &outcome.resource.id), &json, keys::SUMMARY_SECONDS).ignore();
+            pipeline
+                .set_ex(keys::summary(outcome.tenant, &outcome.resource.id), &json, keys::SUMMARY_SECONDS)
+                .ignore();
             if let Some(fingerprint) = outcome.fingerprint {
-                pipeline.set_ex(keys::result(outcome.tenant, fingerprint), &json, keys::RESULT_SECONDS).ignore();
+                pipeline
+                    .set_ex(keys::result(outcome.tenant, fingerprint), &json, keys::RESULT_SECONDS)
+                    .ignore();
             }
             Ok(pipeline)
         });
-        let pipelines = pipelines.collect::<Result<_, serde_json::Error>>().map_err(StoreError::because(Store::Cache, OPERATION))?;
+        let pipelines = pipelines
+            .collect::<Result<_, serde_json::Error>>()
+            .map_err(StoreError::because(Store::Cache, OPERATION))?;
         self.send(pipelines).await.map_err(failed(OPERATION))
     }
 

@@ -87,8 +87,7 @@ impl FromStr for JobId {
             .strip_prefix("sum_")
             .and_then(|rest| rest.split_once('_'))
             .ok_or(ParseJobIdError)?;
-        let tag = (3..=8).contains(&region.len())
-            && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let tag = (3..=8).contains(&region.len()) && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let uuid = Uuid::from_u128(Ulid::from_string(code).map_err(|_| ParseJobIdError)?.0);
         let id = Self::new(RegionTag(region.to_owned()), uuid);
         // One job, one spelling: lower case, `I` for `1` and the like are refused.
@@ -132,7 +131,14 @@ mod tests {
 
     #[test]
     fn strangers_are_refused() {
-        for text in ["", "sum_", "sum_use1_", "sum_use1_zzz", "use1_01J0Z3NDEKTSV4RRFFQ69G5FAV", "sum_USE1_01J0Z3NDEKTSV4RRFFQ69G5FAV"] {
+        for text in [
+            "",
+            "sum_",
+            "sum_use1_",
+            "sum_use1_zzz",
+            "use1_01J0Z3NDEKTSV4RRFFQ69G5FAV",
+            "sum_USE1_01J0Z3NDEKTSV4RRFFQ69G5FAV",
+        ] {
             assert_eq!(text.parse::<JobId>(), Err(ParseJobIdError), "{text}");
         }
         let id = JobId::new(RegionTag::from_region("us-east-1"), Uuid::now_v7());

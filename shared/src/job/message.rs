@@ -109,8 +109,19 @@ mod tests {
 
     #[test]
     fn strangers_are_told_apart() {
-        assert!(matches!(Message::from_body(r#"{"v":99,"type":"summarize"}"#), Err(MessageError::Version(99))));
-        for body in ["", "{", "[]", "null", r#"{"v":1}"#, r#"{"v":1,"type":"dance"}"#, r#"{"v":1,"type":"summarize"}"#] {
+        assert!(matches!(
+            Message::from_body(r#"{"v":99,"type":"summarize"}"#),
+            Err(MessageError::Version(99))
+        ));
+        for body in [
+            "",
+            "{",
+            "[]",
+            "null",
+            r#"{"v":1}"#,
+            r#"{"v":1,"type":"dance"}"#,
+            r#"{"v":1,"type":"summarize"}"#,
+        ] {
             assert!(matches!(Message::from_body(body), Err(MessageError::Shape)), "{body}");
         }
     }

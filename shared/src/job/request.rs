@@ -167,7 +167,11 @@ impl Submission {
         let submission: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| explain(&error))?;
         json.end().map_err(|error| malformed(&error))?;
         let invalid = submission.invalid_fields();
-        if invalid.is_empty() { Ok(submission.into_parts()) } else { Err(SubmissionError::Invalid(invalid)) }
+        if invalid.is_empty() {
+            Ok(submission.into_parts())
+        } else {
+            Err(SubmissionError::Invalid(invalid))
+        }
     }
 
     fn into_parts(mut self) -> (String, RequestOptions) {
@@ -190,23 +194,51 @@ impl Submission {
         let mut invalid = Vec::new();
         let mut refuse = |pointer: String, detail: String| invalid.push(InvalidField { pointer, detail });
         if self.text.len() > Limits::TEXT_BYTES {
-            refuse("#/text".into(), format!("is {} bytes long; at most {} are allowed. Split the document.", self.text.len(), Limits::TEXT_BYTES));
+            refuse(
+                "#/text".into(),
+                format!(
+                    "is {} bytes long; at most {} are allowed. Split the document.",
+                    self.text.len(),
+                    Limits::TEXT_BYTES
+                ),
+            );
         } else if !self.text.contains(char::is_alphanumeric) {
-            refuse("#/text".into(), "has no letter or digit; send a text with at least one sentence.".into());
+            refuse(
+                "#/text".into(),
+                "has no letter or digit; send a text with at least one sentence.".into(),
+            );
         } else if let Some(at) = self.text.chars().position(|c| c == '\0') {
-            refuse("#/text".into(), format!("has U+0000 at character {at}; is it binary? Send text without it."));
+            refuse(
+                "#/text".into(),
+                format!("has U+0000 at character {at}; is it binary? Send text without it."),
+            );
         }
         if let Some(detail) = length_problem(self.length) {
             refuse(format!("#/length/{}", self.length.unit()), detail);
         }
         let tag = &self.language;
-        let subtags = tag.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
-        let primary = tag.split('-').next().is_some_and(|part| part.len() >= 2 && part.bytes().all(|b| b.is_ascii_alphabetic()));
+        let subtags = tag
+            .split('-')
+            .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+        let primary = tag
+            .split('-')
+            .next()
+            .is_some_and(|part| part.len() >= 2 && part.bytes().all(|b| b.is_ascii_alphabetic()));
         if !(subtags && primary && tag.len() <= 35) {
-            refuse("#/language".into(), "is no language tag; use `auto` or a BCP 47 tag such as `en` or `pt-BR`.".into());
+            refuse(
+                "#/language".into(),
+                "is no language tag; use `auto` or a BCP 47 tag such as `en` or `pt-BR`.".into(),
+            );
         }
         if self.metadata.len() > Limits::METADATA_ENTRIES {
-            refuse("#/metadata".into(), format!("has {} entries; at most {} are allowed.", self.metadata.len(), Limits::METADATA_ENTRIES));
+            refuse(
+                "#/metadata".into(),
+                format!(
+                    "has {} entries; at most {} are allowed.",
+                    self.metadata.len(),
+                    Limits::METADATA_ENTRIES
+                ),
+            );
         }
         for (key, value) in self.metadata.iter().take(Limits::METADATA_ENTRIES) {
             let fits = !key.is_empty() && key.chars().count() <= Limits::METADATA_KEY && value.chars().count() <= Limits::METADATA_VALUE;
@@ -245,20 +277,20 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> SubmissionE
     if inner.is_syntax() || inner.is_eof() {
         return malformed(inner);
     }
-    let mut pointer = String::from("#");
+    let mut tokens = vec!["#".to_owned()];
     for segment in error.path() {
-        use serde_path_to_error::Segment::{Enum, Map, Seq};
+        use serde_path_to_error::Segment;
         match segment {
-            Seq { index } => pointer.push_str(&format!("/{index}")),
-            Map { key } => pointer.push_str(&format!("/{}", pointer_token(key))),
-            // An enum's variant and its value share one spot in the JSON.
-            Enum { variant } if !pointer.ends_with(&format!("/{variant}")) => {
-                pointer.push_str(&format!("/{}", pointer_token(variant)));
-            }
-            _ => {}
+            Segment::Seq { index } => tokens.push(index.to_string()),
+            Segment::Map { key } => tokens.push(pointer_token(key)),
+            Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
-    SubmissionError::Invalid(vec![InvalidField { pointer, detail: without_values(&inner.to_string()) }])
+    let pointer = tokens.join("/");
+    SubmissionError::Invalid(vec![InvalidField {
+        pointer,
+        detail: without_values(&inner.to_string()),
+    }])
 }
 
 /// Keeps the part of a serde message that speaks of the schema and drops what it quotes from the input.
@@ -274,12 +306,16 @@ fn without_values(message: &str) -> String {
         };
     }
     if message.starts_with("unknown variant") {
-        return expected.map_or("is none of the allowed values.".to_owned(), |expected| format!("is none of the allowed values; {expected}."));
+        return expected.map_or("is none of the allowed values.".to_owned(), |expected| {
+            format!("is none of the allowed values; {expected}.")
+        });
     }
     if message.starts_with("unknown field") {
         let name = message.split('`').nth(1).unwrap_or_default();
         let name: String = name.chars().take(64).collect();
-        return expected.map_or(format!("unknown field `{name}`."), |expected| format!("unknown field `{name}`; {expected}."));
+        return expected.map_or(format!("unknown field `{name}`."), |expected| {
+            format!("unknown field `{name}`; {expected}.")
+        });
     }
     if message == NotOneLength.to_string() {
         return format!("{message}.");
@@ -287,7 +323,9 @@ fn without_values(message: &str) -> String {
     if message.starts_with("missing field") || message.starts_with("duplicate field") {
         return format!("{message}.");
     }
-    expected.map_or("is not as documented.".to_owned(), |expected| format!("is not as documented; {expected}."))
+    expected.map_or("is not as documented.".to_owned(), |expected| {
+        format!("is not as documented; {expected}.")
+    })
 }
 
 /// Escapes one reference token (RFC 6901 §3), cut to a length fit for an error body.
@@ -340,19 +378,55 @@ mod tests {
             (json!({"text": "a\u{0}b"}), "#/text", "U+0000 at character 1"),
             (json!({"text": "a".repeat(Limits::TEXT_BYTES + 1)}), "#/text", "at most 4194304"),
             (json!({"text": text, "lenght": 3}), "#/lenght", "unknown field `lenght`"),
-            (json!({"text": text, "length": {"sentences": 0}}), "#/length/sentences", "from 1 to 100"),
-            (json!({"text": text, "length": {"sentences": 101}}), "#/length/sentences", "from 1 to 100"),
-            (json!({"text": text, "length": {"sentences": -1}}), "#/length/sentences", "expected u32"),
+            (
+                json!({"text": text, "length": {"sentences": 0}}),
+                "#/length/sentences",
+                "from 1 to 100",
+            ),
+            (
+                json!({"text": text, "length": {"sentences": 101}}),
+                "#/length/sentences",
+                "from 1 to 100",
+            ),
+            (
+                json!({"text": text, "length": {"sentences": -1}}),
+                "#/length/sentences",
+                "expected u32",
+            ),
             (json!({"text": text, "length": {"words": 5001}}), "#/length/words", "from 1 to 5000"),
-            (json!({"text": text, "length": {"characters": 0}}), "#/length/characters", "from 1 to 50000"),
-            (json!({"text": text, "length": {"ratio": 1.5}}), "#/length/ratio", "above 0 and at most 1"),
-            (json!({"text": text, "length": {"pages": 1}}), "#/length", "unknown field `pages`; expected one of `sentences`"),
-            (json!({"text": text, "length": {"words": 5, "sentences": 1}}), "#/length", "exactly one"),
+            (
+                json!({"text": text, "length": {"characters": 0}}),
+                "#/length/characters",
+                "from 1 to 50000",
+            ),
+            (
+                json!({"text": text, "length": {"ratio": 1.5}}),
+                "#/length/ratio",
+                "above 0 and at most 1",
+            ),
+            (
+                json!({"text": text, "length": {"pages": 1}}),
+                "#/length",
+                "unknown field `pages`; expected one of `sentences`",
+            ),
+            (
+                json!({"text": text, "length": {"words": 5, "sentences": 1}}),
+                "#/length",
+                "exactly one",
+            ),
             (json!({"text": text, "length": {}}), "#/length", "exactly one"),
             (json!({"text": text, "method": "magic"}), "#/method", "`extractive` or `auto`"),
-            (json!({"text": text, "include": ["scores", "secrets"]}), "#/include/1", "`keywords` or `scores`"),
+            (
+                json!({"text": text, "include": ["scores", "secrets"]}),
+                "#/include/1",
+                "`keywords` or `scores`",
+            ),
             (json!({"text": text, "language": "english please"}), "#/language", "BCP 47"),
-            (json!({"text": text, "metadata": {"a/b": "x".repeat(513)}}), "#/metadata/a~1b", "at most 512"),
+            (
+                json!({"text": text, "metadata": {"a/b": "x".repeat(513)}}),
+                "#/metadata/a~1b",
+                "at most 512",
+            ),
             (json!({"text": text, "metadata": {"n": 1}}), "#/metadata/n", "expected a string"),
         ] {
             let fields = refused(&body);

@@ -81,6 +81,8 @@ pub struct Links {
 impl Links {
     /// The links of a job.
     pub fn of(id: &JobId) -> Self {
-        Self { this: format!("/v1/summaries/{id}") }
+        Self {
+            this: format!("/v1/summaries/{id}"),
+        }
     }
 }

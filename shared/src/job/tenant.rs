@@ -31,8 +31,7 @@ impl TryFrom<String> for TenantId {
     type Error = InvalidTenant;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let named = (1..=40).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let named = (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         named.then_some(Self(text)).ok_or(InvalidTenant)
     }
 }

@@ -38,10 +38,30 @@ impl TryFrom<Lengths> for Budget {
 
     fn try_from(lengths: Lengths) -> Result<Self, NotOneLength> {
         match lengths {
-            Lengths { sentences: Some(n), words: None, characters: None, ratio: None } => Ok(Self::Sentences(n)),
-            Lengths { sentences: None, words: Some(n), characters: None, ratio: None } => Ok(Self::Words(n)),
-            Lengths { sentences: None, words: None, characters: Some(n), ratio: None } => Ok(Self::Characters(n)),
-            Lengths { sentences: None, words: None, characters: None, ratio: Some(share) } => Ok(Self::Ratio(share)),
+            Lengths {
+                sentences: Some(n),
+                words: None,
+                characters: None,
+                ratio: None,
+            } => Ok(Self::Sentences(n)),
+            Lengths {
+                sentences: None,
+                words: Some(n),
+                characters: None,
+                ratio: None,
+            } => Ok(Self::Words(n)),
+            Lengths {
+                sentences: None,
+                words: None,
+                characters: Some(n),
+                ratio: None,
+            } => Ok(Self::Characters(n)),
+            Lengths {
+                sentences: None,
+                words: None,
+                characters: None,
+                ratio: Some(share),
+            } => Ok(Self::Ratio(share)),
             _ => Err(NotOneLength),
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! Pure: no I/O, no clock, no randomness. The same input gives the same output on every machine.
 //!
-//! The way of a text: [`segment`] into sentences -> [`language`] -> [`words`] (stems, weights) ->
-//! [`rank`] -> [`select`].
+//! The way of a text: `language` -> `segment` into sentences -> `words` (stems, weights) -> `rank`
+//! -> `select`.
 
 mod budget;
 mod language;

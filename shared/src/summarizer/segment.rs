@@ -31,7 +31,12 @@ pub(super) fn sentences<'a>(text: &'a str, language: Language, markdown: bool) -
         let start = start + lead;
         offset += text[byte..start].chars().count();
         byte = start;
-        units.push(Unit { text: piece, offset, length: piece.chars().count(), heading });
+        units.push(Unit {
+            text: piece,
+            offset,
+            length: piece.chars().count(),
+            heading,
+        });
     };
     for (start, block) in blocks(text, markdown) {
         let whole = block.trim();
@@ -43,7 +48,9 @@ pub(super) fn sentences<'a>(text: &'a str, language: Language, markdown: bool) -
         let mut at = start;
         for sentence in sentencex::segment(language.tag(), block) {
             // The splitter returns slices of the block in order; anything between them is white space.
-            let Some(found) = text[at..start + block.len()].find(sentence) else { continue };
+            let Some(found) = text[at..start + block.len()].find(sentence) else {
+                continue;
+            };
             push(at + found, sentence, false);
             at += found + sentence.len();
         }
@@ -80,7 +87,10 @@ fn blocks(text: &str, markdown: bool) -> Vec<(usize, &str)> {
 fn cut<'a>(text: &'a str, mut start: usize, end: usize, blocks: &mut Vec<(usize, &'a str)>) {
     while end - start > LINE {
         let limit = text.floor_char_boundary(start + LINE);
-        let stop = text[start..limit].rfind(char::is_whitespace).filter(|at| *at > 0).map_or(limit, |at| start + at);
+        let stop = text[start..limit]
+            .rfind(char::is_whitespace)
+            .filter(|at| *at > 0)
+            .map_or(limit, |at| start + at);
         blocks.push((start, &text[start..stop]));
         start = stop;
     }

@@ -49,7 +49,11 @@ impl Room {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count lies between 0 and the count")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a count lies between 0 and the count"
+)]
 fn share(characters: usize, ratio: f64) -> usize {
     (real(characters) * ratio.clamp(0.0, 1.0)).floor() as usize
 }
@@ -72,7 +76,11 @@ pub(super) fn select(units: &[Unit<'_>], scores: &[Score], lexicon: &Lexicon, op
         .iter()
         .copied()
         .filter(|c| room.after(&folded[*c], chosen.is_empty()).is_some())
-        .max_by(|a, b| value(scores, &candidates, &likeness, *a).total_cmp(&value(scores, &candidates, &likeness, *b)).then(b.cmp(a)))
+        .max_by(|a, b| {
+            value(scores, &candidates, &likeness, *a)
+                .total_cmp(&value(scores, &candidates, &likeness, *b))
+                .then(b.cmp(a))
+        })
     {
         room = room.after(&folded[pick], chosen.is_empty()).unwrap_or(room);
         chosen.push(pick);
@@ -91,7 +99,10 @@ pub(super) fn select(units: &[Unit<'_>], scores: &[Score], lexicon: &Lexicon, op
         text: chosen.iter().map(|c| folded[*c].as_str()).collect::<Vec<_>>().join(" "),
         sentences: chosen
             .iter()
-            .map(|c| Sentence { text: units[candidates[*c]].text.to_owned(), score: scores[candidates[*c]] })
+            .map(|c| Sentence {
+                text: units[candidates[*c]].text.to_owned(),
+                score: scores[candidates[*c]],
+            })
             .collect(),
         truncation: Truncation::None,
     }
@@ -118,8 +129,22 @@ fn truncated(unit: &Unit<'_>, score: Score, room: Room) -> Selection {
     );
     let text = &unit.text[..end];
     if text.is_empty() {
-        return Selection { text: String::new(), sentences: Vec::new(), truncation };
+        return Selection {
+            text: String::new(),
+            sentences: Vec::new(),
+            truncation,
+        };
     }
-    let score = Score { length: text.chars().count(), ..score };
-    Selection { text: fold(text), sentences: vec![Sentence { text: text.to_owned(), score }], truncation }
+    let score = Score {
+        length: text.chars().count(),
+        ..score
+    };
+    Selection {
+        text: fold(text),
+        sentences: vec![Sentence {
+            text: text.to_owned(),
+            score,
+        }],
+        truncation,
+    }
 }

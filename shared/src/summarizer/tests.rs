@@ -5,7 +5,10 @@ use super::*;
 const ARTICLE: &str = include_str!("../../../infra/local/demo/article.txt");
 
 fn options(budget: Budget) -> Options<'static> {
-    Options { budget, ..Options::default() }
+    Options {
+        budget,
+        ..Options::default()
+    }
 }
 
 fn holds(text: &str, options: &Options<'_>) -> Result<(), TestCaseError> {
@@ -57,7 +60,14 @@ proptest! {
 
 #[test]
 fn the_demo_article_in_three_sentences() {
-    let summary = summarize(ARTICLE, &Options { keywords: true, ..Options::default() }).unwrap();
+    let summary = summarize(
+        ARTICLE,
+        &Options {
+            keywords: true,
+            ..Options::default()
+        },
+    )
+    .unwrap();
     insta::assert_json_snapshot!(summary);
 }
 
@@ -73,7 +83,10 @@ fn a_budget_past_the_text_returns_it_whole() {
 fn a_budget_below_every_sentence_cuts_at_a_word_and_says_so() {
     let text = "The river rose again overnight and two villages were moved.";
     let summary = summarize(text, &options(Budget::Words(4))).unwrap();
-    assert_eq!((summary.text.as_str(), summary.truncation), ("The river rose again", Truncation::Word));
+    assert_eq!(
+        (summary.text.as_str(), summary.truncation),
+        ("The river rose again", Truncation::Word)
+    );
     let summary = summarize("Donaudampfschifffahrt begins today.", &options(Budget::Characters(5))).unwrap();
     assert_eq!((summary.text.as_str(), summary.truncation), ("Donau", Truncation::Character));
 }
@@ -81,7 +94,14 @@ fn a_budget_below_every_sentence_cuts_at_a_word_and_says_so() {
 #[test]
 fn headings_and_code_are_not_chosen() {
     let text = "# Release notes\n\n```\nlet x = 1; // The old engine was replaced.\n```\n\nThe old engine was replaced by a faster one this spring.";
-    let summary = summarize(text, &Options { markdown: true, ..Options::default() }).unwrap();
+    let summary = summarize(
+        text,
+        &Options {
+            markdown: true,
+            ..Options::default()
+        },
+    )
+    .unwrap();
     assert_eq!(summary.text, "The old engine was replaced by a faster one this spring.");
 }
 
@@ -94,7 +114,14 @@ fn the_same_sentence_is_chosen_once() {
 
 #[test]
 fn every_sentence_is_scored_on_request() {
-    let summary = summarize(ARTICLE, &Options { scores: true, ..Options::default() }).unwrap();
+    let summary = summarize(
+        ARTICLE,
+        &Options {
+            scores: true,
+            ..Options::default()
+        },
+    )
+    .unwrap();
     let scores = summary.scores.unwrap();
     assert_eq!(scores.len(), summary.input.sentences);
     let mut ranks: Vec<_> = scores.iter().map(|score| score.rank).collect();

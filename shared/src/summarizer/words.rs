@@ -41,7 +41,9 @@ impl Lexicon {
                     if stop.contains(lower.as_str()) || !lower.contains(char::is_alphanumeric) {
                         return None;
                     }
-                    let stem = stemmer.as_ref().map_or_else(|| lower.clone(), |stemmer| stemmer.stem(lower).into_owned());
+                    let stem = stemmer
+                        .as_ref()
+                        .map_or_else(|| lower.clone(), |stemmer| stemmer.stem(lower).into_owned());
                     Some(*ids.entry(stem).or_insert_with(|| {
                         surface.push(lower.clone());
                         frequency.push(0);
@@ -62,9 +64,18 @@ impl Lexicon {
             stems.push(found);
         }
         let sentences = real(units.len());
-        let weight: Vec<f64> = frequency.iter().map(|df| (1.0 + sentences / f64::from((*df).max(1))).ln()).collect();
+        let weight: Vec<f64> = frequency
+            .iter()
+            .map(|df| (1.0 + sentences / f64::from((*df).max(1))).ln())
+            .collect();
         let vectors = stems.into_iter().map(|found| unit_vector(&found, &weight)).collect();
-        Self { vectors, counts, frequency, weight, surface }
+        Self {
+            vectors,
+            counts,
+            frequency,
+            weight,
+            surface,
+        }
     }
 
     /// The `most` stems that tell most, as first written, in lower case.

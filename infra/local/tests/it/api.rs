@@ -28,12 +28,42 @@ async fn bad_bodies_get_a_problem_that_says_what_to_do() {
         (json!({"text": ""}).to_string().into(), 422, "invalid-request", "#/text"),
         (json!({"text": "a\u{0}b"}).to_string().into(), 422, "invalid-request", "U+0000"),
         (json!({"text": 5}).to_string().into(), 422, "invalid-request", "expected a string"),
-        (json!({"text": text, "lenght": 1}).to_string().into(), 422, "invalid-request", "unknown field `lenght`"),
-        (json!({"text": text, "length": {"sentences": 0}}).to_string().into(), 422, "invalid-request", "#/length/sentences"),
-        (json!({"text": text, "length": {"sentences": 1, "words": 1}}).to_string().into(), 422, "invalid-request", "exactly one"),
-        (json!({"text": text, "metadata": {"k": "v".repeat(513)}}).to_string().into(), 422, "invalid-request", "#/metadata/k"),
-        (json!({"text": prose("huge", 4 * 1024 * 1024 + 1)}).to_string().into(), 422, "invalid-request", "4194304"),
-        (json!({"text": prose("vast", 5 * 1024 * 1024)}).to_string().into(), 413, "payload-too-large", "5242880"),
+        (
+            json!({"text": text, "lenght": 1}).to_string().into(),
+            422,
+            "invalid-request",
+            "unknown field `lenght`",
+        ),
+        (
+            json!({"text": text, "length": {"sentences": 0}}).to_string().into(),
+            422,
+            "invalid-request",
+            "#/length/sentences",
+        ),
+        (
+            json!({"text": text, "length": {"sentences": 1, "words": 1}}).to_string().into(),
+            422,
+            "invalid-request",
+            "exactly one",
+        ),
+        (
+            json!({"text": text, "metadata": {"k": "v".repeat(513)}}).to_string().into(),
+            422,
+            "invalid-request",
+            "#/metadata/k",
+        ),
+        (
+            json!({"text": prose("huge", 4 * 1024 * 1024 + 1)}).to_string().into(),
+            422,
+            "invalid-request",
+            "4194304",
+        ),
+        (
+            json!({"text": prose("vast", 5 * 1024 * 1024)}).to_string().into(),
+            413,
+            "payload-too-large",
+            "5242880",
+        ),
     ];
     for (body, status, slug, says) in cases {
         let request = region.request(Method::POST, "/v1/summaries").bearer_auth(demo::KEY);
@@ -48,7 +78,10 @@ async fn bad_bodies_get_a_problem_that_says_what_to_do() {
 async fn a_body_that_is_not_declared_as_json_is_refused() {
     let region = region().await;
     for mime in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
-        let request = region.request(Method::POST, "/v1/summaries").bearer_auth(demo::KEY).header("content-type", mime);
+        let request = region
+            .request(Method::POST, "/v1/summaries")
+            .bearer_auth(demo::KEY)
+            .header("content-type", mime);
         let (status, problem) = answer(request.body(r#"{"text":"A fine text."}"#)).await;
         assert_problem(status, &problem, 415, "unsupported-media-type", "application/json");
     }
@@ -87,7 +120,9 @@ async fn a_foreign_key_sees_what_a_missing_job_looks_like() {
     let key = region.other_tenant("stranger", Plan::Free).await;
     let id = region.accepted(&submission("not for strangers")).await;
     let ask = |id: String| {
-        let request = region.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(key.expose_secret());
+        let request = region
+            .request(Method::GET, &format!("/v1/summaries/{id}"))
+            .bearer_auth(key.expose_secret());
         answer(request)
     };
     let missing = ask("sum_use1_01JDCR0W00E05BQ75SEB3D7PSV".to_owned()).await;
@@ -98,7 +133,9 @@ async fn a_foreign_key_sees_what_a_missing_job_looks_like() {
     assert_eq!(ask("42".to_owned()).await, missing);
 
     // The same text from another tenant is a job of its own, not a look into the first one's cache.
-    let request = region.request(Method::POST, "/v1/summaries").header("x-api-key", key.expose_secret());
+    let request = region
+        .request(Method::POST, "/v1/summaries")
+        .header("x-api-key", key.expose_secret());
     let (status, resource) = answer(request.json(&submission("not for strangers"))).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     assert_ne!(resource["id"], id);
@@ -107,7 +144,13 @@ async fn a_foreign_key_sees_what_a_missing_job_looks_like() {
 #[tokio::test]
 async fn polling_is_cheap_and_polite() {
     let region = region().await;
-    let response = region.request(Method::POST, "/v1/summaries").bearer_auth(demo::KEY).json(&submission("polled")).send().await.unwrap();
+    let response = region
+        .request(Method::POST, "/v1/summaries")
+        .bearer_auth(demo::KEY)
+        .json(&submission("polled"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.headers()["retry-after"], "1");
     let location = response.headers()["location"].to_str().unwrap().to_owned();
     assert!(!response.headers()["x-request-id"].is_empty());
@@ -116,7 +159,13 @@ async fn polling_is_cheap_and_polite() {
     let done = region.request(Method::GET, &location).bearer_auth(demo::KEY).send().await.unwrap();
     assert!(!done.headers().contains_key("retry-after"));
     let tag = done.headers()["etag"].to_str().unwrap().to_owned();
-    let again = region.request(Method::GET, &location).bearer_auth(demo::KEY).header("if-none-match", &tag).send().await.unwrap();
+    let again = region
+        .request(Method::GET, &location)
+        .bearer_auth(demo::KEY)
+        .header("if-none-match", &tag)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(again.text().await.unwrap(), "");
 }
@@ -128,8 +177,16 @@ async fn health_names_every_store() {
     assert_eq!((status, &health), (StatusCode::OK, &json!({"status": "ok", "region": "us-east-1"})));
     let (status, health) = answer(region.request(Method::GET, "/v1/health/deep")).await;
     assert_eq!(status, StatusCode::OK, "{health}");
-    let stores: Vec<_> = health["stores"].as_object().unwrap().iter().map(|(name, store)| (name.as_str(), store["ok"] == true)).collect();
-    assert_eq!(stores, ["archive", "cache", "directory", "documents", "lanes", "ledger"].map(|name| (name, true)));
+    let stores: Vec<_> = health["stores"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, store)| (name.as_str(), store["ok"] == true))
+        .collect();
+    assert_eq!(
+        stores,
+        ["archive", "cache", "directory", "documents", "lanes", "ledger"].map(|name| (name, true))
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The cloud the tests share, and what they do with it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fmt::Write, fs, path::Path, time::Duration};
 
 use aws_config::SdkConfig;
 use local::{
@@ -24,6 +24,9 @@ use tokio::{sync::OnceCell, time::Instant};
 pub(crate) const SUPERVISOR: &str = env!("CARGO_BIN_EXE_local");
 pub(crate) const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
+/// Longer than a job takes whose first worker another test killed: its message is invisible for a minute.
+const REDELIVERY: Duration = Duration::from_secs(150);
+
 /// A running cloud.
 pub(crate) struct Cloud {
     pub(crate) instance: Instance,
@@ -45,7 +48,9 @@ static CLOUD: OnceCell<Cloud> = OnceCell::const_new();
 
 /// The cloud all tests share.
 pub(crate) async fn cloud() -> &'static Cloud {
-    CLOUD.get_or_init(|| async { start().await.expect("the test cloud comes up") }).await
+    CLOUD
+        .get_or_init(|| async { start().await.expect("the test cloud comes up") })
+        .await
 }
 
 async fn start() -> anyhow::Result<Cloud> {
@@ -123,7 +128,7 @@ impl Region {
     }
 
     pub(crate) async fn succeeds(&self, id: &str) -> Value {
-        let resource = self.reaches(id, &["succeeded", "failed"], Duration::from_secs(60)).await;
+        let resource = self.reaches(id, &["succeeded", "failed"], REDELIVERY).await;
         assert_eq!(resource["status"], "succeeded", "{resource}");
         resource
     }
@@ -131,7 +136,13 @@ impl Region {
     pub(crate) async fn invoke(&self, function: &str, payload: &Value) -> Value {
         let client = aws_sdk_lambda::Client::new(&self.sdk);
         let payload = aws_sdk_lambda::primitives::Blob::new(payload.to_string());
-        let reply = client.invoke().function_name(&self.outputs[function]).payload(payload).send().await.expect("the function answers");
+        let reply = client
+            .invoke()
+            .function_name(&self.outputs[function])
+            .payload(payload)
+            .send()
+            .await
+            .expect("the function answers");
         let body = serde_json::from_slice(reply.payload().map(AsRef::as_ref).unwrap_or_default()).unwrap_or_default();
         assert_eq!(reply.function_error(), None, "{body}");
         body
@@ -140,8 +151,14 @@ impl Region {
     /// A key for another tenant.
     pub(crate) async fn other_tenant(&self, name: &str, plan: TenantPlan) -> SecretString {
         let key = SecretString::from(format!("sk_{name}"));
-        let tenant = Tenant { id: name.to_owned().try_into().expect("a tenant's name"), plan };
-        Directory::new(&self.sdk, self.outputs["DirectoryTable"].clone()).register(&key, &tenant).await.expect("registered");
+        let tenant = Tenant {
+            id: name.to_owned().try_into().expect("a tenant's name"),
+            plan,
+        };
+        Directory::new(&self.sdk, self.outputs["DirectoryTable"].clone())
+            .register(&key, &tenant)
+            .await
+            .expect("registered");
         key
     }
 
@@ -163,13 +180,22 @@ pub(crate) async fn json_of(response: Response) -> (StatusCode, Value) {
 
 /// A text of about `bytes` bytes in which no two sentences are the same; `seed` makes it one of a kind.
 pub(crate) fn prose(seed: &str, bytes: usize) -> String {
-    let subjects = ["The council", "A survey", "The ferry", "One farmer", "The archive", "A storm", "The orchestra", "Each village"];
+    let subjects = [
+        "The council",
+        "A survey",
+        "The ferry",
+        "One farmer",
+        "The archive",
+        "A storm",
+        "The orchestra",
+        "Each village",
+    ];
     let verbs = ["reported", "moved", "rebuilt", "measured", "lost", "found", "opened", "described"];
     let mut text = format!("This is the text called {seed}.");
     let mut number = 0;
     while text.len() < bytes {
         let (subject, verb) = (subjects[number % 8], verbs[(number / 8) % 8]);
-        text.push_str(&format!(" {subject} {verb} item {number} of {seed} near the river before winter."));
+        write!(text, " {subject} {verb} item {number} of {seed} near the river before winter.").expect("a string takes it");
         number += 1;
     }
     text

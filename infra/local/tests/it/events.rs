@@ -15,10 +15,15 @@ use crate::{
 };
 
 fn events(function: &str) -> BTreeMap<String, Value> {
-    let files = fs::read_dir(workspace().join("events").join(function)).expect("a folder of events").flatten();
+    let files = fs::read_dir(workspace().join("events").join(function))
+        .expect("a folder of events")
+        .flatten();
     let read = files.map(|file| {
         let name = file.path().file_stem().unwrap().to_string_lossy().into_owned();
-        (name, serde_json::from_str(&fs::read_to_string(file.path()).unwrap()).expect("an event is JSON"))
+        (
+            name,
+            serde_json::from_str(&fs::read_to_string(file.path()).unwrap()).expect("an event is JSON"),
+        )
     });
     read.collect()
 }
@@ -58,14 +63,20 @@ async fn api() {
 #[tokio::test]
 async fn summarize() {
     each(cloud().await, "summarize", |name, reply| {
-        let failures: Vec<_> = reply["batchItemFailures"].as_array().unwrap_or_else(|| panic!("{name}: {reply}")).clone();
+        let failures: Vec<_> = reply["batchItemFailures"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{name}: {reply}"))
+            .clone();
         let expected: &[u8] = match name {
             "one" | "batch" | "document-missing" | "no-sentence" => &[],
             "unreadable" | "newer-version" => &[0],
             "mixed" => &[1],
             other => panic!("events/summarize/{other}.json has no expectation"),
         };
-        let expected: Vec<_> = expected.iter().map(|number| json!({"itemIdentifier": format!("00000000-0000-4000-8000-00000000000{number}")})).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|number| json!({"itemIdentifier": format!("00000000-0000-4000-8000-00000000000{number}")}))
+            .collect();
         assert_eq!(failures, expected, "{name}");
     })
     .await;
@@ -88,7 +99,11 @@ async fn maintain() {
         if name.starts_with("stack-") {
             event["ResponseURL"] = format!("http://{}/response", stack.local_addr().unwrap()).into();
             let (reply, told) = tokio::join!(emulator.invoke(&event), told(&stack));
-            assert_eq!((&told["Status"], &told["RequestId"]), (&json!("SUCCESS"), &json!("event")), "{name}: {told}");
+            assert_eq!(
+                (&told["Status"], &told["RequestId"]),
+                (&json!("SUCCESS"), &json!("event")),
+                "{name}: {told}"
+            );
             assert_eq!(reply["schema"].is_null(), name == "stack-delete", "{name}: {reply}");
             continue;
         }

@@ -27,10 +27,15 @@ async fn each_lane_finishes_its_job() {
         body["metadata"] = json!({"lane": lane});
         let id = region.accepted(&body).await;
         let resource = region.succeeds(&id).await;
-        assert_eq!((&resource["lane"], &resource["request"]["metadata"]["lane"]), (&lane.into(), &lane.into()));
+        assert_eq!(
+            (&resource["lane"], &resource["request"]["metadata"]["lane"]),
+            (&lane.into(), &lane.into())
+        );
         assert_verbatim(body["text"].as_str().unwrap(), &resource);
         assert_eq!(resource["result"]["output"]["sentences"], 2);
-        let times: Vec<_> = ["created_at", "started_at", "finished_at", "expires_at"].map(|name| resource[name].as_str().unwrap().to_owned()).into();
+        let times: Vec<_> = ["created_at", "started_at", "finished_at", "expires_at"]
+            .map(|name| resource[name].as_str().unwrap().to_owned())
+            .into();
         assert!(times.is_sorted(), "{times:?}");
     }
 }
@@ -63,8 +68,16 @@ async fn the_archive_holds_the_truth_after_the_cache_forgot() {
     let id = region.accepted(&submission("forgotten")).await;
     let cached = region.succeeds(&id).await;
     let valkey = local::deploy::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
-    let mut valkey = redis::Client::open(valkey).unwrap().get_multiplexed_async_connection().await.unwrap();
-    let forgotten: u32 = redis::cmd("DEL").arg(format!("{{demo}}:summary:{id}")).query_async(&mut valkey).await.unwrap();
+    let mut valkey = redis::Client::open(valkey)
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    let forgotten: u32 = redis::cmd("DEL")
+        .arg(format!("{{demo}}:summary:{id}"))
+        .query_async(&mut valkey)
+        .await
+        .unwrap();
     assert_eq!(forgotten, 1);
     let (_, archived) = region.read(&id).await;
     let comparable = |resource: &Value| {
@@ -84,7 +97,11 @@ async fn every_valkey_key_has_a_time_to_live_and_finished_jobs_leave_the_ledger(
     let id = region.accepted(&submission("kept for a while")).await;
     region.succeeds(&id).await;
     let valkey = local::deploy::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
-    let mut valkey = redis::Client::open(valkey).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut valkey = redis::Client::open(valkey)
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut valkey).await.unwrap();
     assert!(keys.iter().any(|key| key.ends_with(&id)));
     for key in keys {
@@ -101,7 +118,9 @@ async fn usage_is_counted_once_per_job() {
     let region = region().await;
     let key = region.other_tenant("counted", shared::job::Plan::Free).await;
     for seed in ["one", "two", "three"] {
-        let request = region.request(reqwest::Method::POST, "/v1/summaries").bearer_auth(secrecy::ExposeSecret::expose_secret(&key));
+        let request = region
+            .request(reqwest::Method::POST, "/v1/summaries")
+            .bearer_auth(secrecy::ExposeSecret::expose_secret(&key));
         let (status, resource) = crate::cloud::answer(request.json(&submission(seed))).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{resource}");
     }

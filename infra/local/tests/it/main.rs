@@ -1,6 +1,8 @@
 //! Everything that needs servers, on one private local cloud with the real template deployed to
 //! two regions. It comes up once for all tests and goes away with this process.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod api;
 mod cloud;
 mod events;

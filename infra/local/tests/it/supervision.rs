@@ -11,7 +11,7 @@ use local::{Instance, instance, python::Environment, supervisor};
 use crate::cloud::SUPERVISOR;
 
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = look() {
             return found;
@@ -54,6 +54,8 @@ fn what_a_killed_supervisor_left_is_found_and_ended() {
     child.wait().unwrap();
     assert!(ids.iter().copied().all(supervisor::is_alive), "they outlive their supervisor");
     supervisor::end_leftovers(&instance);
-    wait_for("the servers to end", || (!ids.iter().copied().any(supervisor::is_alive)).then_some(()));
+    wait_for("the servers to end", || {
+        (!ids.iter().copied().any(supervisor::is_alive)).then_some(())
+    });
     fs::remove_dir_all(instance.dir()).unwrap();
 }

@@ -13,13 +13,18 @@ use crate::cloud::region;
 fn translated() -> Value {
     Environment::Tools.install().unwrap();
     let mut command = Command::new(Environment::Tools.bin().join("python"));
-    command.arg(workspace().join("infra/local/translate.py")).arg(workspace().join("template.yaml")).env("AWS_DEFAULT_REGION", "us-east-1");
+    command
+        .arg(workspace().join("infra/local/translate.py"))
+        .arg(workspace().join("template.yaml"))
+        .env("AWS_DEFAULT_REGION", "us-east-1");
     serde_json::from_str(&python::run(&mut command, "translate the template").unwrap()).unwrap()
 }
 
 fn of_type<'a>(template: &'a Value, kind: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {
     let resources = template["Resources"].as_object().unwrap().iter();
-    resources.filter(move |(_, resource)| resource["Type"] == kind).map(|(name, resource)| (name, &resource["Properties"]))
+    resources
+        .filter(move |(_, resource)| resource["Type"] == kind)
+        .map(|(name, resource)| (name, &resource["Properties"]))
 }
 
 #[test]
@@ -51,7 +56,10 @@ fn mappings_are_bounded_and_report_single_failures() {
     for (name, mapping) in mappings {
         assert_eq!(mapping["FunctionResponseTypes"][0], "ReportBatchItemFailures", "{name}");
         assert!(mapping["ScalingConfig"]["MaximumConcurrency"]["Ref"].is_string(), "{name}");
-        assert!(mapping["FilterCriteria"].is_null(), "{name}: a filter deletes what it does not match");
+        assert!(
+            mapping["FilterCriteria"].is_null(),
+            "{name}: a filter deletes what it does not match"
+        );
     }
 }
 
@@ -73,7 +81,12 @@ fn every_function_has_its_own_role_and_its_own_log_group() {
 fn no_role_may_more_than_one_thing_on_everything() {
     let template = translated();
     for (name, role) in of_type(&template, "AWS::IAM::Role") {
-        for statement in role["Policies"].as_array().into_iter().flatten().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten()) {
+        for statement in role["Policies"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten())
+        {
             let actions = statement["Action"].to_string();
             assert!(!actions.contains('*'), "{name}: {statement}");
             assert!(statement["Resource"] != "*" || actions.contains("xray:"), "{name}: {statement}");
@@ -84,8 +97,16 @@ fn no_role_may_more_than_one_thing_on_everything() {
 #[test]
 fn the_migration_runs_whenever_there_is_a_new_one() {
     let template = translated();
-    assert_eq!(template["Resources"]["Schema"]["Properties"]["Version"], shared::archive::Archive::newest_migration().to_string());
-    for (name, function) in template["Resources"].as_object().unwrap().iter().filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function") {
+    assert_eq!(
+        template["Resources"]["Schema"]["Properties"]["Version"],
+        shared::archive::Archive::newest_migration().to_string()
+    );
+    for (name, function) in template["Resources"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function")
+    {
         let waits = function["DependsOn"].to_string().contains("Schema");
         assert_eq!(waits, name != "Maintain", "{name}");
     }
@@ -106,15 +127,32 @@ async fn the_deployed_stack_has_the_bounds_of_the_template() {
     let sqs = aws_sdk_sqs::Client::new(&region.sdk);
     for lane in ["Express", "Standard", "Bulk"] {
         let request = sqs.get_queue_attributes().queue_url(&region.outputs[&format!("{lane}Queue")]);
-        let attributes = request.attribute_names(aws_sdk_sqs::types::QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
+        let attributes = request
+            .attribute_names(aws_sdk_sqs::types::QueueAttributeName::All)
+            .send()
+            .await
+            .unwrap()
+            .attributes
+            .unwrap();
         let get = |name: &str| attributes.get(&name.into()).cloned().unwrap_or_default();
         assert_eq!(get("VisibilityTimeout"), "60");
         let policy: Value = serde_json::from_str(&get("RedrivePolicy")).unwrap();
         assert_eq!(policy["maxReceiveCount"].to_string().trim_matches('"'), "5");
-        assert!(policy["deadLetterTargetArn"].as_str().unwrap().ends_with(&format!("{}-dead-letters", lane.to_lowercase())));
+        assert!(
+            policy["deadLetterTargetArn"]
+                .as_str()
+                .unwrap()
+                .ends_with(&format!("{}-dead-letters", lane.to_lowercase()))
+        );
     }
     let lambda = aws_sdk_lambda::Client::new(&region.sdk);
-    let mappings = lambda.list_event_source_mappings().send().await.unwrap().event_source_mappings.unwrap();
+    let mappings = lambda
+        .list_event_source_mappings()
+        .send()
+        .await
+        .unwrap()
+        .event_source_mappings
+        .unwrap();
     assert_eq!(mappings.len(), 3);
     for mapping in mappings {
         assert_eq!(mapping.scaling_config.unwrap().maximum_concurrency, Some(2));
