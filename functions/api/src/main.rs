@@ -6,7 +6,7 @@ use api::Context;
 use lambda_http::{Error, service_fn, tower::ServiceExt};
 use shared::telemetry;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init("api");
     let router = api::router(Arc::new(Context::try_from_env().await?));

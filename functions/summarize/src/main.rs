@@ -6,7 +6,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::telemetry;
 use summarize::Context;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init("summarize");
     let context = Arc::new(Context::try_from_env().await?);

@@ -11,10 +11,12 @@ pub mod bulk;
 pub mod cloud;
 pub mod demo;
 pub mod deploy;
+pub mod emulator;
 pub mod instance;
 pub mod progress;
 pub mod python;
 mod servers;
 pub mod supervisor;
+pub mod template;
 
 pub use instance::Instance;

@@ -5,7 +5,7 @@ mod commands;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use local::{Instance, instance::DEFAULT_REGION, progress, supervisor};
+use local::{Instance, instance::DEFAULT_REGION, progress, supervisor, template};
 use shared::summarizer::Lengths;
 
 /// SummarEase on this machine: the whole cloud, without Docker, root or an account.
@@ -64,12 +64,23 @@ enum Command {
     },
     /// Run the engine on a file, or on `-` for standard input; no service is needed.
     Summarize(Summarize),
+    /// Checks of `template.yaml` that need no account.
+    Template {
+        #[command(subcommand)]
+        task: Template,
+    },
     #[command(hide = true)]
     Supervise {
         dir: PathBuf,
         #[arg(long)]
         detached: bool,
     },
+}
+
+#[derive(Subcommand)]
+enum Template {
+    /// `sam validate --lint`, then cfn-lint on the translated template in three regions.
+    Check,
 }
 
 #[derive(Args)]
@@ -133,6 +144,7 @@ fn main() -> ExitCode {
             markdown,
             ..
         }) => commands::summarize(&file, Lengths::from(&length), json, markdown),
+        Command::Template { task: Template::Check } => template::check(),
         Command::Supervise { dir, detached } => supervisor::supervise(&Instance::at(dir), detached),
     };
     match outcome {

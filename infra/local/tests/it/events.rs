@@ -2,17 +2,14 @@
 
 use std::{collections::BTreeMap, fs};
 
-use local::instance::workspace;
+use local::{artifacts, deploy, emulator::Emulator, instance::workspace};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
-use crate::{
-    cloud::{Cloud, cloud},
-    rie::Emulator,
-};
+use crate::cloud::{Cloud, cloud};
 
 fn events(function: &str) -> BTreeMap<String, Value> {
     let files = fs::read_dir(workspace().join("events").join(function))
@@ -28,11 +25,18 @@ fn events(function: &str) -> BTreeMap<String, Value> {
     read.collect()
 }
 
+fn emulator(cloud: &Cloud, function: &str) -> Emulator {
+    let region = "us-east-1";
+    let env = deploy::client_env(&cloud.instance, region).into_iter();
+    let env = env.chain(deploy::function_env(&cloud.instance, region, &cloud.up.state.regions[region]));
+    Emulator::start(&artifacts::build().unwrap().join(function), env).unwrap()
+}
+
 /// Runs every event of a function; `expect` knows each by name and panics at a stranger.
 async fn each(cloud: &Cloud, function: &str, expect: impl Fn(&str, Value)) {
-    let emulator = Emulator::start(cloud, function).await;
+    let emulator = emulator(cloud, function);
     for (name, event) in events(function) {
-        expect(&name, emulator.invoke(&event).await);
+        expect(&name, emulator.invoke(&event).await.unwrap());
     }
 }
 
@@ -93,12 +97,13 @@ async fn redrive() {
 
 #[tokio::test]
 async fn maintain() {
-    let emulator = Emulator::start(cloud().await, "maintain").await;
+    let emulator = emulator(cloud().await, "maintain");
     let stack = TcpListener::bind("127.0.0.1:0").await.unwrap();
     for (name, mut event) in events("maintain") {
         if name.starts_with("stack-") {
             event["ResponseURL"] = format!("http://{}/response", stack.local_addr().unwrap()).into();
             let (reply, told) = tokio::join!(emulator.invoke(&event), told(&stack));
+            let reply = reply.unwrap();
             assert_eq!(
                 (&told["Status"], &told["RequestId"]),
                 (&json!("SUCCESS"), &json!("event")),
@@ -107,7 +112,7 @@ async fn maintain() {
             assert_eq!(reply["schema"].is_null(), name == "stack-delete", "{name}: {reply}");
             continue;
         }
-        let reply = emulator.invoke(&event).await;
+        let reply = emulator.invoke(&event).await.unwrap();
         match name.as_str() {
             "migrate" => assert_eq!(reply["schema"], shared::archive::Archive::newest_migration()),
             "upkeep" => assert_eq!(reply, json!({"schema": null, "made": [], "dropped": []})),

@@ -9,6 +9,5 @@ mod events;
 mod failure;
 mod lanes;
 mod regions;
-mod rie;
 mod supervision;
 mod template;

@@ -1,23 +1,13 @@
 //! What the template must hold, checked on the CloudFormation that AWS makes of it.
 
-use std::process::Command;
-
-use local::{
-    instance::workspace,
-    python::{self, Environment},
-};
+use local::{python::Environment, template};
 use serde_json::Value;
 
 use crate::cloud::region;
 
 fn translated() -> Value {
     Environment::Tools.install().unwrap();
-    let mut command = Command::new(Environment::Tools.bin().join("python"));
-    command
-        .arg(workspace().join("infra/local/translate.py"))
-        .arg(workspace().join("template.yaml"))
-        .env("AWS_DEFAULT_REGION", "us-east-1");
-    serde_json::from_str(&python::run(&mut command, "translate the template").unwrap()).unwrap()
+    serde_json::from_str(&template::translate("us-east-1").unwrap()).unwrap()
 }
 
 fn of_type<'a>(template: &'a Value, kind: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {

@@ -1,0 +1,177 @@
+//! `cargo bench --bench cold_start`: cold starts of the functions next to a hello-world function.
+//!
+//! Each round starts the Runtime Interface Emulator anew and invokes once. *Wall* is from the
+//! request to the first response, the start of the process included; *CPU* is what the function's
+//! process used until then (scheduler statistics of its threads, Linux only). Medians; the ratio
+//! to hello-world in the same run is what to look at. Rows that reach the stores need a running
+//! `cargo local up --detach`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use local::{Instance, deploy, emulator::Emulator, instance::workspace, python::Environment, supervisor};
+use serde_json::{Value, json};
+
+const ROUNDS: usize = 21;
+
+struct Row {
+    name: &'static str,
+    program: &'static str,
+    event: Value,
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+fn main() -> Result<()> {
+    // `cargo test --benches` only wants to know that it builds.
+    if std::env::args().any(|argument| argument == "--test") {
+        return Ok(());
+    }
+    Environment::Tools.install()?;
+    let release = build()?;
+    let instance = Instance::default();
+    let state = instance.state();
+    let cloud = state
+        .supervisor
+        .is_some_and(supervisor::is_alive)
+        .then(|| state.regions.get("us-east-1"))
+        .flatten();
+    let mut rows = vec![
+        Row {
+            name: "hello-world",
+            program: "examples/hello",
+            event: json!({}),
+        },
+        Row {
+            name: "api, health",
+            program: "api",
+            event: event("api/health")?,
+        },
+        Row {
+            name: "summarize, empty batch",
+            program: "summarize",
+            event: json!({"Records": []}),
+        },
+    ];
+    if cloud.is_some() {
+        rows.push(Row {
+            name: "api, submit",
+            program: "api",
+            event: event("api/submit")?,
+        });
+        rows.push(Row {
+            name: "summarize, one job",
+            program: "summarize",
+            event: event("summarize/one")?,
+        });
+    }
+    let mut env = deploy::client_env(&instance, "us-east-1");
+    env.extend(placeholders());
+    if let Some(outputs) = cloud {
+        env.extend(deploy::function_env(&instance, "us-east-1", outputs));
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    let mut samples = vec![Vec::new(); rows.len()];
+    // Rounds interleave, so that a busy moment of the machine hits every row.
+    for _ in 0..ROUNDS {
+        for (row, samples) in rows.iter().zip(&mut samples) {
+            samples.push(runtime.block_on(cold(&release.join(row.program), &env, &row.event))?);
+        }
+    }
+    println!("| function | wall, ms | × hello | CPU, ms | × hello | binary, MB |\n|---|---|---|---|---|---|");
+    let medians: Vec<_> = samples.into_iter().map(median).collect();
+    for (row, (wall, cpu)) in rows.iter().zip(&medians) {
+        let size = fs::metadata(release.join(row.program))?.len();
+        println!(
+            "| {} | {:.1} | {:.2} | {:.1} | {:.2} | {}.{} |",
+            row.name,
+            millis(*wall),
+            millis(*wall) / millis(medians[0].0),
+            millis(*cpu),
+            millis(*cpu) / millis(medians[0].1),
+            size / 1_000_000,
+            size / 100_000 % 10,
+        );
+    }
+    Ok(())
+}
+
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let build = ["build", "--release", "--workspace", "--bins", "--example", "hello"];
+    if !Command::new(cargo).args(build).current_dir(workspace()).status()?.success() {
+        bail!("the release build failed");
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+    Ok(target.join("release"))
+}
+
+fn event(name: &str) -> Result<Value> {
+    Ok(serde_json::from_str(&fs::read_to_string(
+        workspace().join(format!("events/{name}.json")),
+    )?)?)
+}
+
+/// A complete environment for rows that reach no store.
+fn placeholders() -> Vec<(String, String)> {
+    let url = "http://127.0.0.1:9";
+    let pairs = [
+        ("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none"),
+        ("VALKEY_URL", "redis://127.0.0.1:9"),
+        ("DIRECTORY_TABLE", "none"),
+        ("LEDGER_TABLE", "none"),
+        ("DOCUMENTS_BUCKET", "none"),
+        ("EXPRESS_URL", url),
+        ("STANDARD_URL", url),
+        ("BULK_URL", url),
+        ("LANE_URL", url),
+    ];
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// Wall and CPU time of one cold start.
+async fn cold(program: &Path, env: &[(String, String)], event: &Value) -> Result<(Duration, Duration)> {
+    let emulator = Emulator::start(program, env.iter().cloned())?;
+    let started = Instant::now();
+    let reply = emulator.invoke(event).await?;
+    let wall = started.elapsed();
+    if reply.get("errorMessage").is_some() {
+        bail!("{}: {reply}", program.display());
+    }
+    Ok((wall, cpu_time(emulator.id())?))
+}
+
+/// CPU time of the child of the emulator, all threads, from `/proc/<pid>/task/*/schedstat` (nanoseconds).
+fn cpu_time(emulator: u32) -> Result<Duration> {
+    let children = fs::read_dir(format!("/proc/{emulator}/task"))?.flatten();
+    let children = children
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+        .collect::<String>();
+    let child = children.split_whitespace().next().context("the emulator has no child")?;
+    let mut nanos = 0;
+    for task in fs::read_dir(format!("/proc/{child}/task"))?.flatten() {
+        let stat = fs::read_to_string(task.path().join("schedstat"))?;
+        nanos += stat
+            .split(' ')
+            .next()
+            .and_then(|field| field.parse::<u64>().ok())
+            .unwrap_or_default();
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+fn median(mut samples: Vec<(Duration, Duration)>) -> (Duration, Duration) {
+    let middle = samples.len() / 2;
+    samples.sort_by_key(|(wall, _)| *wall);
+    let wall = samples[middle].0;
+    samples.sort_by_key(|(_, cpu)| *cpu);
+    (wall, samples[middle].1)
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

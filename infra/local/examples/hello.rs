@@ -1,0 +1,12 @@
+//! The smallest Lambda function: what the cold start of the real ones is compared with.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run(service_fn(|_: LambdaEvent<Value>| async {
+        Ok::<_, Error>(json!({"message": "hello"}))
+    }))
+    .await
+}

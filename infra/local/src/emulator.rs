@@ -1,0 +1,86 @@
+//! A function under AWS's Runtime Interface Emulator, which ships inside the SAM CLI.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::python::Environment;
+
+/// A running emulator with one function. Both end when this is dropped.
+pub struct Emulator {
+    process: Child,
+    url: String,
+}
+
+impl Emulator {
+    /// Starts the emulator for the function in `program`, with exactly this environment. The
+    /// function itself starts with the first invocation.
+    ///
+    /// # Errors
+    /// If the SAM CLI is not installed or the emulator does not listen within ten seconds.
+    pub fn start(program: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        let emulator = Environment::Tools
+            .packages()?
+            .join(format!("samcli/local/rapid/aws-lambda-rie-{arch}"));
+        let (port, api) = (free_port()?, free_port()?);
+        let mut command = Command::new(emulator);
+        command.args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")]);
+        command.args(["--runtime-api-address", &format!("127.0.0.1:{api}")]);
+        command.arg(program).env_clear().envs(env).env("AWS_LAMBDA_FUNCTION_TIMEOUT", "30");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let process = command.spawn().context("the Runtime Interface Emulator did not start")?;
+        let emulator = Self {
+            process,
+            url: format!("http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"),
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if Instant::now() > deadline {
+                bail!("the Runtime Interface Emulator does not listen");
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(emulator)
+    }
+
+    /// Invokes the function; an error of the function is a value too (`errorMessage`).
+    ///
+    /// # Errors
+    /// If the emulator does not answer with JSON.
+    pub async fn invoke(&self, event: &Value) -> Result<Value> {
+        let reply = reqwest::Client::new().post(&self.url).json(event).send().await?.text().await?;
+        serde_json::from_str(&reply).with_context(|| format!("the function answered {reply}"))
+    }
+
+    /// Process id of the emulator; the function is its child.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // The emulator and its function share a process group.
+        if let Some(group) = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.process.wait();
+    }
+}
