@@ -6,6 +6,7 @@ mod stack;
 
 use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::{
     archive::{Archive, Upkeep},
     config::ConfigError,
@@ -35,12 +36,23 @@ impl Context {
 
 /// What to do.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "Value")]
 pub enum Task {
     /// From CloudFormation; the outcome is reported to the stack.
     Stack(stack::Request),
     /// From a schedule or an operator.
     Direct(Direct),
+}
+
+impl TryFrom<Value> for Task {
+    type Error = serde_json::Error;
+
+    fn try_from(event: Value) -> Result<Self, serde_json::Error> {
+        if event.get("RequestType").is_some() {
+            return serde_json::from_value(event).map(Self::Stack);
+        }
+        serde_json::from_value(event).map(Self::Direct)
+    }
 }
 
 /// A task by name.

@@ -35,6 +35,7 @@ impl Context {
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
         let worker = Summarizer {
+            region: config::required("AWS_REGION")?,
             archive: Archive::from_env()?,
             cache: Cache::from_env()?,
             documents: Documents::from_env(&aws)?,

@@ -19,6 +19,7 @@ use shared::{
 use time::OffsetDateTime;
 
 pub(crate) struct Summarizer {
+    pub(crate) region: String,
     pub(crate) archive: Archive,
     pub(crate) cache: Cache,
     pub(crate) documents: Documents,
@@ -67,7 +68,7 @@ impl Worker for Summarizer {
             fingerprints.push(outcome.is_ok().then(|| job.fingerprint.clone()));
             finished.push(Finished {
                 tenant: job.tenant.clone(),
-                resource: resource(job, outcome, attempts, finished_at),
+                resource: resource(&self.region, job, outcome, attempts, finished_at),
             });
         }
         let entered = self.archive.finish(&finished).await?;
@@ -173,6 +174,7 @@ fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSentence
 }
 
 fn resource(
+    region: &str,
     job: SummarizeMessage,
     outcome: Result<Done, JobError>,
     attempts: Vec<Attempt>,
@@ -182,7 +184,7 @@ fn resource(
     SummaryResource {
         status: if failure.is_none() { Status::Succeeded } else { Status::Failed },
         lane: job.lane,
-        region: std::env::var("AWS_REGION").unwrap_or_default(),
+        region: region.to_owned(),
         created_at: job.created_at,
         started_at: done.as_ref().map(|done| done.started_at),
         finished_at: Some(finished_at),

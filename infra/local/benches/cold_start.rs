@@ -102,7 +102,22 @@ fn main() -> Result<()> {
 
 fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = ["build", "--release", "--workspace", "--bins", "--example", "hello"];
+    let build = [
+        "build",
+        "--release",
+        "--package",
+        "api",
+        "--package",
+        "summarize",
+        "--package",
+        "local",
+        "--bin",
+        "api",
+        "--bin",
+        "summarize",
+        "--example",
+        "hello",
+    ];
     if !Command::new(cargo).args(build).current_dir(workspace()).status()?.success() {
         bail!("the release build failed");
     }

@@ -48,7 +48,6 @@ impl Archive {
 
     /// The archive behind these options.
     pub fn connect(options: PgConnectOptions) -> Self {
-        // A pooler forgets statements between transactions: keep none on this side either.
         let options = options.application_name("summarease");
         let pool = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(PATIENCE);
         Self {
