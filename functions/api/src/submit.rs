@@ -12,8 +12,8 @@ use axum::{
 use shared::{
     directory::Tenant,
     job::{
-        Document, INLINE_DOCUMENT_BYTES, JobId, Limits, Links, Message, RegionTag, RequestOptions, Status, Submission, SummarizeMessage,
-        SummaryResource, fingerprint, route,
+        Document, INLINE_DOCUMENT_BYTES, JobId, Limits, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource,
+        fingerprint, route,
     },
     ledger::Entry,
     problem::{Kind, Problem},
@@ -98,21 +98,8 @@ async fn accept(
 ) -> Result<SummaryResource, StoreError> {
     let id = JobId::new(RegionTag::from_region(&context.region), Uuid::now_v7());
     let lane = route(tenant.plan, options.priority, text.len());
-    let resource = SummaryResource {
-        id: id.clone(),
-        status: Status::Queued,
-        lane,
-        region: context.region.clone(),
-        created_at: OffsetDateTime::now_utc(),
-        started_at: None,
-        finished_at: None,
-        expires_at: None,
-        request: options.clone(),
-        result: None,
-        error: None,
-        attempts: Vec::new(),
-        links: Links::of(&id),
-    };
+    let created_at = OffsetDateTime::now_utc();
+    let resource = SummaryResource::queued(id.clone(), lane, context.region.clone(), created_at, options.clone());
     let document = if text.len() > INLINE_DOCUMENT_BYTES {
         Document::Stored(context.documents.store(&tenant.id, &id, text).await?)
     } else {
@@ -128,7 +115,7 @@ async fn accept(
         job: id.clone(),
         tenant: tenant.id.clone(),
         lane,
-        created_at: resource.created_at,
+        created_at,
         options,
         document,
         fingerprint,

@@ -37,7 +37,7 @@ impl Worker for Summarizer {
     async fn work(self: Arc<Self>, delivery: Delivery) -> Outcome<Done> {
         let Message::Summarize(job) = delivery.message;
         let started_at = OffsetDateTime::now_utc();
-        if let Err(error) = self.cache.started(&[(&job.tenant, &job.job)], started_at).await {
+        if let Err(error) = self.cache.started(&job.tenant, &job.job, started_at).await {
             tracing::warn!(%error, "a started job still shows as queued");
         }
         let text = match self.text(job.document).await {

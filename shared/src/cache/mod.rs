@@ -115,19 +115,16 @@ impl Cache {
         self.send(vec![pipeline]).await.map_err(failed("remember a queued job"))
     }
 
-    /// Marks jobs as taken by a worker.
+    /// Marks a job as taken by a worker.
     ///
     /// # Errors
     /// If Valkey does not answer.
-    pub async fn started(&self, jobs: &[(&TenantId, &JobId)], at: OffsetDateTime) -> Result<(), StoreError> {
-        const OPERATION: &str = "mark jobs as started";
+    pub async fn started(&self, tenant: &TenantId, id: &JobId, at: OffsetDateTime) -> Result<(), StoreError> {
+        const OPERATION: &str = "mark a job as started";
         let at = at.format(&Rfc3339).map_err(StoreError::because(Store::Cache, OPERATION))?;
-        let pipelines = jobs.iter().map(|(tenant, id)| {
-            let mut pipeline = redis::pipe();
-            pipeline.set_ex(keys::started(tenant, id), &at, keys::STARTED_SECONDS).ignore();
-            pipeline
-        });
-        self.send(pipelines.collect()).await.map_err(failed(OPERATION))
+        let mut pipeline = redis::pipe();
+        pipeline.set_ex(keys::started(tenant, id), at, keys::STARTED_SECONDS).ignore();
+        self.send(vec![pipeline]).await.map_err(failed(OPERATION))
     }
 
     /// Takes the marks back: the jobs wait again.
@@ -135,12 +132,7 @@ impl Cache {
     /// # Errors
     /// If Valkey does not answer.
     pub async fn waiting(&self, jobs: &[(&TenantId, &JobId)]) -> Result<(), StoreError> {
-        let pipelines = jobs.iter().map(|(tenant, id)| {
-            let mut pipeline = redis::pipe();
-            pipeline.del(keys::started(tenant, id)).ignore();
-            pipeline
-        });
-        self.send(pipelines.collect()).await.map_err(failed("mark jobs as waiting"))
+        self.delete(jobs, keys::started).await.map_err(failed("mark jobs as waiting"))
     }
 
     /// Keeps finished jobs, for who asks for them and for who submits the same again.
@@ -173,15 +165,19 @@ impl Cache {
     /// # Errors
     /// If Valkey does not answer.
     pub async fn forget(&self, jobs: &[(&TenantId, &JobId)]) -> Result<(), StoreError> {
-        let pipelines = jobs.iter().map(|(tenant, id)| {
-            let mut pipeline = redis::pipe();
-            pipeline.del(keys::summary(tenant, id)).ignore();
-            pipeline
-        });
-        self.send(pipelines.collect()).await.map_err(failed("forget jobs"))
+        self.delete(jobs, keys::summary).await.map_err(failed("forget jobs"))
     }
 
-    /// Sends one pipeline per tenant slot, all at once over one connection.
+    async fn delete(&self, jobs: &[(&TenantId, &JobId)], key: impl Fn(&TenantId, &JobId) -> String) -> Result<(), BoxError> {
+        let pipelines = jobs.iter().map(|(tenant, id)| {
+            let mut pipeline = redis::pipe();
+            pipeline.del(key(tenant, id)).ignore();
+            pipeline
+        });
+        self.send(pipelines.collect()).await
+    }
+
+    /// Sends pipelines, of one tenant each, all at once over one connection.
     async fn send(&self, pipelines: Vec<Pipeline>) -> Result<(), BoxError> {
         let connection = self.connection().await?;
         try_join_all(pipelines.iter().map(|pipeline| {

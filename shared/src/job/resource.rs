@@ -38,6 +38,27 @@ pub struct SummaryResource {
     pub links: Links,
 }
 
+impl SummaryResource {
+    /// A job that was just accepted.
+    pub fn queued(id: JobId, lane: Lane, region: String, created_at: OffsetDateTime, request: RequestOptions) -> Self {
+        Self {
+            links: Links::of(&id),
+            id,
+            status: Status::Queued,
+            lane,
+            region,
+            created_at,
+            started_at: None,
+            finished_at: None,
+            expires_at: None,
+            request,
+            result: None,
+            error: None,
+            attempts: Vec::new(),
+        }
+    }
+}
+
 /// A finished summary and how it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SummaryResult {

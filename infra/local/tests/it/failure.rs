@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use serde_json::{Value, json};
 use shared::{
-    job::{Document, JobId, Lane, Links, Message, RegionTag, RequestOptions, Status, Submission, SummarizeMessage, SummaryResource},
+    job::{Document, JobId, Lane, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource},
     ledger::{Entry, Ledger},
 };
 use sqlx::Row;
@@ -20,21 +20,7 @@ async fn written_down(region: &Region, tenant: &str, document: Document) -> (Job
     let (_, options): (_, RequestOptions) = Submission::parse(br#"{"text":"One."}"#).unwrap();
     let created_at = time::OffsetDateTime::now_utc();
     let tenant: shared::job::TenantId = tenant.to_owned().try_into().unwrap();
-    let resource = SummaryResource {
-        id: id.clone(),
-        status: Status::Queued,
-        lane: Lane::Standard,
-        region: "us-east-1".to_owned(),
-        created_at,
-        started_at: None,
-        finished_at: None,
-        expires_at: None,
-        request: options.clone(),
-        result: None,
-        error: None,
-        attempts: Vec::new(),
-        links: Links::of(&id),
-    };
+    let resource = SummaryResource::queued(id.clone(), Lane::Standard, "us-east-1".to_owned(), created_at, options.clone());
     let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
     ledger
         .accept(&Entry {

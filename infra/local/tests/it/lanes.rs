@@ -18,6 +18,11 @@ fn assert_verbatim(text: &str, resource: &Value) {
     }
 }
 
+async fn valkey() -> redis::aio::MultiplexedConnection {
+    let url = local::deploy::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
+    redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
+}
+
 #[tokio::test]
 async fn each_lane_finishes_its_job() {
     let region = region().await;
@@ -67,12 +72,7 @@ async fn the_archive_holds_the_truth_after_the_cache_forgot() {
     let region = region().await;
     let id = region.accepted(&submission("forgotten")).await;
     let cached = region.succeeds(&id).await;
-    let valkey = local::deploy::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
-    let mut valkey = redis::Client::open(valkey)
-        .unwrap()
-        .get_multiplexed_async_connection()
-        .await
-        .unwrap();
+    let mut valkey = valkey().await;
     let forgotten: u32 = redis::cmd("DEL")
         .arg(format!("{{demo}}:summary:{id}"))
         .query_async(&mut valkey)
@@ -96,12 +96,7 @@ async fn every_valkey_key_has_a_time_to_live_and_finished_jobs_leave_the_ledger(
     let region = region().await;
     let id = region.accepted(&submission("kept for a while")).await;
     region.succeeds(&id).await;
-    let valkey = local::deploy::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
-    let mut valkey = redis::Client::open(valkey)
-        .unwrap()
-        .get_multiplexed_async_connection()
-        .await
-        .unwrap();
+    let mut valkey = valkey().await;
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut valkey).await.unwrap();
     assert!(keys.iter().any(|key| key.ends_with(&id)));
     for key in keys {
