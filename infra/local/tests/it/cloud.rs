@@ -60,9 +60,7 @@ async fn start() -> anyhow::Result<Cloud> {
     turn.lock()?;
     let instance = Instance::at(instance::local().join("test"));
     supervisor::end_leftovers(&instance);
-    if instance.dir().exists() {
-        fs::remove_dir_all(instance.dir())?;
-    }
+    instance.remove()?;
     let plan = Plan {
         instance: &instance,
         regions: REGIONS.map(str::to_owned).into(),

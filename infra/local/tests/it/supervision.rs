@@ -25,7 +25,8 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 fn running(name: &str) -> (Instance, Child, Vec<u32>) {
     Environment::Cloud.install().unwrap();
     let instance = Instance::at(instance::local().join(name));
-    let _ = fs::remove_dir_all(instance.dir());
+    supervisor::end_leftovers(&instance);
+    instance.remove().unwrap();
     let mut state = instance::State::default();
     state.ports = state.ports.free(&["us-east-1".to_owned()]).unwrap();
     instance.remember(&state).unwrap();
@@ -44,7 +45,7 @@ fn when_the_starter_is_gone_the_servers_end() {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
     assert!(!ids.into_iter().any(supervisor::is_alive));
-    fs::remove_dir_all(instance.dir()).unwrap();
+    instance.remove().unwrap();
 }
 
 #[test]
@@ -57,5 +58,5 @@ fn what_a_killed_supervisor_left_is_found_and_ended() {
     wait_for("the servers to end", || {
         (!ids.iter().copied().any(supervisor::is_alive)).then_some(())
     });
-    fs::remove_dir_all(instance.dir()).unwrap();
+    instance.remove().unwrap();
 }
