@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use local::{artifacts, deploy, emulator::Emulator};
 use serde_json::{Value, json};
 use shared::{
     job::{Document, JobId, Lane, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource},
@@ -209,6 +210,7 @@ async fn a_worker_killed_in_the_middle_of_a_batch_loses_nothing_and_doubles_noth
         crate::cloud::answer(request).await.1
     };
     // As soon as one of them runs, every worker of the lane dies; twice, at two different moments.
+    let mut killed = 0;
     for _ in 0..2 {
         let deadline = Instant::now() + Duration::from_secs(90);
         'wait: loop {
@@ -227,8 +229,9 @@ async fn a_worker_killed_in_the_middle_of_a_batch_loses_nothing_and_doubles_noth
                 break;
             }
         }
-        kill_workers(&dir, &region.outputs["SummarizeBulkFunction"]);
+        killed += kill_workers(&dir, &region.outputs["SummarizeBulkFunction"]);
     }
+    assert!(killed > 0, "no worker was killed");
     let deadline = Instant::now() + Duration::from_mins(3);
     for id in &ids {
         loop {
@@ -251,6 +254,25 @@ async fn a_worker_killed_in_the_middle_of_a_batch_loses_nothing_and_doubles_noth
     let usage = "SELECT sum(succeeded)::bigint AS n FROM usage_daily WHERE tenant = 'survivor'";
     let usage: Option<i64> = sqlx::query(usage).fetch_one(&mut database).await.unwrap().get("n");
     assert_eq!(usage, Some(6), "a second delivery is not counted twice");
+}
+
+#[tokio::test]
+async fn with_postgres_and_valkey_down_a_submission_is_still_accepted_and_not_lost() {
+    let (cloud, region) = (cloud().await, region().await);
+    let dead = [
+        ("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none"),
+        ("VALKEY_URL", "redis://127.0.0.1:9"),
+    ];
+    let env = deploy::client_env(&cloud.instance, "us-east-1").into_iter();
+    let env = env.chain(deploy::function_env(&cloud.instance, "us-east-1", &region.outputs));
+    let env = env.chain(dead.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let api = Emulator::start(&artifacts::build().unwrap().join("api"), env).unwrap();
+    let mut event: Value = serde_json::from_str(include_str!("../../../../events/api/submit.json")).unwrap();
+    event["body"] = crate::cloud::submission("while the stores are down").to_string().into();
+    let reply = api.invoke(&event).await.unwrap();
+    assert_eq!(reply["statusCode"], 202, "{reply}");
+    let resource: Value = serde_json::from_str(reply["body"].as_str().unwrap()).unwrap();
+    region.succeeds(resource["id"].as_str().unwrap()).await;
 }
 
 #[tokio::test]
