@@ -23,7 +23,7 @@ use crate::{
     store::StoreError,
 };
 
-/// Kept free at the end of an invocation for the commit and the answer.
+/// Kept free at the end of an invocation: for the commit, of it a tenth each for noting attempts and for the answer.
 const COMMIT_TIME: Duration = Duration::from_secs(5);
 /// Backoff before the second try; doubles with every receive.
 const FIRST_BACKOFF: u32 = 2;
@@ -96,34 +96,45 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
         }
     }
     if !committing.is_empty() {
-        let committed: Vec<Delivery> = committing.iter().map(|(delivery, _)| delivery.clone()).collect();
-        let result = tokio::time::timeout_at(deadline - COMMIT_TIME / 5, worker.commit(committing)).await;
-        let failure = match result {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => {
-                tracing::error!(store = error.store.as_str(), %error, "a batch was not committed");
-                Some("The result could not be stored; it will be tried again.")
-            }
-            Err(_) => {
-                tracing::error!("a batch was not committed: out of time");
-                Some("Storing the result took too long; it will be tried again.")
-            }
-        };
-        if let Some(message) = failure {
-            let error = JobError {
-                code: "commit_failed".into(),
-                message: message.into(),
-            };
-            retries.extend(committed.into_iter().map(|delivery| (delivery, error.clone())));
-        }
+        retries.extend(commit(worker, committing, deadline - COMMIT_TIME / 5).await);
     }
     if !retries.is_empty() {
-        worker.retrying(&retries).await;
+        if tokio::time::timeout_at(deadline - COMMIT_TIME / 10, worker.retrying(&retries))
+            .await
+            .is_err()
+        {
+            tracing::warn!("attempts are not on record: out of time");
+        }
         for (delivery, _) in &retries {
             back.give_back(&delivery.record);
         }
     }
     back
+}
+
+/// Commits until the deadline; returns what has to be delivered again, which is all or nothing.
+async fn commit<W: Worker>(
+    worker: &Arc<W>,
+    outcomes: Vec<(Delivery, Result<W::Done, JobError>)>,
+    deadline: Instant,
+) -> Vec<(Delivery, JobError)> {
+    let deliveries: Vec<Delivery> = outcomes.iter().map(|(delivery, _)| delivery.clone()).collect();
+    let message = match tokio::time::timeout_at(deadline, worker.commit(outcomes)).await {
+        Ok(Ok(())) => return Vec::new(),
+        Ok(Err(error)) => {
+            tracing::error!(store = error.store.as_str(), %error, "a batch was not committed");
+            "The result could not be stored; it will be tried again."
+        }
+        Err(_) => {
+            tracing::error!("a batch was not committed: out of time");
+            "Storing the result took too long; it will be tried again."
+        }
+    };
+    let error = JobError {
+        code: "commit_failed".into(),
+        message: message.into(),
+    };
+    deliveries.into_iter().map(|delivery| (delivery, error.clone())).collect()
 }
 
 fn read(record: &SqsMessage) -> Result<Delivery, String> {
