@@ -5,12 +5,7 @@
 //! reason goes back to its lane, delayed by backoff with full jitter, and is named in
 //! `batchItemFailures`; the rest of the batch is not delivered again.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
@@ -36,7 +31,8 @@ pub struct Delivery {
     pub message: Message,
     /// How often this message was received, this time included.
     pub receives: u32,
-    record: String,
+    message_id: String,
+    receipt: String,
 }
 
 /// How one record ended.
@@ -80,10 +76,7 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
     let mut deliveries = Vec::new();
     for record in event.records {
         match read(&record) {
-            Ok(delivery) => {
-                back.note(&record, delivery.receives);
-                deliveries.push(delivery);
-            }
+            Ok(delivery) => deliveries.push(delivery),
             Err(reason) => back.quarantine(&record, &reason),
         }
     }
@@ -106,7 +99,7 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
             tracing::warn!("attempts are not on record: out of time");
         }
         for (delivery, _) in &retries {
-            back.give_back(&delivery.record);
+            back.give_back(delivery);
         }
     }
     back
@@ -148,7 +141,8 @@ fn read(record: &SqsMessage) -> Result<Delivery, String> {
     Ok(Delivery {
         message,
         receives,
-        record: record.message_id.clone().unwrap_or_default(),
+        message_id: record.message_id.clone().unwrap_or_default(),
+        receipt: record.receipt_handle.clone().unwrap_or_default(),
     })
 }
 
@@ -178,17 +172,11 @@ async fn work_all<W: Worker>(worker: &Arc<W>, deliveries: Vec<Delivery>, until: 
 /// Records that stay in the queue, and when they will be seen again.
 #[derive(Default)]
 struct HandedBack {
-    known: HashMap<String, (String, u32)>,
     failures: BTreeSet<String>,
     delays: Vec<(String, i32)>,
 }
 
 impl HandedBack {
-    fn note(&mut self, record: &SqsMessage, receives: u32) {
-        let id = record.message_id.clone().unwrap_or_default();
-        self.known.insert(id, (record.receipt_handle.clone().unwrap_or_default(), receives));
-    }
-
     /// A body that no version of this worker can read: back at once, so that it reaches the dead-letter queue soon.
     fn quarantine(&mut self, record: &SqsMessage, reason: &str) {
         let id = record.message_id.clone().unwrap_or_default();
@@ -197,11 +185,9 @@ impl HandedBack {
         self.failures.insert(id);
     }
 
-    fn give_back(&mut self, record: &str) {
-        if let Some((receipt, receives)) = self.known.get(record) {
-            self.delays.push((receipt.clone(), backoff(*receives)));
-        }
-        self.failures.insert(record.to_owned());
+    fn give_back(&mut self, delivery: &Delivery) {
+        self.delays.push((delivery.receipt.clone(), backoff(delivery.receives)));
+        self.failures.insert(delivery.message_id.clone());
     }
 
     fn into_response(self) -> SqsBatchResponse {

@@ -8,7 +8,7 @@ use shared::{
     cache::{self, Cache},
     documents::Documents,
     job::{
-        Attempt, Document, Format, Include, JobError, Links, Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource,
+        Attempt, Document, Format, Include, JobError, Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource,
         SummaryResult,
     },
     ledger::Ledger,
@@ -183,13 +183,9 @@ fn resource(
     let (done, failure) = outcome.map_or_else(|error| (None, Some(error)), |done| (Some(done), None));
     SummaryResource {
         status: if failure.is_none() { Status::Succeeded } else { Status::Failed },
-        lane: job.lane,
-        region: region.to_owned(),
-        created_at: job.created_at,
         started_at: done.as_ref().map(|done| done.started_at),
         finished_at: Some(finished_at),
         expires_at: Some(finished_at + RETENTION),
-        request: job.options,
         result: done.map(|done| SummaryResult {
             summary: done.summary,
             method: Method::Extractive,
@@ -197,8 +193,7 @@ fn resource(
         }),
         error: failure,
         attempts,
-        links: Links::of(&job.job),
-        id: job.job,
+        ..SummaryResource::queued(job.job, job.lane, region.to_owned(), job.created_at, job.options)
     }
 }
 

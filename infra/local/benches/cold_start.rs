@@ -8,13 +8,12 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::Command,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
-use local::{Instance, deploy, emulator::Emulator, instance::workspace, python::Environment, supervisor};
+use local::{Instance, artifacts, deploy, emulator::Emulator, instance::workspace, python::Environment, supervisor};
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 21;
@@ -32,7 +31,9 @@ fn main() -> Result<()> {
         return Ok(());
     }
     Environment::Tools.install()?;
-    let release = build()?;
+    let packages = ["--package", "api", "--package", "summarize", "--package", "local"];
+    let binaries = ["--bin", "api", "--bin", "summarize", "--example", "hello"];
+    let release = artifacts::cargo_build(&[&["--release"], &packages[..], &binaries].concat())?.join("release");
     let instance = Instance::default();
     let state = instance.state();
     let cloud = state
@@ -98,31 +99,6 @@ fn main() -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = [
-        "build",
-        "--release",
-        "--package",
-        "api",
-        "--package",
-        "summarize",
-        "--package",
-        "local",
-        "--bin",
-        "api",
-        "--bin",
-        "summarize",
-        "--example",
-        "hello",
-    ];
-    if !Command::new(cargo).args(build).current_dir(workspace()).status()?.success() {
-        bail!("the release build failed");
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
-    Ok(target.join("release"))
 }
 
 fn event(name: &str) -> Result<Value> {

@@ -13,23 +13,27 @@ use crate::{
     python::{self, Environment},
 };
 
-/// Builds every function; cargo shows its progress.
+/// Builds every function; returns the folder of the binaries.
 ///
 /// # Errors
 /// If cargo fails; it has said why.
 pub fn build() -> Result<PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The same selection of packages as `cargo test`, so that both share every compiled dependency.
+    Ok(cargo_build(&["--workspace", "--bins"])?.join("debug"))
+}
+
+/// Runs `cargo build` with these arguments; cargo shows its progress. Returns the target directory.
+///
+/// # Errors
+/// If cargo fails; it has said why.
+pub fn cargo_build(arguments: &[&str]) -> Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command
-        .args(["build", "--workspace", "--bins"])
-        .current_dir(workspace())
-        .stdin(Stdio::null());
+    command.arg("build").args(arguments).current_dir(workspace()).stdin(Stdio::null());
     if !command.status().context("cargo did not start")?.success() {
-        bail!("the functions were not built; see cargo's message above");
+        bail!("the build failed; see cargo's message above");
     }
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
-    Ok(target.join("debug"))
+    Ok(env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from))
 }
 
 /// Writes the deployable form of `template.yaml` into `output`; returns its path.

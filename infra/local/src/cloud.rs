@@ -16,8 +16,6 @@ pub struct Plan<'a> {
     pub instance: &'a Instance,
     /// AWS regions, at least one.
     pub regions: Vec<String>,
-    /// Further parameters of the stacks, as `Name=value`.
-    pub parameters: Vec<String>,
     /// Whether the servers end with this process.
     pub attached: bool,
     /// The program whose `supervise` command owns the servers.
@@ -57,7 +55,7 @@ pub async fn up(plan: &Plan<'_>) -> Result<Up> {
     let template = artifacts::assemble(&binaries, &plan.instance.dir().join("build"))?;
     for region in &plan.regions {
         let step = (plan.step)(format!("Deploying template.yaml to {region}"));
-        let outputs = deploy::deploy(plan.instance, region, &template, &plan.parameters).await?;
+        let outputs = deploy::deploy(plan.instance, region, &template).await?;
         demo::register(plan.instance, region, &outputs).await?;
         state.regions.insert(region.clone(), outputs);
         plan.instance.remember(&state)?;
@@ -123,7 +121,7 @@ async fn prepare(plan: &Plan<'_>) -> Result<()> {
         }
         claim_slots(&deploy::valkey_url(plan.instance, region)).await?;
     }
-    let health = format!("http://127.0.0.1:{}/_ministack/health", ports.aws);
+    let health = format!("{}/_ministack/health", ports.aws_url());
     reqwest::get(health).await?.error_for_status().context("MiniStack is not healthy")?;
     Ok(())
 }

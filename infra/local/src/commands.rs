@@ -28,7 +28,6 @@ pub(crate) fn up(instance: &Instance, regions: Vec<String>, detach: bool) -> Res
         let plan = Plan {
             instance,
             regions,
-            parameters: Vec::new(),
             attached: !detach,
             supervisor: &program,
             step: |what| Step::begin(what),
@@ -111,7 +110,7 @@ pub(crate) fn down(instance: &Instance) -> Result<()> {
 
 pub(crate) fn status(instance: &Instance) -> Result<()> {
     let state = running(instance)?;
-    say(&format!("AWS        http://127.0.0.1:{}", state.ports.aws))?;
+    say(&format!("AWS        {}", state.ports.aws_url()))?;
     for region in state.regions.keys() {
         say(&format!("\n{region}"))?;
         say(&format!("  API      {}", demo::url(instance, region)?))?;
@@ -197,7 +196,6 @@ pub(crate) fn deploy(instance: &Instance, mut regions: Vec<String>) -> Result<()
     let plan = Plan {
         instance,
         regions,
-        parameters: Vec::new(),
         attached: false,
         supervisor: &program,
         step: |what| Step::begin(what),

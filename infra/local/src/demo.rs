@@ -55,7 +55,7 @@ pub fn url(instance: &Instance, region: &str) -> Result<String> {
         .get(region)
         .with_context(|| format!("{region} is not deployed; run `cargo local up --region {region}`"))?;
     let id = outputs.get("ApiId").context("the stack names no API")?;
-    Ok(format!("http://127.0.0.1:{}/_aws/execute-api/{id}", state.ports.aws))
+    Ok(format!("{}/_aws/execute-api/{id}", state.ports.aws_url()))
 }
 
 /// Submits the article and waits for its summary.

@@ -23,11 +23,10 @@ fn stack_name(region: &str) -> String {
 
 /// SDK configuration for a region of the local cloud, with the rights of its owner.
 pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
-    let port = instance.state().ports.aws;
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
-        .endpoint_url(format!("http://127.0.0.1:{port}"))
+        .endpoint_url(instance.state().ports.aws_url())
         .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(Credentials::new(
             "test",
             "test",
@@ -40,7 +39,7 @@ pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
 
 /// Environment of a client of a region: endpoint, region, credentials that work there and nowhere else.
 pub fn client_env(instance: &Instance, region: &str) -> Vec<(String, String)> {
-    let endpoint = format!("http://127.0.0.1:{}", instance.state().ports.aws);
+    let endpoint = instance.state().ports.aws_url();
     let pairs = [
         ("AWS_ENDPOINT_URL", endpoint.as_str()),
         ("AWS_REGION", region),
@@ -72,15 +71,15 @@ pub fn valkey_url(instance: &Instance, region: &str) -> String {
     format!("redis://127.0.0.1:{port}")
 }
 
-/// Deploys the assembled template to a region; `extra` are further parameters as `Name=value`.
+/// Deploys the assembled template to a region.
 ///
 /// # Errors
 /// If SAM fails.
-pub async fn deploy(instance: &Instance, region: &str, template: &Path, extra: &[String]) -> Result<Outputs> {
+pub async fn deploy(instance: &Instance, region: &str, template: &Path) -> Result<Outputs> {
     let sdk = sdk(instance, region);
     let bucket = format!("summarease-artifacts-{region}");
     make_bucket(&sdk, &bucket, region).await?;
-    let mut parameters = vec![
+    let parameters = [
         format!("Architecture={}", if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }),
         format!("DatabaseUrl={}", database_url(instance, region)),
         format!("DatabaseDirectUrl={}", database_url(instance, region)),
@@ -88,7 +87,6 @@ pub async fn deploy(instance: &Instance, region: &str, template: &Path, extra: &
         "WorkerTimeout=10".to_owned(),
         "DeletionProtection=false".to_owned(),
     ];
-    parameters.extend_from_slice(extra);
     let mut command = Command::new(Environment::Tools.bin().join("sam"));
     command
         .arg("deploy")

@@ -1,7 +1,7 @@
 //! A function under AWS's Runtime Interface Emulator, which ships inside the SAM CLI.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::python::Environment;
+use crate::{instance::free_port, python::Environment};
 
 /// A running emulator with one function. Both end when this is dropped.
 pub struct Emulator {
@@ -31,7 +31,7 @@ impl Emulator {
         let emulator = Environment::Tools
             .packages()?
             .join(format!("samcli/local/rapid/aws-lambda-rie-{arch}"));
-        let (port, api) = (free_port()?, free_port()?);
+        let (port, api) = (free_port(0)?, free_port(0)?);
         let mut command = Command::new(emulator);
         command.args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")]);
         command.args(["--runtime-api-address", &format!("127.0.0.1:{api}")]);
@@ -69,10 +69,6 @@ impl Emulator {
     pub fn id(&self) -> u32 {
         self.process.id()
     }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 impl Drop for Emulator {

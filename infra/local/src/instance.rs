@@ -110,6 +110,11 @@ impl Instance {
 }
 
 impl Ports {
+    /// The endpoint of every AWS service.
+    pub fn aws_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.aws)
+    }
+
     /// The same ports where they are free, others where they are not, for these regions.
     ///
     /// # Errors
@@ -117,18 +122,18 @@ impl Ports {
     pub fn free(&self, regions: &[String]) -> Result<Self> {
         let valkey = regions.iter().map(|region| {
             let (port, bus) = self.valkey.get(region).copied().unwrap_or_default();
-            Ok((region.clone(), (free(port)?, free(bus)?)))
+            Ok((region.clone(), (free_port(port)?, free_port(bus)?)))
         });
         Ok(Self {
-            aws: free(self.aws)?,
-            postgres: free(self.postgres)?,
+            aws: free_port(self.aws)?,
+            postgres: free_port(self.postgres)?,
             valkey: valkey.collect::<Result<_>>()?,
         })
     }
 }
 
-/// `wanted` if it is free, else any free port.
-fn free(wanted: u16) -> Result<u16> {
+/// `wanted` if it is free, else any free port; 0 wants any.
+pub(crate) fn free_port(wanted: u16) -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", wanted)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)));
     Ok(listener.context("no free port on 127.0.0.1")?.local_addr()?.port())
 }
@@ -141,9 +146,9 @@ mod tests {
     fn a_taken_port_is_replaced_and_a_free_one_kept() {
         let holder = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = holder.local_addr().unwrap().port();
-        assert_ne!(free(port).unwrap(), port);
+        assert_ne!(free_port(port).unwrap(), port);
         drop(holder);
-        assert_eq!(free(port).unwrap(), port);
+        assert_eq!(free_port(port).unwrap(), port);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::{fmt::Write, fs, path::Path, time::Duration};
 
 use aws_config::SdkConfig;
 use local::{
-    Instance,
+    Instance, artifacts,
     cloud::{Plan, Up, up},
     demo, deploy,
+    emulator::Emulator,
     instance::{self, Outputs},
     progress::Step,
     supervisor,
@@ -64,7 +65,6 @@ async fn start() -> anyhow::Result<Cloud> {
     let plan = Plan {
         instance: &instance,
         regions: REGIONS.map(str::to_owned).into(),
-        parameters: Vec::new(),
         attached: true,
         supervisor: Path::new(SUPERVISOR),
         step: |what| Step::silent(what),
@@ -82,6 +82,16 @@ impl Cloud {
             database: deploy::database_url(&self.instance, name),
             http: reqwest::Client::new(),
         }
+    }
+}
+
+impl Cloud {
+    /// A function under the emulator, with the environment it has in the first region but for `changed`.
+    pub(crate) fn emulator(&self, function: &str, changed: &[(&str, &str)]) -> Emulator {
+        let mut env = deploy::client_env(&self.instance, REGIONS[0]);
+        env.extend(deploy::function_env(&self.instance, REGIONS[0], &self.up.state.regions[REGIONS[0]]));
+        env.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Emulator::start(&artifacts::build().expect("the functions build").join(function), env).expect("the emulator starts")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use local::{artifacts, deploy, emulator::Emulator, instance::workspace};
+use local::instance::workspace;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -25,16 +25,9 @@ fn events(function: &str) -> BTreeMap<String, Value> {
     read.collect()
 }
 
-fn emulator(cloud: &Cloud, function: &str) -> Emulator {
-    let region = "us-east-1";
-    let env = deploy::client_env(&cloud.instance, region).into_iter();
-    let env = env.chain(deploy::function_env(&cloud.instance, region, &cloud.up.state.regions[region]));
-    Emulator::start(&artifacts::build().unwrap().join(function), env).unwrap()
-}
-
 /// Runs every event of a function; `expect` knows each by name and panics at a stranger.
 async fn each(cloud: &Cloud, function: &str, expect: impl Fn(&str, Value)) {
-    let emulator = emulator(cloud, function);
+    let emulator = cloud.emulator(function, &[]);
     for (name, event) in events(function) {
         expect(&name, emulator.invoke(&event).await.unwrap());
     }
@@ -97,7 +90,7 @@ async fn redrive() {
 
 #[tokio::test]
 async fn maintain() {
-    let emulator = emulator(cloud().await, "maintain");
+    let emulator = cloud().await.emulator("maintain", &[]);
     let stack = TcpListener::bind("127.0.0.1:0").await.unwrap();
     for (name, mut event) in events("maintain") {
         if name.starts_with("stack-") {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use local::{artifacts, deploy, emulator::Emulator};
 use serde_json::{Value, json};
 use shared::{
     job::{Document, JobId, Lane, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource},
@@ -263,10 +262,7 @@ async fn with_postgres_and_valkey_down_a_submission_is_still_accepted_and_not_lo
         ("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none"),
         ("VALKEY_URL", "redis://127.0.0.1:9"),
     ];
-    let env = deploy::client_env(&cloud.instance, "us-east-1").into_iter();
-    let env = env.chain(deploy::function_env(&cloud.instance, "us-east-1", &region.outputs));
-    let env = env.chain(dead.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let api = Emulator::start(&artifacts::build().unwrap().join("api"), env).unwrap();
+    let api = cloud.emulator("api", &dead);
     let mut event: Value = serde_json::from_str(include_str!("../../../../events/api/submit.json")).unwrap();
     event["body"] = crate::cloud::submission("while the stores are down").to_string().into();
     let reply = api.invoke(&event).await.unwrap();
