@@ -166,6 +166,7 @@ fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSentence
         budget: options.length,
         sort: options.sort,
         language: Some(options.language.as_str()).filter(|tag| *tag != "auto"),
+        focus: None,
         markdown: options.format == Format::Markdown,
         keywords: options.include.contains(&Include::Keywords),
         scores: options.include.contains(&Include::Scores),

@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use shared::job::Include;
 use shared::summarizer::{Budget, Lengths, Options, Summary, summarize};
 
 /// One line of input: an id, a document and exactly one length.
@@ -17,6 +18,8 @@ struct Line {
     characters: Option<u32>,
     ratio: Option<f64>,
     language: Option<String>,
+    #[serde(default)]
+    include: Vec<Include>,
 }
 
 #[derive(Serialize)]
@@ -67,6 +70,8 @@ fn one(line: &[u8]) -> Result<Outcome> {
     let options = Options {
         budget: budget(lengths)?,
         language: line.language.as_deref(),
+        keywords: line.include.contains(&Include::Keywords),
+        scores: line.include.contains(&Include::Scores),
         ..Options::default()
     };
     Ok(Outcome {

@@ -6,17 +6,24 @@
 //! -> `select`.
 
 mod budget;
+mod features;
+mod focus;
+mod keywords;
 mod language;
+mod markup;
 mod rank;
 mod segment;
 mod select;
+mod structure;
 mod words;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use budget::{Budget, Lengths, NotOneLength};
+use features::Features;
 use language::Language;
+use structure::Structure;
 use words::Lexicon;
 
 /// The name and version a result is made by. Part of the cache key of a result.
@@ -42,6 +49,8 @@ pub struct Options<'a> {
     pub sort: Sort,
     /// A BCP 47 tag, or `None` to detect the language.
     pub language: Option<&'a str>,
+    /// What the reader wants to know: sentences that have to do with it come first.
+    pub focus: Option<&'a str>,
     /// Whether the text is Markdown.
     pub markdown: bool,
     /// Whether to list keywords.
@@ -122,8 +131,14 @@ pub enum Truncation {
 
 /// There is nothing to summarise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the text has no sentence: no letter or digit outside of markup")]
-pub struct NoSentence;
+pub enum NoSentence {
+    /// No letter or digit.
+    #[error("the text has no sentence: no letter or digit outside of markup")]
+    Blank,
+    /// Code, tables, data or logs, and not a line of prose.
+    #[error("the text has no sentence: it is all code, tables or logs")]
+    OnlyCode,
+}
 
 /// Summarises `text`.
 ///
@@ -131,18 +146,29 @@ pub struct NoSentence;
 /// If the text holds no sentence.
 pub fn summarize(text: &str, options: &Options<'_>) -> Result<Summary, NoSentence> {
     let language = options.language.map_or_else(|| Language::detect(text), Language::from_tag);
-    let units = segment::sentences(text, language, options.markdown);
+    let Structure { blocks, has_code } = if options.markdown {
+        markup::markdown(text)
+    } else {
+        structure::plain(text, language)
+    };
+    let units = segment::sentences(text, &blocks, language);
     if units.is_empty() {
-        return Err(NoSentence);
+        return Err(if has_code { NoSentence::OnlyCode } else { NoSentence::Blank });
     }
     let lexicon = Lexicon::build(&units, language);
-    let scores = rank::rank(&units, &lexicon);
+    let mut scratch = String::new();
+    let features: Vec<Features> = units.iter().map(|unit| Features::read(unit, language, &mut scratch)).collect();
+    let mut values = rank::salience(&units, &features, &lexicon, options.budget);
+    if let Some(query) = options.focus {
+        focus::apply(query, &units, &lexicon, &mut values);
+    }
+    let scores = rank::ranked(&units, &values);
     let input = Size {
         characters: text.chars().count(),
         words: words::count(text),
         sentences: units.len(),
     };
-    let selection = select::select(&units, &scores, &lexicon, options, input.characters);
+    let selection = select::select(&units, &features, &scores, &lexicon, options, input.characters);
     Ok(Summary {
         output: Size {
             characters: selection.text.chars().count(),
@@ -151,13 +177,18 @@ pub fn summarize(text: &str, options: &Options<'_>) -> Result<Summary, NoSentenc
         },
         text: selection.text,
         sentences: selection.sentences,
-        keywords: options.keywords.then(|| lexicon.keywords(KEYWORDS)),
+        keywords: options.keywords.then(|| keywords::keywords(&lexicon, KEYWORDS)),
         scores: options.scores.then_some(scores),
-        language: language.tag().to_owned(),
+        language: language.tag.to_owned(),
         engine: ENGINE.to_owned(),
         input,
         truncation: selection.truncation,
     })
+}
+
+/// White space, and what takes no room and tells nothing: controls, byte order marks, zero-width spaces.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{2060}' | '\u{00ad}')
 }
 
 #[cfg(test)]

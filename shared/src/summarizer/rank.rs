@@ -1,91 +1,101 @@
 //! How telling each sentence is: linear in the words, no sentence-by-sentence graph.
 //!
 //! A sentence gains from words it shares with what follows (it introduces what the text is
-//! about), from telling words, from standing early; it loses for being very short or long, a
-//! question, a quotation, or an opener that leans on the sentence before it.
+//! about), from telling words, from standing early, from announcing; it loses for being very short
+//! or long, a question, a quotation, or an opener that leans on the sentence before it. In long
+//! documents the balance shifts: the end counts less, repeated pairs of words count.
+
+use std::collections::HashMap;
 
 use super::{
-    Score,
-    segment::Unit,
+    Budget, Score,
+    features::Features,
+    language::Opener,
+    segment::{Role, Unit},
     words::{Lexicon, real},
 };
 
-/// English openers that lean on the sentence before.
-const LEANING: [&str; 32] = [
-    "he",
-    "she",
-    "they",
-    "it",
-    "this",
-    "that",
-    "these",
-    "those",
-    "his",
-    "her",
-    "their",
-    "its",
-    "but",
-    "and",
-    "or",
-    "so",
-    "however",
-    "then",
-    "also",
-    "yet",
-    "still",
-    "thus",
-    "therefore",
-    "instead",
-    "meanwhile",
-    "moreover",
-    "furthermore",
-    "nevertheless",
-    "nonetheless",
-    "besides",
-    "otherwise",
-    "such",
-];
+/// Number of sentences at which a document begins to count as long, and at which it fully does.
+const LONG: (f64, f64) = (40.0, 150.0);
 
-/// Scores every sentence, in document order.
-pub(super) fn rank(units: &[Unit<'_>], lexicon: &Lexicon) -> Vec<Score> {
-    let sentences = real(units.len());
-    let span = (sentences - 1.0).max(1.0);
+/// Weight of words that the title has.
+const TITLE: f64 = 2.5;
+
+/// How long the document is for the weights: 0 short, 1 long.
+pub(super) fn longness(sentences: usize) -> f64 {
+    ((real(sentences.max(1)).ln() - LONG.0.ln()) / (LONG.1.ln() - LONG.0.ln())).clamp(0.0, 1.0)
+}
+
+/// How telling each sentence is, in document order.
+pub(super) fn salience(units: &[Unit<'_>], features: &[Features], lexicon: &Lexicon<'_>, budget: Budget) -> Vec<f64> {
+    let span = (real(units.len()) - 1.0).max(1.0);
+    let long = longness(units.len());
     let (forward, backward) = shared_words(lexicon);
-    let (forward, backward) = (standardised(&forward), standardised(&backward));
-    let central = standardised(&central_words(lexicon, sentences));
+    let (forward, backward) = (standardised(forward), standardised(backward));
+    let central = standardised(central_words(lexicon));
+    let intro = standardised(introduced_words(lexicon));
+    let pairs = if long > 0.0 {
+        standardised(repeated_pairs(lexicon))
+    } else {
+        vec![0.0; units.len()]
+    };
+    let titled = likeness_to_title(units, lexicon);
+    let mut seen = HashMap::new();
+    // Sentences before this one, titles and bylines aside.
+    let mut before = 0usize;
+    let (mut paragraph, mut inside) = (usize::MAX, 0usize);
+    (0..units.len())
+        .map(|i| {
+            let (tally, sign, at) = (lexicon.tallies[i], &features[i], real(before));
+            before += usize::from(units[i].role != Role::Heading && !sign.furniture);
+            inside = if units[i].paragraph == paragraph { inside + 1 } else { 0 };
+            paragraph = units[i].paragraph;
+            let words = tally.words.max(1.0);
+            let size = (1.0 + words).ln();
+            let early = -(1.0 + at).ln() / 61f64.ln();
+            let first = (-at / 3.0).exp();
+            let late = at / span;
+
+            let mut score = forward[i] - 0.2 * backward[i] + 1.3 * central[i] + 0.3 * intro[i];
+            score += 1.4 * early + 0.2 * first - 0.2 * late;
+            score -= 0.6 * size + (words - 35.0).max(0.0) / 20.0;
+            score -= 3.1 * flag(words < 5.0) + 1.5 * flag(words < 8.0);
+            score += 2.8 * (1.0 - tally.content / words) - 0.9 * tally.capitals / words;
+            score += 0.9 * flag(sign.ends) - 0.8 * flag(sign.quoted) - flag(sign.question) - 1.5 * flag(sign.colon);
+            score -= 1.5 * flag(sign.opener != Opener::Plain) + tally.first_person / words;
+            score += 1.3 * sign.cues - sign.stigmas - 0.2 * sign.citations;
+            score -= 0.3 * flag(seen.insert(tally.fingerprint, i).is_some());
+            score += TITLE * titled[i];
+            score += long
+                * (0.6 * first - 0.3 * early - 2.3 * late - 0.5 * forward[i] + 0.5 * backward[i] + 0.1 * central[i] + 0.4 * pairs[i]
+                    - 0.1 * size
+                    + 0.4 * (1.0 + real(inside)).ln());
+            if !matches!(budget, Budget::Sentences(_)) {
+                score -= 1.7 * size;
+            }
+            score
+        })
+        .collect()
+}
+
+/// Scores with their ranks: headings after everything else.
+pub(super) fn ranked(units: &[Unit<'_>], values: &[f64]) -> Vec<Score> {
     let mut scores: Vec<Score> = units
         .iter()
-        .enumerate()
-        .map(|(i, unit)| {
-            let at = real(i);
-            let (words, content) = lexicon.counts[i];
-            let words = real(words.max(1));
-            let mut score = forward[i] - 0.2 * backward[i] + 1.3 * central[i];
-            score += -1.4 * (1.0 + at).ln() / 61f64.ln() + 0.2 * (-at / 3.0).exp() - 0.2 * at / span;
-            score += -0.6 * (1.0 + words).ln() - (words - 35.0).max(0.0) / 20.0;
-            score -= if words < 5.0 {
-                4.6
-            } else if words < 8.0 {
-                1.5
-            } else {
-                0.0
-            };
-            score += 2.8 * (1.0 - real(content) / words);
-            score += manner(unit.text);
-            // Six decimals: the same on every machine, whatever the last bit of a logarithm is.
-            Score {
-                offset: unit.offset,
-                length: unit.length,
-                score: (score * 1e6).round() / 1e6,
-                rank: 0,
-            }
+        .zip(values)
+        // Six decimals: the same on every machine, whatever the last bit of a logarithm is.
+        .map(|(unit, value)| Score {
+            offset: unit.offset,
+            length: unit.length,
+            score: (value * 1e6).round() / 1e6,
+            rank: 0,
         })
         .collect();
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| {
-        let (heading_a, heading_b) = (units[*a].heading, units[*b].heading);
-        heading_a
-            .cmp(&heading_b)
+        let heading = |i: &usize| units[*i].role == Role::Heading;
+        heading(a)
+            .cmp(&heading(b))
             .then(scores[*b].score.total_cmp(&scores[*a].score))
             .then(a.cmp(b))
     });
@@ -95,43 +105,41 @@ pub(super) fn rank(units: &[Unit<'_>], lexicon: &Lexicon) -> Vec<Score> {
     scores
 }
 
-/// Marks for how a sentence is written, from its first word to its last character.
-fn manner(text: &str) -> f64 {
-    let first: String = text
-        .split(|c: char| !c.is_alphanumeric())
-        .find(|word| !word.is_empty())
-        .unwrap_or_default()
-        .to_lowercase();
-    let starts_quoted = text.starts_with(['"', '\'', '“', '‘', '«', '„']);
-    let mut score = 0.0;
-    score += if text.ends_with(['.', '!', '?', '"', '”', '»', ')', '…', '。', '।', '؟', '۔']) {
-        0.9
-    } else {
-        0.0
-    };
-    score -= if starts_quoted { 0.8 } else { 0.0 };
-    score -= if text.ends_with(['?', '？', '؟']) { 1.0 } else { 0.0 };
-    score -= if LEANING.contains(&first.as_str()) { 1.5 } else { 0.0 };
-    score -= if text.contains(':') { 1.5 } else { 0.0 };
-    score
+fn flag(set: bool) -> f64 {
+    f64::from(u8::from(set))
+}
+
+/// Per sentence: cosine with the headings that stand before all else.
+fn likeness_to_title(units: &[Unit<'_>], lexicon: &Lexicon<'_>) -> Vec<f64> {
+    let mut title = vec![0.0; lexicon.weight.len()];
+    let headings = units.iter().take_while(|unit| unit.role == Role::Heading).count();
+    for i in 0..headings {
+        for (stem, weight) in lexicon.vector(i) {
+            title[*stem as usize] += weight / real(headings);
+        }
+    }
+    let like = |i: usize| lexicon.vector(i).iter().map(|(stem, weight)| weight * title[*stem as usize]).sum();
+    (0..units.len()).map(|i| if i < headings { 0.0 } else { like(i) }).collect()
 }
 
 /// Per sentence: mean cosine with all later and with all earlier ones.
-fn shared_words(lexicon: &Lexicon) -> (Vec<f64>, Vec<f64>) {
-    let backward = running_cosine(lexicon, lexicon.vectors.iter());
-    let mut forward = running_cosine(lexicon, lexicon.vectors.iter().rev());
+fn shared_words(lexicon: &Lexicon<'_>) -> (Vec<f64>, Vec<f64>) {
+    let backward = running_cosine(lexicon, 0..lexicon.len());
+    let mut forward = running_cosine(lexicon, (0..lexicon.len()).rev());
     forward.reverse();
     (forward, backward)
 }
 
 /// Cosine of each vector with the sum of those before it in the walk, divided by their greatest number.
-fn running_cosine<'a>(lexicon: &Lexicon, walk: impl Iterator<Item = &'a Vec<(u32, f64)>>) -> Vec<f64> {
-    let span = real(lexicon.vectors.len().saturating_sub(1).max(1));
+fn running_cosine(lexicon: &Lexicon<'_>, walk: impl Iterator<Item = usize>) -> Vec<f64> {
+    let span = real(lexicon.len().saturating_sub(1).max(1));
     let mut sum = vec![0.0; lexicon.weight.len()];
-    walk.map(|vector| {
-        let dot: f64 = vector.iter().map(|(id, x)| x * sum[*id as usize]).sum();
-        for (id, x) in vector {
-            sum[*id as usize] += x;
+    walk.map(|i| {
+        let mut dot = 0.0;
+        for (stem, weight) in lexicon.vector(i) {
+            let sum = &mut sum[*stem as usize];
+            dot += weight * *sum;
+            *sum += weight;
         }
         dot / span
     })
@@ -139,28 +147,59 @@ fn running_cosine<'a>(lexicon: &Lexicon, walk: impl Iterator<Item = &'a Vec<(u32
 }
 
 /// Per sentence: how much its words are those of the whole text.
-fn central_words(lexicon: &Lexicon, sentences: f64) -> Vec<f64> {
-    let told = |id: u32| lexicon.weight[id as usize].powi(2) * f64::from(lexicon.frequency[id as usize]) / sentences;
-    lexicon
-        .vectors
-        .iter()
-        .map(|vector| (1.0 + vector.iter().map(|(id, _)| told(*id)).sum::<f64>()).ln())
+fn central_words(lexicon: &Lexicon<'_>) -> Vec<f64> {
+    let sentences = real(lexicon.len());
+    let told: Vec<f64> = (0..lexicon.weight.len())
+        .map(|stem| lexicon.weight[stem].powi(2) * f64::from(lexicon.frequency[stem]) / sentences)
+        .collect();
+    (0..lexicon.len())
+        .map(|i| (1.0 + lexicon.vector(i).iter().map(|(stem, _)| told[*stem as usize]).sum::<f64>()).ln())
+        .collect()
+}
+
+/// Per sentence: how much of what comes up again it is the first to say.
+fn introduced_words(lexicon: &Lexicon<'_>) -> Vec<f64> {
+    let mut seen = vec![false; lexicon.weight.len()];
+    (0..lexicon.len())
+        .map(|i| {
+            let vector = lexicon.vector(i);
+            let mut sum = 0.0;
+            for (stem, _) in vector {
+                let again = lexicon.frequency[*stem as usize];
+                if !std::mem::replace(&mut seen[*stem as usize], true) && again > 1 {
+                    sum += f64::from(again).ln();
+                }
+            }
+            sum / (1.0 + real(vector.len()).sqrt())
+        })
+        .collect()
+}
+
+/// Per sentence: neighbouring stems that stand together in other sentences too.
+fn repeated_pairs(lexicon: &Lexicon<'_>) -> Vec<f64> {
+    let mut places: HashMap<(u32, u32), (usize, bool)> = HashMap::new();
+    let pairs = |i: usize| lexicon.tokens(i).windows(2).map(|pair| (pair[0].stem, pair[1].stem));
+    for i in 0..lexicon.len() {
+        for pair in pairs(i) {
+            let (place, repeated) = places.entry(pair).or_insert((i, false));
+            *repeated |= *place != i;
+        }
+    }
+    (0..lexicon.len())
+        .map(|i| {
+            let all = real(lexicon.tokens(i).len().saturating_sub(1).max(1));
+            real(pairs(i).filter(|pair| places.get(pair).is_some_and(|(_, repeated)| *repeated)).count()) / all.sqrt()
+        })
         .collect()
 }
 
 /// z-scores, clipped to ±3; all zero where nothing varies.
-fn standardised(values: &[f64]) -> Vec<f64> {
+pub(super) fn standardised(mut values: Vec<f64>) -> Vec<f64> {
     let count = real(values.len().max(1));
     let mean = values.iter().sum::<f64>() / count;
     let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+    for x in &mut values {
+        *x = if deviation > 1e-12 { ((*x - mean) / deviation).clamp(-3.0, 3.0) } else { 0.0 };
+    }
     values
-        .iter()
-        .map(|x| {
-            if deviation > 1e-12 {
-                ((x - mean) / deviation).clamp(-3.0, 3.0)
-            } else {
-                0.0
-            }
-        })
-        .collect()
 }

@@ -1,19 +1,29 @@
-//! Fills the budget with sentences that tell much and repeat little.
+//! Fills the budget with sentences that tell much, repeat little and stand on their own.
+//!
+//! Greedy by maximal marginal relevance. A sentence that leans on the one before it comes with it
+//! or not at all, an item comes with its lead-in; only a text that has nothing better gives
+//! headings, page furniture or leaning sentences.
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{
     Budget, Options, Score, Sentence, Sort, Truncation,
-    segment::Unit,
+    features::Features,
+    is_blank,
+    language::Opener,
+    rank,
+    segment::{Role, Unit},
     words::{self, Lexicon, real},
 };
 
-/// How much a sentence loses for resembling one already chosen.
-const REPETITION: f64 = 2.5;
+/// How much a sentence loses for resembling one already chosen; more in long documents.
+const REPETITION: (f64, f64) = (2.5, 0.4);
 /// Candidates looked at, best first: keeps the choice linear in the text.
 const CANDIDATES: usize = 400;
 /// A sentence this like a chosen one says nothing new.
 const DUPLICATE: f64 = 0.95;
+/// Most sentences that come along with one that leans on them.
+const ALONG: usize = 2;
 
 pub(super) struct Selection {
     pub text: String,
@@ -58,76 +68,220 @@ fn share(characters: usize, ratio: f64) -> usize {
     (real(characters) * ratio.clamp(0.0, 1.0)).floor() as usize
 }
 
-pub(super) fn select(units: &[Unit<'_>], scores: &[Score], lexicon: &Lexicon, options: &Options<'_>, characters: usize) -> Selection {
-    let mut candidates: Vec<usize> = (0..units.len()).collect();
-    candidates.sort_by_key(|i| scores[*i].rank);
-    if candidates.iter().any(|i| !units[*i].heading) {
-        candidates.retain(|i| !units[*i].heading);
-    }
-    let best = candidates[0];
-    candidates.truncate(CANDIDATES);
+/// How fit a sentence is to be shown, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fitness {
+    Whole,
+    /// Half of a quotation, or no sentence by its form.
+    Broken,
+    /// Page furniture.
+    Furniture,
+    Heading,
+}
 
-    let folded: Vec<String> = candidates.iter().map(|i| fold(units[*i].text)).collect();
-    let mut likeness = vec![0.0f64; candidates.len()];
-    let mut open: Vec<usize> = (0..candidates.len()).collect();
-    let mut chosen: Vec<usize> = Vec::new();
-    let mut room = Room::of(options.budget, characters);
-    while let Some(pick) = open
-        .iter()
-        .copied()
-        .filter(|c| room.after(&folded[*c], chosen.is_empty()).is_some())
-        .max_by(|a, b| {
-            value(scores, &candidates, &likeness, *a)
-                .total_cmp(&value(scores, &candidates, &likeness, *b))
-                .then(b.cmp(a))
-        })
-    {
-        room = room.after(&folded[pick], chosen.is_empty()).unwrap_or(room);
-        chosen.push(pick);
-        for c in &open {
-            likeness[*c] = likeness[*c].max(lexicon.similarity(candidates[*c], candidates[pick]));
+fn fitness(unit: &Unit<'_>, features: &Features) -> Fitness {
+    if unit.role == Role::Heading {
+        Fitness::Heading
+    } else if features.furniture {
+        Fitness::Furniture
+    } else if features.unbalanced {
+        Fitness::Broken
+    } else {
+        Fitness::Whole
+    }
+}
+
+/// The choice while it is made. Candidates go by their place in the document.
+struct Choice<'a> {
+    units: &'a [Unit<'a>],
+    features: &'a [Features],
+    scores: &'a [Score],
+    lexicon: &'a Lexicon<'a>,
+    repetition: f64,
+    /// What each candidate would show; empty for what is no candidate.
+    shown: Vec<Option<String>>,
+    likeness: Vec<f64>,
+    chosen: Vec<usize>,
+    taken: Vec<bool>,
+    room: Room,
+}
+
+pub(super) fn select(
+    units: &[Unit<'_>],
+    features: &[Features],
+    scores: &[Score],
+    lexicon: &Lexicon<'_>,
+    options: &Options<'_>,
+    characters: usize,
+) -> Selection {
+    let fit: Vec<Fitness> = units.iter().zip(features).map(|(unit, features)| fitness(unit, features)).collect();
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by_key(|i| (fit[*i], scores[*i].rank));
+    let best = order[0];
+    let mut choice = Choice {
+        units,
+        features,
+        scores,
+        lexicon,
+        repetition: REPETITION.0 + REPETITION.1 * rank::longness(units.len()),
+        shown: vec![None; units.len()],
+        likeness: vec![0.0; units.len()],
+        chosen: Vec::new(),
+        taken: vec![false; units.len()],
+        room: Room::of(options.budget, characters),
+    };
+    // What is fit first; what is less so only while there is nothing at all.
+    for level in [Fitness::Whole, Fitness::Broken, Fitness::Furniture, Fitness::Heading] {
+        let candidates: Vec<usize> = order.iter().copied().filter(|i| fit[*i] == level).take(CANDIDATES).collect();
+        for leaning in [false, true] {
+            choice.fill(&candidates, leaning);
+            if !choice.chosen.is_empty() {
+                return choice.finish(options.sort);
+            }
         }
-        open.retain(|c| *c != pick && likeness[*c] < DUPLICATE && folded[*c] != folded[pick]);
     }
-    if chosen.is_empty() {
-        return truncated(&units[best], scores[best], room);
+    truncated(&units[best], scores[best], choice.room)
+}
+
+impl Choice<'_> {
+    /// Adds candidates while one fits. Those that lean on what is missing only if `leaning`.
+    fn fill(&mut self, candidates: &[usize], leaning: bool) {
+        let mut open = candidates.to_vec();
+        loop {
+            open.retain(|i| !self.taken[*i] && !self.repeats(*i));
+            let mut best: Option<(f64, Vec<usize>)> = None;
+            for i in &open {
+                let Some(group) = self.group(*i, leaning) else { continue };
+                let value = group.iter().map(|i| self.value(*i)).sum::<f64>() / real(group.len());
+                if best.as_ref().is_none_or(|(most, _)| value > *most) && self.fits(&group) {
+                    best = Some((value, group));
+                }
+            }
+            let Some((_, group)) = best else { return };
+            for i in group {
+                self.take(i, &open);
+            }
+        }
     }
-    if options.sort == Sort::Position {
-        chosen.sort_by_key(|c| candidates[*c]);
+
+    /// A candidate and what it cannot stand without, or `None` if that is not to be had.
+    fn group(&self, candidate: usize, leaning: bool) -> Option<Vec<usize>> {
+        let mut group = vec![candidate];
+        let mut first = candidate;
+        while let Some(needed) = self.needs(first) {
+            if self.taken[needed] {
+                break;
+            }
+            if leaning {
+                return Some(vec![candidate]);
+            }
+            let fits = self.features.get(needed).is_some_and(|features| !features.furniture && !features.unbalanced);
+            if group.len() > ALONG || !fits || self.units[needed].role == Role::Heading || self.repeats(needed) {
+                return None;
+            }
+            group.push(needed);
+            first = needed;
+        }
+        group.reverse();
+        Some(group)
     }
-    Selection {
-        text: chosen.iter().map(|c| folded[*c].as_str()).collect::<Vec<_>>().join(" "),
-        sentences: chosen
-            .iter()
-            .map(|c| Sentence {
-                text: units[candidates[*c]].text.to_owned(),
-                score: scores[candidates[*c]],
-            })
-            .collect(),
-        truncation: Truncation::None,
+
+    /// The sentence this one leans on.
+    fn needs(&self, i: usize) -> Option<usize> {
+        if let Some(lead_in) = self.units[i].lead_in {
+            return Some(lead_in);
+        }
+        (self.features[i].opener != Opener::Plain).then(|| i.checked_sub(1)).flatten()
+    }
+
+    fn value(&self, i: usize) -> f64 {
+        self.scores[i].score - self.repetition * self.likeness[i]
+    }
+
+    fn repeats(&self, i: usize) -> bool {
+        self.likeness[i] >= DUPLICATE
+    }
+
+    fn fits(&mut self, group: &[usize]) -> bool {
+        let mut room = Some(self.room);
+        let mut first = self.chosen.is_empty();
+        for i in group {
+            let units = self.units;
+            let shown = self.shown[*i].get_or_insert_with(|| fold(&units[*i].shown));
+            room = room.and_then(|room| room.after(shown, first));
+            first = false;
+        }
+        room.is_some()
+    }
+
+    fn take(&mut self, i: usize, open: &[usize]) {
+        let units = self.units;
+        let shown = self.shown[i].get_or_insert_with(|| fold(&units[i].shown));
+        self.room = self.room.after(shown, self.chosen.is_empty()).unwrap_or(self.room);
+        self.taken[i] = true;
+        self.chosen.push(i);
+        for other in open {
+            let same = self.lexicon.tallies[*other].fingerprint == self.lexicon.tallies[i].fingerprint;
+            let likeness = if same { 1.0 } else { self.lexicon.similarity(*other, i) };
+            self.likeness[*other] = self.likeness[*other].max(likeness);
+        }
+    }
+
+    fn finish(mut self, sort: Sort) -> Selection {
+        match sort {
+            Sort::Position => self.chosen.sort_unstable(),
+            Sort::Rank => self.chosen.sort_by_key(|i| self.scores[*i].rank),
+        }
+        let shown = |i: &usize| self.shown[*i].as_deref().unwrap_or_default();
+        Selection {
+            text: self.chosen.iter().map(shown).collect::<Vec<_>>().join(" "),
+            sentences: self
+                .chosen
+                .iter()
+                .map(|i| Sentence {
+                    text: self.units[*i].source.to_owned(),
+                    score: self.scores[*i],
+                })
+                .collect(),
+            truncation: Truncation::None,
+        }
     }
 }
 
-fn value(scores: &[Score], candidates: &[usize], likeness: &[f64], candidate: usize) -> f64 {
-    scores[candidates[candidate]].score - REPETITION * likeness[candidate]
-}
-
+/// Runs of white space folded to one space, what cannot be seen left out.
 fn fold(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut folded = String::with_capacity(text.len());
+    let mut gap = false;
+    for c in text.chars() {
+        if c.is_whitespace() {
+            gap = !folded.is_empty();
+        } else if !is_blank(c) {
+            if std::mem::take(&mut gap) {
+                folded.push(' ');
+            }
+            folded.push(c);
+        }
+    }
+    folded
 }
 
-/// The best sentence, cut to the room there is: after a word, or inside the first one.
+/// The best sentence, cut to the room there is: after a clause, a word, or inside the first word.
 fn truncated(unit: &Unit<'_>, score: Score, room: Room) -> Selection {
-    let fits = |end: usize| room.after(&fold(&unit.text[..end]), true).is_some();
-    let word_ends = unit.text.unicode_word_indices().map(|(at, word)| at + word.len());
-    let (end, truncation) = word_ends.take_while(|end| fits(*end)).last().map_or_else(
+    let fits = |end: usize| room.after(&fold(&unit.source[..end]), true).is_some();
+    let fitting: Vec<usize> = unit
+        .source
+        .unicode_word_indices()
+        .map(|(at, word)| at + word.len())
+        .take_while(|end| fits(*end))
+        .collect();
+    let (end, truncation) = fitting.last().map_or_else(
         || {
-            let ends = unit.text.grapheme_indices(true).map(|(at, grapheme)| at + grapheme.len());
+            let ends = unit.source.grapheme_indices(true).map(|(at, grapheme)| at + grapheme.len());
             (ends.take_while(|end| fits(*end)).last().unwrap_or(0), Truncation::Character)
         },
-        |end| (end, Truncation::Word),
+        |last| (clause(unit.source, &fitting).unwrap_or(*last), Truncation::Word),
     );
-    let text = &unit.text[..end];
+    let text = &unit.source[..end];
     if text.is_empty() {
         return Selection {
             text: String::new(),
@@ -147,4 +301,14 @@ fn truncated(unit: &Unit<'_>, score: Score, room: Room) -> Selection {
         }],
         truncation,
     }
+}
+
+/// The last end of a clause, if it keeps at least two thirds of the words that fit.
+fn clause(text: &str, ends: &[usize]) -> Option<usize> {
+    let enough = (ends.len() * 2).div_ceil(3).max(1);
+    ends[enough - 1..]
+        .iter()
+        .rev()
+        .copied()
+        .find(|end| text[*end..].starts_with([',', ';', ':', '，', '；', '、']) || text[*end..].starts_with(" –") || text[*end..].starts_with(" —"))
 }

@@ -1,113 +1,300 @@
 //! Words, stems and how much each one tells.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{language::Language, segment::Unit};
+
+/// Longer words are taken as they are: no stemmer knows them.
+const LONGEST_STEM: usize = 64;
 
 /// Number of words (UAX #29).
 pub(super) fn count(text: &str) -> usize {
     text.unicode_words().count()
 }
 
+/// What the words of one sentence add up to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// Words; two characters count as one where words have no spaces between them.
+    pub words: f64,
+    /// Words that are no stop words.
+    pub content: f64,
+    /// Words after the first that begin with a capital.
+    pub capitals: f64,
+    /// Words for the one who speaks.
+    pub first_person: f64,
+    /// Equal for sentences with the same words in any case and spacing.
+    pub fingerprint: u64,
+}
+
 /// The stemmed content words of all sentences.
-pub(super) struct Lexicon {
-    /// Per sentence: its distinct stems, ascending, with a weight each; the vector has length 1.
-    pub vectors: Vec<Vec<(u32, f64)>>,
-    /// Per sentence: number of words, and of content words.
-    pub counts: Vec<(usize, usize)>,
+pub(super) struct Lexicon<'a> {
+    pub tallies: Vec<Tally>,
     /// Per stem: number of sentences that have it.
     pub frequency: Vec<u32>,
     /// Per stem: its weight, `ln(1 + N / frequency)`.
     pub weight: Vec<f64>,
-    surface: Vec<String>,
+    /// Per stem: a word it stands for, as written; in lower case if it ever is.
+    pub surface: Vec<&'a str>,
+    units: &'a [Unit<'a>],
+    tokens: Ragged<Token>,
+    vectors: Ragged<(u32, f64)>,
+    known: HashMap<&'a str, Word>,
+    ids: HashMap<String, u32>,
+    language: &'static Language,
 }
 
-impl Lexicon {
-    pub(super) fn build(units: &[Unit<'_>], language: Language) -> Self {
-        let stop: HashSet<&str> = language.stop_words().iter().copied().collect();
-        let stemmer = language.stemmer();
-        let mut ids: HashMap<String, u32> = HashMap::new();
-        let mut known: HashMap<String, Option<u32>> = HashMap::new();
-        let (mut surface, mut frequency) = (Vec::new(), Vec::<u32>::new());
-        let (mut stems, mut counts) = (Vec::new(), Vec::new());
-        for unit in units {
-            let (mut found, mut words, mut content) = (Vec::new(), 0, 0);
-            for word in unit.text.unicode_words() {
-                words += 1;
-                let lower = word.to_lowercase();
-                let id = *known.entry(lower).or_insert_with_key(|lower| {
-                    if stop.contains(lower.as_str()) || !lower.contains(char::is_alphanumeric) {
-                        return None;
-                    }
-                    let stem = stemmer
-                        .as_ref()
-                        .map_or_else(|| lower.clone(), |stemmer| stemmer.stem(lower).into_owned());
-                    Some(*ids.entry(stem).or_insert_with(|| {
-                        surface.push(lower.clone());
-                        frequency.push(0);
-                        u32::try_from(surface.len() - 1).unwrap_or(u32::MAX)
-                    }))
-                });
-                if let Some(id) = id {
-                    content += 1;
-                    found.push(id);
-                }
-            }
-            found.sort_unstable();
-            found.dedup();
-            for id in &found {
-                frequency[*id as usize] += 1;
-            }
-            counts.push((words, content));
-            stems.push(found);
-        }
-        let sentences = real(units.len());
-        let weight: Vec<f64> = frequency
-            .iter()
-            .map(|df| (1.0 + sentences / f64::from((*df).max(1))).ln())
-            .collect();
-        let vectors = stems.into_iter().map(|found| unit_vector(&found, &weight)).collect();
+/// What is known of a word as written.
+#[derive(Clone, Copy)]
+struct Word {
+    stem: Option<u32>,
+    first_person: bool,
+    capital: bool,
+    hash: u64,
+}
+
+/// A content word in its sentence.
+#[derive(Clone, Copy)]
+pub(super) struct Token {
+    pub stem: u32,
+    /// Bytes of the sentence's speech.
+    pub at: usize,
+    pub end: usize,
+    /// Whether nothing but a space or hyphen parts it from the content word before.
+    pub follows: bool,
+}
+
+/// Rows of different lengths, one after the other.
+struct Ragged<T> {
+    items: Vec<T>,
+    ends: Vec<usize>,
+}
+
+impl<T> Ragged<T> {
+    const fn new() -> Self {
         Self {
-            vectors,
-            counts,
-            frequency,
-            weight,
-            surface,
+            items: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
-    /// The `most` stems that tell most, as first written, in lower case.
-    pub(super) fn keywords(&self, most: usize) -> Vec<String> {
-        let told = |id: usize| f64::from(self.frequency[id]) * self.weight[id];
-        let mut ids: Vec<usize> = (0..self.surface.len()).filter(|id| self.surface[*id].chars().count() > 2).collect();
-        ids.sort_by(|a, b| told(*b).total_cmp(&told(*a)).then(a.cmp(b)));
-        ids.into_iter().take(most).map(|id| self.surface[id].clone()).collect()
+    fn close_row(&mut self) {
+        self.ends.push(self.items.len());
+    }
+
+    fn row(&self, at: usize) -> &[T] {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.items[start..self.ends[at]]
+    }
+}
+
+impl<'a> Lexicon<'a> {
+    pub(super) fn build(units: &'a [Unit<'a>], language: &'static Language) -> Self {
+        let mut lexicon = Self {
+            tallies: Vec::with_capacity(units.len()),
+            frequency: Vec::new(),
+            weight: Vec::new(),
+            surface: Vec::new(),
+            units,
+            tokens: Ragged::new(),
+            vectors: Ragged::new(),
+            known: HashMap::new(),
+            ids: HashMap::new(),
+            language,
+        };
+        for unit in units {
+            lexicon.read(unit.speech());
+        }
+        lexicon.weigh();
+        lexicon
+    }
+
+    /// Number of sentences.
+    pub(super) const fn len(&self) -> usize {
+        self.tallies.len()
+    }
+
+    /// The content words of a sentence in its order.
+    pub(super) fn tokens(&self, sentence: usize) -> &[Token] {
+        self.tokens.row(sentence)
+    }
+
+    /// The words from one token of a sentence to another, as written.
+    pub(super) fn written(&self, sentence: usize, from: Token, to: Token) -> &'a str {
+        &self.units[sentence].speech()[from.at..to.end]
+    }
+
+    /// The distinct stems of a sentence, ascending, with a weight each; of length 1.
+    pub(super) fn vector(&self, sentence: usize) -> &[(u32, f64)] {
+        self.vectors.row(sentence)
+    }
+
+    /// The known stems of a text outside of the document, ascending, each once.
+    pub(super) fn known_stems(&self, text: &str) -> Vec<u32> {
+        let mut stems: Vec<u32> = tokens(text)
+            .filter_map(|(_, token)| {
+                let lower = normal(token, self.language);
+                (!self.language.is_stop_word(&lower)).then_some(())?;
+                self.ids.get(&self.stem(&lower)).copied()
+            })
+            .collect();
+        stems.sort_unstable();
+        stems.dedup();
+        stems
     }
 
     /// Cosine of two sentences.
     pub(super) fn similarity(&self, a: usize, b: usize) -> f64 {
-        let (mut left, mut right) = (self.vectors[a].iter().peekable(), self.vectors[b].iter().peekable());
-        let mut sum = 0.0;
-        while let (Some((i, x)), Some((j, y))) = (left.peek(), right.peek()) {
-            match i.cmp(j) {
-                std::cmp::Ordering::Less => drop(left.next()),
-                std::cmp::Ordering::Greater => drop(right.next()),
-                std::cmp::Ordering::Equal => {
-                    sum += x * y;
-                    left.next();
-                    right.next();
-                }
+        let (left, right) = (self.vector(a), self.vector(b));
+        let (mut i, mut j, mut sum) = (0, 0, 0.0);
+        while let (Some((x, weight)), Some((y, other))) = (left.get(i), right.get(j)) {
+            if x == y {
+                sum += weight * other;
             }
+            i += usize::from(x <= y);
+            j += usize::from(y <= x);
         }
         sum
     }
+
+    fn read(&mut self, sentence: &'a str) {
+        let mut tally = Tally::default();
+        let mut before = None;
+        for (at, token) in tokens(sentence) {
+            let word = self.word(token);
+            let spaceless = is_spaceless(token);
+            let weight = if spaceless { 0.5 } else { 1.0 };
+            tally.words += weight;
+            tally.fingerprint = (tally.fingerprint.rotate_left(5) ^ word.hash).wrapping_mul(0x517c_c1b7_2722_0a95);
+            tally.capitals += f64::from(u8::from(at > 0 && word.capital));
+            tally.first_person += f64::from(u8::from(word.first_person));
+            if let Some(stem) = word.stem {
+                tally.content += weight;
+                let end = at + token.len();
+                let follows = !spaceless && before.is_some_and(|before| at == before + 1);
+                self.tokens.items.push(Token { stem, at, end, follows });
+                before = Some(end);
+            }
+        }
+        self.tokens.close_row();
+        self.tallies.push(tally);
+    }
+
+    fn word(&mut self, token: &'a str) -> Word {
+        if let Some(word) = self.known.get(token) {
+            return *word;
+        }
+        let lower = normal(token, self.language);
+        let tells = !self.language.is_stop_word(&lower) && (lower.len() > 1 || !lower.is_ascii());
+        let capital = token.starts_with(char::is_uppercase);
+        let word = Word {
+            stem: tells.then(|| self.intern(token, &lower, capital)),
+            first_person: self.language.is_first_person(&lower),
+            capital,
+            hash: fingerprint(&lower),
+        };
+        self.known.insert(token, word);
+        word
+    }
+
+    fn intern(&mut self, token: &'a str, lower: &str, capital: bool) -> u32 {
+        let next = u32::try_from(self.surface.len()).unwrap_or(u32::MAX);
+        let stem = self.stem(lower);
+        let id = *self.ids.entry(stem).or_insert(next);
+        if id == next {
+            self.surface.push(token);
+        } else if !capital && self.surface[id as usize].starts_with(char::is_uppercase) {
+            self.surface[id as usize] = token;
+        }
+        id
+    }
+
+    fn stem(&self, lower: &str) -> String {
+        match self.language.stemmer() {
+            Some(stemmer) if lower.len() <= LONGEST_STEM => stemmer.stem(lower).into_owned(),
+            _ => lower.to_owned(),
+        }
+    }
+
+    /// Counts in how many sentences each stem stands, and makes the vectors.
+    fn weigh(&mut self) {
+        let mut distinct: Ragged<(u32, f64)> = Ragged::new();
+        let mut row = Vec::new();
+        self.frequency = vec![0; self.surface.len()];
+        for sentence in 0..self.tallies.len() {
+            row.clear();
+            row.extend(self.tokens.row(sentence).iter().map(|token| token.stem));
+            row.sort_unstable();
+            row.dedup();
+            for stem in &row {
+                self.frequency[*stem as usize] += 1;
+                distinct.items.push((*stem, 0.0));
+            }
+            distinct.close_row();
+        }
+        let sentences = real(self.tallies.len());
+        self.weight = self.frequency.iter().map(|df| (1.0 + sentences / f64::from((*df).max(1))).ln()).collect();
+        let mut start = 0;
+        for end in &distinct.ends {
+            let row = &mut distinct.items[start..*end];
+            let norm = row.iter().map(|(stem, _)| self.weight[*stem as usize].powi(2)).sum::<f64>().sqrt();
+            for (stem, weight) in row {
+                *weight = self.weight[*stem as usize] / norm;
+            }
+            start = *end;
+        }
+        self.vectors = distinct;
+    }
 }
 
-fn unit_vector(stems: &[u32], weight: &[f64]) -> Vec<(u32, f64)> {
-    let norm = stems.iter().map(|id| weight[*id as usize].powi(2)).sum::<f64>().sqrt();
-    stems.iter().map(|id| (*id, weight[*id as usize] / norm)).collect()
+/// The words of a sentence; in scripts without spaces, each pair of neighbouring characters.
+fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut words = text.unicode_word_indices().peekable();
+    let mut inside = false;
+    std::iter::from_fn(move || {
+        loop {
+            let (at, word) = words.next()?;
+            let end = at + word.len();
+            if !is_spaceless(word) {
+                inside = false;
+                return Some((at, word));
+            }
+            if let Some((next, follower)) = words.peek()
+                && *next == end
+                && is_spaceless(follower)
+            {
+                inside = true;
+                return Some((at, &text[at..end + follower.len()]));
+            }
+            // The last character of a run has been told with the one before it.
+            if !std::mem::take(&mut inside) {
+                return Some((at, word));
+            }
+        }
+    })
+}
+
+/// Whether a word is of a script that puts no spaces between words.
+fn is_spaceless(word: &str) -> bool {
+    word.starts_with(|c| matches!(c, '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{309f}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'))
+}
+
+/// The word in lower case, without an elided article before it (`l'eau`).
+fn normal(token: &str, language: &Language) -> String {
+    let word = match token.find(['\'', '’']) {
+        Some(at) if at <= 5 && matches!(language.tag, "fr" | "it" | "ca") => token[at..].trim_start_matches(['\'', '’']),
+        _ => token,
+    };
+    let lower = word.to_lowercase();
+    if lower.contains('’') { lower.replace('’', "'") } else { lower }
+}
+
+/// FNV-1a: the same on every machine.
+fn fingerprint(word: &str) -> u64 {
+    word.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A count as a real number; exact for every text that fits in memory.

@@ -1,0 +1,120 @@
+//! What can be read off a single sentence, and whether it stands on its own.
+
+use super::{
+    language::{Language, Opener},
+    segment::{Role, Unit},
+};
+
+/// The signs of one sentence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Features {
+    /// Ends as sentences do.
+    pub ends: bool,
+    pub quoted: bool,
+    pub question: bool,
+    pub colon: bool,
+    pub opener: Opener,
+    pub cues: f64,
+    pub stigmas: f64,
+    pub citations: f64,
+    /// Belongs to the page around the text: date line, byline, "read more", noise.
+    pub furniture: bool,
+    /// Opens a quotation or bracket it does not close, or closes one it did not open.
+    pub unbalanced: bool,
+}
+
+const OPENING: [char; 9] = ['"', '\'', '“', '‘', '«', '„', '‹', '»', '「'];
+const ENDING: [char; 22] = [
+    '.', '!', '?', '"', '”', '»', ')', '…', '。', '।', '؟', '۔', '！', '？', '」', '．', '。', '՝', '։', '።', '။', '᠃',
+];
+
+impl Features {
+    /// Reads a sentence; `lower` is scratch space.
+    pub(super) fn read(unit: &Unit<'_>, language: &Language, lower: &mut String) -> Self {
+        let text = unit.speech();
+        let head = &text[..text.floor_char_boundary(60)];
+        lower.clear();
+        lower.extend(head.chars().flat_map(char::to_lowercase).map(|c| if c == '’' { '\'' } else { c }));
+        let (cues, stigmas) = language.marks(text);
+        Self {
+            ends: text.ends_with(ENDING),
+            quoted: text.starts_with(OPENING),
+            question: text.trim_end_matches(['"', '”', '»', ')', '\'', '’', ' ']).ends_with(['?', '？', '؟', ';']) && !text.ends_with(';'),
+            colon: text.contains([':', '：']),
+            opener: language.opener(lower),
+            cues: small(cues.min(2)),
+            stigmas: small(stigmas.min(2)),
+            citations: small(citations(text).min(2)),
+            furniture: unit.role != Role::Heading && is_furniture(text, lower, language),
+            unbalanced: !is_balanced(text),
+        }
+    }
+}
+
+fn small(count: usize) -> f64 {
+    super::words::real(count)
+}
+
+/// References to literature: `[12]`, `(Smith, 1999)`, `et al.`
+fn citations(text: &str) -> usize {
+    let mut found = text.matches("et al").count();
+    for (at, _) in text.match_indices(['[', '(']) {
+        let inside = &text[at + 1..];
+        let Some(close) = inside.bytes().take(80).position(|b| b == b']' || b == b')') else {
+            continue;
+        };
+        let inside = &inside[..close];
+        let numbers = text.as_bytes()[at] == b'[' && inside.bytes().all(|b| b.is_ascii_digit() || b", -".contains(&b));
+        let year = inside.bytes().rev().take_while(|b| b.is_ascii_alphanumeric()).count() >= 4
+            && inside.contains(", ")
+            && inside.trim_end_matches(char::is_alphabetic).ends_with(|c: char| c.is_ascii_digit());
+        found += usize::from((numbers && !inside.is_empty()) || year);
+    }
+    found
+}
+
+/// A line of the page rather than of the text.
+fn is_furniture(text: &str, lower: &str, language: &Language) -> bool {
+    let short = text.len() <= 160;
+    let ends = text.ends_with(ENDING);
+    let starts = short && language.is_furniture(lower) && (!ends || text.len() <= 80 || text.contains(':'));
+    let byline = !ends && text.len() <= 80 && ["by ", "par ", "von ", "por ", "di "].iter().any(|by| lower.starts_with(by)) && text.split_whitespace().skip(1).all(|word| word.starts_with(|c: char| c.is_uppercase() || c == '|' || c == '&') || word == "and" || word == "et" || word == "und" || word == "for");
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let noise = short && letters * 3 < text.chars().filter(|c| !c.is_whitespace()).count();
+    starts || byline || noise || is_stamp(text)
+}
+
+/// Nothing but a date or a time: `14:11 EST, 3 May 2014`.
+fn is_stamp(text: &str) -> bool {
+    if text.len() > 60 || text.ends_with(['.', '!', '?']) {
+        return false;
+    }
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let long = text.split(|c: char| !c.is_alphabetic()).filter(|word| word.chars().count() > 9).count();
+    digits >= 3 && long == 0 && text.split_whitespace().count() <= 8 && (text.contains(':') || text.contains(',') || digits >= 6)
+}
+
+/// Whether quotation marks and brackets come in pairs.
+fn is_balanced(text: &str) -> bool {
+    let (mut curly, mut angle, mut round) = (0i32, 0i32, 0i32);
+    let mut straight = 0u32;
+    let mut low = 0i32;
+    for c in text.chars() {
+        match c {
+            '"' => straight += 1,
+            '„' => low += 1,
+            '“' if low > 0 => low -= 1,
+            '“' => curly += 1,
+            '”' if low > 0 => low -= 1,
+            '”' => curly -= 1,
+            '«' => angle += 1,
+            '»' => angle -= 1,
+            '(' => round += 1,
+            ')' => round -= 1,
+            _ => {}
+        }
+    }
+    // `1)` closes what nothing opened, and inch marks come alone behind a digit.
+    let marker = round == -1 && text.find(')').is_some_and(|at| at <= 3);
+    straight.is_multiple_of(2) && curly == 0 && angle == 0 && low == 0 && (round == 0 || marker)
+}

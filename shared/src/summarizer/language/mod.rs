@@ -1,0 +1,274 @@
+//! Which language a text is in, and what is known about that language.
+
+mod phrases;
+
+use std::{collections::HashSet, sync::OnceLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use rust_stemmers::{Algorithm, Stemmer};
+
+use phrases::{FURNITURE, Phrases};
+
+/// Bytes of the text that detection looks at.
+const SAMPLE: usize = 2_000;
+/// Share of words that must be stop words of a guessed language.
+const CONFIRMED: f64 = 0.15;
+
+/// A language and its tables, built once per process when first used.
+pub(super) struct Language {
+    /// BCP 47 tag, `und` if unknown.
+    pub tag: &'static str,
+    stemmer: Option<Algorithm>,
+    stop_words: HashSet<&'static str>,
+    first_person: HashSet<&'static str>,
+    phrases: Phrases,
+    /// Cues first, then stigmas.
+    marks: Option<AhoCorasick>,
+}
+
+/// How a sentence begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opener {
+    Plain,
+    /// Stands for something said before.
+    Pronoun,
+    /// Ties the sentence to the one before.
+    Connective,
+}
+
+/// What a language calls its words and where its stems come from. Those without a stemmer still
+/// have stop words, sentence rules or both.
+const KNOWN: [(&str, Option<Algorithm>); 50] = [
+    ("und", None),
+    ("am", None),
+    ("ar", Some(Algorithm::Arabic)),
+    ("bg", None),
+    ("bn", None),
+    ("ca", None),
+    ("cs", None),
+    ("da", Some(Algorithm::Danish)),
+    ("de", Some(Algorithm::German)),
+    ("el", Some(Algorithm::Greek)),
+    ("en", Some(Algorithm::English)),
+    ("es", Some(Algorithm::Spanish)),
+    ("et", None),
+    ("fa", None),
+    ("fi", Some(Algorithm::Finnish)),
+    ("fr", Some(Algorithm::French)),
+    ("gu", None),
+    ("he", None),
+    ("hi", None),
+    ("hr", None),
+    ("hu", Some(Algorithm::Hungarian)),
+    ("hy", None),
+    ("id", None),
+    ("it", Some(Algorithm::Italian)),
+    ("ja", None),
+    ("kk", None),
+    ("kn", None),
+    ("ko", None),
+    ("lt", None),
+    ("lv", None),
+    ("ml", None),
+    ("mr", None),
+    ("my", None),
+    ("nl", Some(Algorithm::Dutch)),
+    ("no", Some(Algorithm::Norwegian)),
+    ("pa", None),
+    ("pl", None),
+    ("pt", Some(Algorithm::Portuguese)),
+    ("ro", Some(Algorithm::Romanian)),
+    ("ru", Some(Algorithm::Russian)),
+    ("sk", None),
+    ("sv", Some(Algorithm::Swedish)),
+    ("ta", Some(Algorithm::Tamil)),
+    ("te", None),
+    ("th", None),
+    ("tr", Some(Algorithm::Turkish)),
+    ("uk", None),
+    ("ur", None),
+    ("vi", None),
+    ("zh", None),
+];
+static TABLES: [OnceLock<Language>; KNOWN.len()] = [const { OnceLock::new() }; KNOWN.len()];
+
+impl Language {
+    /// The language of a BCP 47 tag (region and script are ignored), or the unknown one.
+    pub(super) fn from_tag(tag: &str) -> &'static Self {
+        let primary = tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let primary = if primary == "nb" || primary == "nn" { "no" } else { &primary };
+        let at = KNOWN.iter().position(|(code, _)| *code == primary).unwrap_or(0);
+        TABLES[at].get_or_init(|| Self::build(KNOWN[at].0, KNOWN[at].1))
+    }
+
+    /// Guesses from the first two thousand bytes: by script where that settles it, else by letter
+    /// groups, confirmed by stop words. Unconfirmed guesses are the unknown language.
+    pub(super) fn detect(text: &str) -> &'static Self {
+        let sample = text[..text.floor_char_boundary(SAMPLE)].trim_start();
+        if let Some(tag) = by_script(sample) {
+            return Self::from_tag(tag);
+        }
+        let guess = Self::from_tag(by_letters(sample));
+        let share = guess.share_of_stop_words(sample);
+        if guess.is_spaceless() || share >= CONFIRMED {
+            return guess;
+        }
+        // Few Latin-script languages are known to the guesser; the stop words know more.
+        let others = ["pl", "cs", "sk", "da", "no", "fi", "hu", "ro", "hr", "ca", "id", "et", "lt", "lv", "bg", "uk", "en"];
+        let best = others
+            .iter()
+            .map(|tag| (Self::from_tag(tag), Self::from_tag(tag).share_of_stop_words(sample)))
+            .max_by(|a, b| a.1.total_cmp(&b.1));
+        match best {
+            Some((language, best)) if best >= CONFIRMED && best > share => language,
+            _ => Self::from_tag("und"),
+        }
+    }
+
+    fn build(tag: &'static str, stemmer: Option<Algorithm>) -> Self {
+        let phrases = phrases::of(tag);
+        Self {
+            tag,
+            stemmer,
+            stop_words: stop_words::lookup(tag).unwrap_or_default().iter().chain(phrases.fillers).copied().collect(),
+            first_person: phrases.first_person.iter().copied().collect(),
+            marks: AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(phrases.cues.iter().chain(phrases.stigmas))
+                .ok(),
+            phrases,
+        }
+    }
+
+    pub(super) fn stemmer(&self) -> Option<Stemmer> {
+        self.stemmer.map(Stemmer::create)
+    }
+
+    /// Whether a word, in lower case, tells nothing.
+    pub(super) fn is_stop_word(&self, lower: &str) -> bool {
+        self.stop_words.contains(lower)
+    }
+
+    /// Whether a word, in lower case, stands for the one who speaks.
+    pub(super) fn is_first_person(&self, lower: &str) -> bool {
+        self.first_person.contains(lower)
+    }
+
+    /// Whether words are written without spaces between them.
+    pub(super) fn is_spaceless(&self) -> bool {
+        matches!(self.tag, "zh" | "ja" | "th" | "my")
+    }
+
+    /// Cue phrases and stigma phrases in a sentence.
+    pub(super) fn marks(&self, sentence: &str) -> (usize, usize) {
+        let bytes = sentence.as_bytes();
+        let inside_word = |at: Option<&u8>| at.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
+        let (mut cues, mut stigmas) = (0, 0);
+        for found in self.marks.iter().flat_map(|marks| marks.find_iter(sentence)) {
+            let before = found.start().checked_sub(1).and_then(|at| bytes.get(at));
+            if inside_word(before) || inside_word(bytes.get(found.end())) {
+                continue;
+            }
+            if found.pattern().as_usize() < self.phrases.cues.len() {
+                cues += 1;
+            } else {
+                stigmas += 1;
+            }
+        }
+        (cues, stigmas)
+    }
+
+    /// How a sentence in lower case begins, quotation marks aside.
+    pub(super) fn opener(&self, lower: &str) -> Opener {
+        let lower = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
+        if self.phrases.connectives.iter().any(|phrase| begins(lower, phrase)) {
+            return Opener::Connective;
+        }
+        let Some(pronoun) = self.phrases.pronouns.iter().find(|phrase| begins(lower, phrase)) else {
+            return Opener::Plain;
+        };
+        let next = lower[pronoun.len()..].trim_start();
+        if self.phrases.present.iter().any(|phrase| begins(next, phrase)) {
+            return Opener::Plain;
+        }
+        Opener::Pronoun
+    }
+
+    /// Whether a line in lower case belongs to the page around the text.
+    pub(super) fn is_furniture(&self, lower: &str) -> bool {
+        self.phrases.furniture.iter().chain(&FURNITURE).any(|phrase| lower.starts_with(phrase))
+    }
+
+    fn share_of_stop_words(&self, sample: &str) -> f64 {
+        let (mut words, mut stop) = (0u32, 0u32);
+        for word in sample.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+            words += 1;
+            stop += u32::from(self.stop_words.contains(word.to_lowercase().as_str()));
+        }
+        f64::from(stop) / f64::from(words.max(1))
+    }
+}
+
+/// Whether `text` begins with a whole phrase.
+fn begins(text: &str, phrase: &str) -> bool {
+    text.strip_prefix(phrase)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '\'' || c == '’'))
+}
+
+fn by_script(sample: &str) -> Option<&'static str> {
+    let mut letters = sample.chars().filter(|c| c.is_alphabetic()).take(200).peekable();
+    letters.peek()?;
+    let mut counts = [0u32; SCRIPTS.len()];
+    let mut all = 0u32;
+    for c in letters {
+        all += 1;
+        if let Some(at) = SCRIPTS.iter().position(|(range, _)| range.contains(&c)) {
+            counts[at] += 1;
+        }
+    }
+    let (at, most) = counts.iter().enumerate().max_by_key(|(_, count)| **count)?;
+    (most * 2 > all).then_some(SCRIPTS[at].1)
+}
+
+/// Scripts that one of the known languages has to itself, or nearly so.
+const SCRIPTS: [(std::ops::RangeInclusive<char>, &str); 14] = [
+    ('\u{0370}'..='\u{03ff}', "el"),
+    ('\u{0530}'..='\u{058f}', "hy"),
+    ('\u{0590}'..='\u{05ff}', "he"),
+    ('\u{0980}'..='\u{09ff}', "bn"),
+    ('\u{0a00}'..='\u{0a7f}', "pa"),
+    ('\u{0a80}'..='\u{0aff}', "gu"),
+    ('\u{0b80}'..='\u{0bff}', "ta"),
+    ('\u{0c00}'..='\u{0c7f}', "te"),
+    ('\u{0c80}'..='\u{0cff}', "kn"),
+    ('\u{0d00}'..='\u{0d7f}', "ml"),
+    ('\u{0e00}'..='\u{0e7f}', "th"),
+    ('\u{1000}'..='\u{109f}', "my"),
+    ('\u{1200}'..='\u{137f}', "am"),
+    ('\u{ac00}'..='\u{d7af}', "ko"),
+];
+
+fn by_letters(sample: &str) -> &'static str {
+    use whichlang::Lang;
+    match whichlang::detect_language(sample) {
+        Lang::Ara if sample.contains(['ٹ', 'ڈ', 'ے', 'ں']) => "ur",
+        Lang::Ara if sample.contains(['پ', 'چ', 'ژ', 'گ']) => "fa",
+        Lang::Ara => "ar",
+        Lang::Cmn => "zh",
+        Lang::Deu => "de",
+        Lang::Eng => "en",
+        Lang::Fra => "fr",
+        Lang::Hin => "hi",
+        Lang::Ita => "it",
+        Lang::Jpn => "ja",
+        Lang::Kor => "ko",
+        Lang::Nld => "nl",
+        Lang::Por => "pt",
+        Lang::Rus => "ru",
+        Lang::Spa => "es",
+        Lang::Swe => "sv",
+        Lang::Tur => "tr",
+        Lang::Vie => "vi",
+    }
+}

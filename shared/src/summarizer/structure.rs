@@ -1,0 +1,343 @@
+//! From plain text to blocks: pieces that no sentence crosses.
+//!
+//! One pass over the lines says what each one is; a second one joins hard-wrapped lines. Code,
+//! tables and logs give no block: they are no prose.
+
+use std::ops::Range;
+
+use super::{language::Language, markup::Shown};
+
+/// Widest line, in characters, that counts as wrapped by hand.
+const WIDEST_WRAP: usize = 120;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Prose,
+    /// Informs about the rest, and is chosen only if there is nothing else.
+    Heading,
+    Item,
+    /// A turn in a transcript; the number of bytes its speaker's label takes.
+    Utterance(usize),
+}
+
+/// A piece of the source that no sentence crosses.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub kind: Kind,
+    /// Bytes of the source.
+    pub source: Range<usize>,
+    /// Blocks with one number make one paragraph.
+    pub paragraph: usize,
+    /// What a reader sees, where that is not the source itself.
+    pub shown: Option<Shown>,
+}
+
+/// The blocks of a text, and whether some of it was code, a table or a log.
+#[derive(Debug, Default)]
+pub(super) struct Structure {
+    pub blocks: Vec<Block>,
+    pub has_code: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Blank,
+    Fence,
+    /// Code, a table row, a log line, or nothing but punctuation.
+    Other { code: bool },
+    Heading,
+    Item,
+    Utterance(usize),
+    Text,
+}
+
+/// A line without its line break.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    start: usize,
+    text: &'a str,
+    line: Line,
+}
+
+/// Reads the structure of plain text.
+pub(super) fn plain(text: &str, language: &Language) -> Structure {
+    let rows = rows(text);
+    let width = rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
+    let wrap = (width <= 4 * WIDEST_WRAP).then(|| rows.iter().map(|row| row.text.chars().count()).max().unwrap_or(0));
+    let wrap = wrap.filter(|wrap| *wrap <= WIDEST_WRAP);
+    let mut builder = Builder::new(text, wrap, language);
+    let mut fenced = false;
+    for row in &rows {
+        match row.line {
+            Line::Fence => {
+                builder.close();
+                builder.structure.has_code = true;
+                fenced = !fenced;
+            }
+            _ if fenced => {}
+            Line::Blank => builder.close_paragraph(),
+            Line::Other { code } => {
+                builder.close();
+                builder.structure.has_code |= code;
+            }
+            Line::Text if builder.continues(row) => builder.extend(row),
+            line => {
+                builder.close();
+                builder.open(row, line);
+            }
+        }
+    }
+    builder.close();
+    builder.structure
+}
+
+/// The lines of `text`, each with what it looks like.
+fn rows(text: &str) -> Vec<Row<'_>> {
+    let mut start = 0;
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for piece in text.split_inclusive('\n') {
+        let line = piece.trim_end_matches(['\n', '\r']);
+        rows.push(Row {
+            start,
+            text: line,
+            line: classify(line),
+        });
+        start += piece.len();
+    }
+    // A line of `===` or `---` makes a heading of the line above it.
+    for at in 1..rows.len() {
+        let rule = rows[at].text.trim();
+        let underline = rule.len() >= 3 && (rule.bytes().all(|b| b == b'=') || rule.bytes().all(|b| b == b'-'));
+        let first = at < 2 || rows[at - 2].line == Line::Blank;
+        if underline && first && rows[at - 1].line == Line::Text {
+            rows[at - 1].line = Line::Heading;
+        }
+    }
+    name_speakers(&mut rows);
+    rows
+}
+
+/// Marks the lines of a transcript: most lines begin with a label, and labels come back.
+fn name_speakers(rows: &mut [Row<'_>]) {
+    let filled = rows.iter().filter(|row| row.line != Line::Blank).count();
+    let mut labels: Vec<&str> = rows.iter().filter_map(|row| label(row.text).map(|length| row.text[..length].trim())).collect();
+    let labelled = labels.len();
+    if labelled < 3 || labelled * 2 < filled {
+        return;
+    }
+    labels.sort_unstable();
+    labels.dedup();
+    if labels.len() * 3 > labelled * 2 {
+        return;
+    }
+    for row in rows {
+        if let Some(length) = label(row.text) {
+            row.line = Line::Utterance(length);
+        }
+    }
+}
+
+/// Bytes of `Name: ` at the start of a line: one to five words that begin with a capital or a digit.
+pub(super) fn label(line: &str) -> Option<usize> {
+    let head = &line[..line.floor_char_boundary(60)];
+    let colon = head.find(':')?;
+    // A time stamp such as `[00:12:01]` has colons of its own.
+    let colon = if head.starts_with(['[', '(']) {
+        let close = head.find([']', ')'])?;
+        close + head[close..].find(':')?
+    } else {
+        colon
+    };
+    let name = head[..colon].trim();
+    let words = name.split_whitespace().count();
+    let written = name.chars().all(|c| c.is_alphanumeric() || " .'’-_()[]:&".contains(c));
+    let begins = name.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || c == '[' || c == '(' || (c.is_alphabetic() && !c.is_lowercase()));
+    let rest = &line[colon + 1..];
+    let spaced = rest.is_empty() || rest.starts_with(char::is_whitespace);
+    ((1..=5).contains(&words) && written && begins && spaced).then(|| colon + 1 + rest.len() - rest.trim_start().len())
+}
+
+fn classify(line: &str) -> Line {
+    let trimmed = line.trim_matches(super::is_blank);
+    if trimmed.is_empty() {
+        return Line::Blank;
+    }
+    if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
+        return Line::Fence;
+    }
+    if !trimmed.contains(char::is_alphanumeric) {
+        return Line::Other { code: false };
+    }
+    if is_log(trimmed) || (!is_prose(trimmed) && (is_row(line) || is_code(trimmed))) {
+        return Line::Other { code: true };
+    }
+    let hashes = trimmed.bytes().take_while(|b| *b == b'#').count();
+    if (1..=6).contains(&hashes) && trimmed[hashes..].starts_with(' ') || (trimmed.starts_with("==") && trimmed.len() < 200) {
+        return Line::Heading;
+    }
+    if marker(trimmed).is_some() {
+        return Line::Item;
+    }
+    Line::Text
+}
+
+/// Bytes of a list marker and the space after it.
+pub(super) fn marker(line: &str) -> Option<usize> {
+    for bullet in ["- ", "* ", "+ ", "• ", "– ", "‣ ", "▪ ", "◦ ", "· ", "●", "⁃"] {
+        if let Some(rest) = line.strip_prefix(bullet) {
+            return Some(line.len() - rest.trim_start().len());
+        }
+    }
+    let open = usize::from(line.starts_with('('));
+    let name = line[open..].bytes().take_while(u8::is_ascii_alphanumeric).count();
+    let number = (1..=3).contains(&name) && line[open..open + name].bytes().all(|b| b.is_ascii_digit());
+    let letter = name == 1;
+    let roman = (1..=4).contains(&name) && line[open..open + name].bytes().all(|b| b"ivx".contains(&b));
+    let rest = &line[open + name..];
+    let closed = match open {
+        1 => (number || letter || roman).then(|| rest.strip_prefix(')')).flatten(),
+        _ => rest
+            .strip_prefix(".)")
+            .or_else(|| rest.strip_prefix(')'))
+            .filter(|_| number || letter || roman)
+            .or_else(|| rest.strip_prefix('.').filter(|_| number)),
+    }?;
+    let text = closed.trim_start();
+    (closed.len() > text.len()).then_some(line.len() - text.len())
+}
+
+/// A dozen words in a row, mostly of letters.
+fn is_prose(line: &str) -> bool {
+    let letters = line.chars().filter(|c| c.is_alphabetic()).count();
+    let filled = line.chars().filter(|c| !c.is_whitespace()).count();
+    let words = line.split_whitespace().filter(|word| word.chars().all(|c| c.is_alphabetic() || ".,'’-".contains(c))).count();
+    letters * 4 > filled * 3 && words >= 12
+}
+
+/// A table row: cells between bars, tabs or wide gaps.
+fn is_row(line: &str) -> bool {
+    let trimmed = line.trim();
+    let bars = trimmed.bytes().filter(|b| *b == b'|').count();
+    let tabs = trimmed.bytes().filter(|b| *b == b'\t').count();
+    bars >= 3 || (bars >= 2 && trimmed.starts_with('|')) || tabs >= 2 || trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
+}
+
+/// A line of a program or of data: closed like one, or mostly made of its signs.
+fn is_code(line: &str) -> bool {
+    let symbols = line.bytes().filter(|b| b"{}[]()<>=;\\|&$#@_+*/~^`\"".contains(b)).count();
+    let filled = line.bytes().filter(|b| !b.is_ascii_whitespace()).count();
+    let closes = line.ends_with([';', '{', '}']) || line.ends_with("};") || line.ends_with("),") || line.ends_with("],");
+    let opens = ["{", "}", "[{", "\"", "<?", "<!DOCTYPE", "#!/", "#include", "import ", "def ", "fn ", "pub ", "let ", "const ", "var ", "function ", "return ", "$ ", ">>> "]
+        .iter()
+        .any(|start| line.starts_with(start));
+    let member = line.starts_with('"') && line[1..].contains("\":");
+    member || (opens && closes) || (closes && symbols * 8 > filled) || (opens && !line.starts_with('"') && symbols * 10 > filled) || symbols * 4 > filled
+}
+
+/// A log line: a time stamp or a level first.
+fn is_log(line: &str) -> bool {
+    let bare = line.trim_start_matches(['[', '(']);
+    let digits = |range: Range<usize>| bare.as_bytes().get(range).is_some_and(|bytes| bytes.iter().all(u8::is_ascii_digit));
+    let bytes = bare.as_bytes();
+    let date = digits(0..4) && bytes.get(4) == Some(&b'-') && digits(5..7) && bytes.get(7) == Some(&b'-') && digits(8..10);
+    let stamped = date && matches!(bytes.get(10), Some(b'T' | b' ')) && digits(11..13) && bytes.get(13) == Some(&b':');
+    let levelled = ["ERROR", "WARN", "WARNING", "INFO", "DEBUG", "TRACE", "FATAL"].iter().any(|level| {
+        bare.strip_prefix(level).is_some_and(|rest| rest.starts_with([':', ']', '\t', '[']) || rest.starts_with("  "))
+    });
+    stamped || levelled
+}
+
+struct Builder<'a> {
+    text: &'a str,
+    language: &'a Language,
+    /// Characters of the widest line, if the text is narrow enough to be wrapped by hand.
+    wrap: Option<usize>,
+    structure: Structure,
+    /// The block being read: kind, bytes, its last line.
+    open: Option<(Kind, Range<usize>, &'a str)>,
+    paragraph: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn new(text: &'a str, wrap: Option<usize>, language: &'a Language) -> Self {
+        Self {
+            text,
+            language,
+            wrap,
+            structure: Structure::default(),
+            open: None,
+            paragraph: 0,
+        }
+    }
+
+    /// Whether a line of text goes on with the sentence of the line before it.
+    fn continues(&self, row: &Row<'_>) -> bool {
+        let Some((kind, _, last)) = &self.open else {
+            return false;
+        };
+        if *kind == Kind::Heading {
+            return false;
+        }
+        let (last, next) = (quoted(last.trim()), quoted(row.text.trim()));
+        let next_word = next.split_whitespace().next().unwrap_or_default();
+        let ended = last.ends_with(['.', '!', '?', ':', '"', '”', '»', '…']);
+        // An open sentence that goes on in lower case, or a line that had no room for the next word.
+        let goes_on = !ended && next.starts_with(|c: char| c.is_lowercase() || c == ',' || c == '(');
+        let full = self
+            .wrap
+            .is_some_and(|wrap| last.chars().count() >= 25 && last.chars().count() + 1 + next_word.chars().count() > wrap - wrap / 12);
+        let indented = matches!(kind, Kind::Item) && row.text.starts_with([' ', '\t']);
+        let unspaced = self.language.is_spaceless() && self.wrap.is_some() && !last.ends_with(['。', '！', '？']);
+        goes_on || full || indented || unspaced
+    }
+
+    fn extend(&mut self, row: &Row<'a>) {
+        if let Some((_, range, last)) = &mut self.open {
+            range.end = row.start + row.text.len();
+            *last = row.text;
+        }
+    }
+
+    fn open(&mut self, row: &Row<'a>, line: Line) {
+        let kind = match line {
+            Line::Heading => Kind::Heading,
+            Line::Item => Kind::Item,
+            Line::Utterance(label) => Kind::Utterance(label),
+            _ if is_title(row.text.trim()) => Kind::Heading,
+            _ => Kind::Prose,
+        };
+        self.open = Some((kind, row.start..row.start + row.text.len(), row.text));
+    }
+
+    fn close_paragraph(&mut self) {
+        self.close();
+        self.paragraph += 1;
+    }
+
+    fn close(&mut self) {
+        let Some((mut kind, range, last)) = self.open.take() else {
+            return;
+        };
+        // What looked like a title line and went on is a sentence; a heading stays one line.
+        if kind == Kind::Heading && range.len() > last.len() + 2 {
+            kind = Kind::Prose;
+        }
+        self.structure.blocks.push(Block {
+            kind,
+            paragraph: self.paragraph,
+            shown: Shown::of_plain(&self.text[range.clone()], range.start, matches!(kind, Kind::Utterance(_))),
+            source: range,
+        });
+    }
+}
+
+/// The line without the marks of quoted mail.
+fn quoted(line: &str) -> &str {
+    line.trim_start_matches(['>', ' '])
+}
+
+/// A short line that does not end like a sentence.
+fn is_title(line: &str) -> bool {
+    let open = line.ends_with(|c: char| c.is_alphanumeric() || c == ')');
+    open && line.chars().count() <= 80 && line.split_whitespace().count() <= 12
+}
