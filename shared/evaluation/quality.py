@@ -127,13 +127,15 @@ def main():
     parser.add_argument("--only", help="one set")
     parser.add_argument("--no-lexrank", action="store_true")
     parser.add_argument("--limit", type=int, help="documents of each set")
-    parser.add_argument("--titles", action="store_true")
+    parser.add_argument("--titles", action="store_true", help="put the title above the document")
+    parser.add_argument("--budget", type=json.loads, help='instead of the usual one, such as {"words": 55}')
     parser.add_argument("--save", type=pathlib.Path, help="write the chosen sentences of each document here")
     arguments = parser.parse_args()
     engine = [arguments.engine] if arguments.engine else ["cargo", "run", "--release", "--quiet", "--bin", "local", "--"]
 
     print(f"{'set':14} {'method':8} {'R1':>6} {'R2':>6} {'RLsum':>6} {'dangling':>9}")
     for name, budget in BUDGETS.items():
+        budget = arguments.budget or budget
         if arguments.only and name != arguments.only:
             continue
         path = arguments.sets / f"{name}.jsonl"

@@ -4,10 +4,12 @@ use std::io::{BufRead, Write};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use shared::job::Include;
-use shared::summarizer::{Budget, Lengths, Options, Summary, summarize};
+use shared::{
+    job::{Format, Include},
+    summarizer::{Budget, Lengths, Options, Sort, Summary, summarize},
+};
 
-/// One line of input: an id, a document and exactly one length.
+/// One line of input: an id, a document, exactly one length, and what else the API takes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -18,8 +20,13 @@ struct Line {
     characters: Option<u32>,
     ratio: Option<f64>,
     language: Option<String>,
+    focus: Option<String>,
     #[serde(default)]
     include: Vec<Include>,
+    #[serde(default)]
+    sort: Sort,
+    #[serde(default)]
+    format: Format,
 }
 
 #[derive(Serialize)]
@@ -69,10 +76,12 @@ fn one(line: &[u8]) -> Result<Outcome> {
     };
     let options = Options {
         budget: budget(lengths)?,
+        sort: line.sort,
+        markdown: line.format == Format::Markdown,
         language: line.language.as_deref(),
+        focus: line.focus.as_deref(),
         keywords: line.include.contains(&Include::Keywords),
         scores: line.include.contains(&Include::Scores),
-        ..Options::default()
     };
     Ok(Outcome {
         id: line.id,

@@ -39,7 +39,10 @@ impl Features {
         Self {
             ends: text.ends_with(ENDING),
             quoted: text.starts_with(OPENING),
-            question: text.trim_end_matches(['"', '”', '»', ')', '\'', '’', ' ']).ends_with(['?', '？', '؟', ';']) && !text.ends_with(';'),
+            question: text
+                .trim_end_matches(['"', '”', '»', ')', '\'', '’', ' '])
+                .ends_with(['?', '？', '؟', ';'])
+                && !text.ends_with(';'),
             colon: text.contains([':', '：']),
             opener: language.opener(lower),
             cues: small(cues.min(2)),
@@ -78,7 +81,16 @@ fn is_furniture(text: &str, lower: &str, language: &Language) -> bool {
     let short = text.len() <= 160;
     let ends = text.ends_with(ENDING);
     let starts = short && language.is_furniture(lower) && (!ends || text.len() <= 80 || text.contains(':'));
-    let byline = !ends && text.len() <= 80 && ["by ", "par ", "von ", "por ", "di "].iter().any(|by| lower.starts_with(by)) && text.split_whitespace().skip(1).all(|word| word.starts_with(|c: char| c.is_uppercase() || c == '|' || c == '&') || word == "and" || word == "et" || word == "und" || word == "for");
+    let byline = !ends
+        && text.len() <= 80
+        && ["by ", "par ", "von ", "por ", "di "].iter().any(|by| lower.starts_with(by))
+        && text.split_whitespace().skip(1).all(|word| {
+            word.starts_with(|c: char| c.is_uppercase() || c == '|' || c == '&')
+                || word == "and"
+                || word == "et"
+                || word == "und"
+                || word == "for"
+        });
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     let noise = short && letters * 3 < text.chars().filter(|c| !c.is_whitespace()).count();
     starts || byline || noise || is_stamp(text)
@@ -90,7 +102,10 @@ fn is_stamp(text: &str) -> bool {
         return false;
     }
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let long = text.split(|c: char| !c.is_alphabetic()).filter(|word| word.chars().count() > 9).count();
+    let long = text
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| word.chars().count() > 9)
+        .count();
     digits >= 3 && long == 0 && text.split_whitespace().count() <= 8 && (text.contains(':') || text.contains(',') || digits >= 6)
 }
 

@@ -14,7 +14,7 @@ const NEIGHBOUR: f64 = 0.25;
 const HEADING: f64 = 0.5;
 /// Weight of relevance beside that of salience.
 const RELEVANCE: f64 = 4.0;
-const SALIENCE: f64 = 0.5;
+const SALIENCE: f64 = 0.25;
 
 /// Mixes relevance to `query` into the scores. Without a word in common they stay as they are.
 pub(super) fn apply(query: &str, units: &[Unit<'_>], lexicon: &Lexicon<'_>, scores: &mut [f64]) {

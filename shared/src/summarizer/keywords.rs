@@ -53,7 +53,11 @@ fn phrases<'a>(lexicon: &Lexicon<'a>) -> HashMap<Vec<u32>, (u32, &'a str)> {
     for sentence in 0..lexicon.len() {
         let tokens = lexicon.tokens(sentence);
         for start in 0..tokens.len() {
-            let run = 1 + tokens[start + 1..].iter().take(LONGEST - 1).take_while(|token| token.follows).count();
+            let run = 1 + tokens[start + 1..]
+                .iter()
+                .take(LONGEST - 1)
+                .take_while(|token| token.follows)
+                .count();
             for length in 2..=run {
                 let stems = tokens[start..start + length].iter().map(|token| token.stem).collect();
                 let written = lexicon.written(sentence, tokens[start], tokens[start + length - 1]);

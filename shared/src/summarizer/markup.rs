@@ -22,7 +22,8 @@ impl Shown {
     /// as `{laughs}` are not seen.
     pub(super) fn of_plain(block: &str, start: usize, speech: bool) -> Option<Self> {
         let notes = if speech { notes(block) } else { Vec::new() };
-        let marked = !notes.is_empty() || block.contains("](")
+        let marked = !notes.is_empty()
+            || block.contains("](")
             || block.contains("</")
             || block.contains("/>")
             || block.contains("<br>")
@@ -114,7 +115,11 @@ fn notes(speech: &str) -> Vec<Range<usize>> {
 fn has_entity(text: &str) -> bool {
     text.match_indices('&').any(|(at, _)| {
         let rest = &text.as_bytes()[at + 1..];
-        let name = rest.iter().take(10).take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
+        let name = rest
+            .iter()
+            .take(10)
+            .take_while(|b| b.is_ascii_alphanumeric() || **b == b'#')
+            .count();
         name >= 2 && rest.get(name) == Some(&b';')
     })
 }
@@ -124,7 +129,11 @@ pub(super) fn markdown(text: &str) -> Structure {
     let mut structure = Structure::default();
     let mut open: Option<(Kind, Shown)> = None;
     let (mut paragraph, mut items, mut skipped) = (0, 0usize, 0usize);
-    let options = Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
     for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
         match &event {
             Event::Start(Tag::CodeBlock(_) | Tag::Table(_) | Tag::MetadataBlock(_) | Tag::Image { .. }) => {

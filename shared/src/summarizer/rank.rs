@@ -33,7 +33,7 @@ pub(super) fn salience(units: &[Unit<'_>], features: &[Features], lexicon: &Lexi
     let (forward, backward) = shared_words(lexicon);
     let (forward, backward) = (standardised(forward), standardised(backward));
     let central = standardised(central_words(lexicon));
-    let intro = standardised(introduced_words(lexicon));
+    let intro = standardised(introduced_words(units, lexicon));
     let pairs = if long > 0.0 {
         standardised(repeated_pairs(lexicon))
     } else {
@@ -58,7 +58,7 @@ pub(super) fn salience(units: &[Unit<'_>], features: &[Features], lexicon: &Lexi
 
             let mut score = forward[i] - 0.2 * backward[i] + 1.3 * central[i] + 0.3 * intro[i];
             score += 1.4 * early + 0.2 * first - 0.2 * late;
-            score -= 0.6 * size + (words - 35.0).max(0.0) / 20.0;
+            score -= 1.7 * size + (words - 35.0).max(0.0) / 20.0;
             score -= 3.1 * flag(words < 5.0) + 1.5 * flag(words < 8.0);
             score += 2.8 * (1.0 - tally.content / words) - 0.9 * tally.capitals / words;
             score += 0.9 * flag(sign.ends) - 0.8 * flag(sign.quoted) - flag(sign.question) - 1.5 * flag(sign.colon);
@@ -158,11 +158,14 @@ fn central_words(lexicon: &Lexicon<'_>) -> Vec<f64> {
 }
 
 /// Per sentence: how much of what comes up again it is the first to say.
-fn introduced_words(lexicon: &Lexicon<'_>) -> Vec<f64> {
+fn introduced_words(units: &[Unit<'_>], lexicon: &Lexicon<'_>) -> Vec<f64> {
     let mut seen = vec![false; lexicon.weight.len()];
     (0..lexicon.len())
         .map(|i| {
             let vector = lexicon.vector(i);
+            if units[i].role == Role::Heading {
+                return 0.0;
+            }
             let mut sum = 0.0;
             for (stem, _) in vector {
                 let again = lexicon.frequency[*stem as usize];
@@ -188,7 +191,11 @@ fn repeated_pairs(lexicon: &Lexicon<'_>) -> Vec<f64> {
     (0..lexicon.len())
         .map(|i| {
             let all = real(lexicon.tokens(i).len().saturating_sub(1).max(1));
-            real(pairs(i).filter(|pair| places.get(pair).is_some_and(|(_, repeated)| *repeated)).count()) / all.sqrt()
+            real(
+                pairs(i)
+                    .filter(|pair| places.get(pair).is_some_and(|(_, repeated)| *repeated))
+                    .count(),
+            ) / all.sqrt()
         })
         .collect()
 }
@@ -199,7 +206,11 @@ pub(super) fn standardised(mut values: Vec<f64>) -> Vec<f64> {
     let mean = values.iter().sum::<f64>() / count;
     let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
     for x in &mut values {
-        *x = if deviation > 1e-12 { ((*x - mean) / deviation).clamp(-3.0, 3.0) } else { 0.0 };
+        *x = if deviation > 1e-12 {
+            ((*x - mean) / deviation).clamp(-3.0, 3.0)
+        } else {
+            0.0
+        };
     }
     values
 }

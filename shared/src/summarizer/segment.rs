@@ -57,7 +57,10 @@ pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language
     let mut lead_in = None;
     let (mut byte, mut offset) = (0, 0);
     for block in blocks {
-        let shown = block.shown.as_ref().map_or(&text[block.source.clone()], |shown| shown.text.as_str());
+        let shown = block
+            .shown
+            .as_ref()
+            .map_or(&text[block.source.clone()], |shown| shown.text.as_str());
         let (role, label) = match block.kind {
             Kind::Prose => (Role::Prose, 0),
             Kind::Heading => (Role::Heading, 0),
@@ -127,7 +130,8 @@ pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language
 /// Bytes of a news agency's date line at the start of a paragraph: `LONDON (Reuters) - `, `(CNN)`.
 fn date_line(text: &str) -> usize {
     let head = &text[..text.floor_char_boundary(70)];
-    let agency = |name: &str| (2..=20).contains(&name.len()) && name.starts_with(char::is_uppercase) && !name.contains(|c: char| c.is_ascii_digit());
+    let agency =
+        |name: &str| (2..=20).contains(&name.len()) && name.starts_with(char::is_uppercase) && !name.contains(|c: char| c.is_ascii_digit());
     if let Some(name) = head.strip_prefix('(').and_then(|head| head.split_once(')'))
         && agency(name.0)
         && name.0.chars().all(char::is_uppercase)
@@ -135,7 +139,11 @@ fn date_line(text: &str) -> usize {
         let rest = name.1.trim_start_matches([' ', '-', '–', '—']);
         return head.len() - rest.len();
     }
-    let Some((at, dash)) = ["--", "—", "–", " - "].iter().filter_map(|dash| head.find(dash).map(|at| (at, dash.len()))).min() else {
+    let Some((at, dash)) = ["--", "—", "–", " - "]
+        .iter()
+        .filter_map(|dash| head.find(dash).map(|at| (at, dash.len())))
+        .min()
+    else {
         return 0;
     };
     let place = head[..at].trim_end();
@@ -164,7 +172,9 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
         let (start, mut at) = (chunk.start, chunk.start);
         for sentence in sentencex::segment(language.tag, &shown[chunk.clone()]) {
             // The splitter returns slices in order; what lies between them is white space.
-            let Some(found) = shown[at..chunk.end].find(sentence) else { continue };
+            let Some(found) = shown[at..chunk.end].find(sentence) else {
+                continue;
+            };
             let range = at + found..at + found + sentence.len();
             at = range.end;
             let whole = kind == Kind::Item && range.end - start <= ITEM_BYTES;
@@ -177,7 +187,11 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
     }
     let starts = enumerated(shown);
     if !starts.is_empty() {
-        pieces = starts.iter().zip(starts[1..].iter().chain([&shown.len()])).map(|(start, end)| *start..*end).collect();
+        pieces = starts
+            .iter()
+            .zip(starts[1..].iter().chain([&shown.len()]))
+            .map(|(start, end)| *start..*end)
+            .collect();
     }
     merge(shown, pieces)
 }
@@ -187,7 +201,10 @@ fn enumerated(text: &str) -> Vec<usize> {
     let lead = text.trim_start_matches(|c: char| c.is_whitespace() || "•⁃-*".contains(c));
     let name: String = lead.chars().take_while(char::is_ascii_alphanumeric).take(4).collect();
     let rest = &lead[name.len()..];
-    let Some(close) = [".)", ".", ")"].iter().find(|close| rest.strip_prefix(**close).is_some_and(|rest| rest.starts_with(' '))) else {
+    let Some(close) = [".)", ".", ")"]
+        .iter()
+        .find(|close| rest.strip_prefix(**close).is_some_and(|rest| rest.starts_with(' ')))
+    else {
         return Vec::new();
     };
     let bullet = text[..text.len() - lead.len()].trim_start();
@@ -196,10 +213,14 @@ fn enumerated(text: &str) -> Vec<usize> {
     for step in 1.. {
         let next = match (name.parse::<u32>(), name.as_bytes()) {
             (Ok(number), _) if name.len() <= 3 => (number + step).to_string(),
-            (_, [letter]) if letter.is_ascii_lowercase() || *close != "." => char::from(letter.saturating_add(u8::try_from(step).unwrap_or(u8::MAX))).to_string(),
+            (_, [letter]) if letter.is_ascii_lowercase() || *close != "." => {
+                char::from(letter.saturating_add(u8::try_from(step).unwrap_or(u8::MAX))).to_string()
+            }
             _ => return Vec::new(),
         };
-        let Some(found) = text[at..].find(&format!(" {bullet}{next}{close} ")) else { break };
+        let Some(found) = text[at..].find(&format!(" {bullet}{next}{close} ")) else {
+            break;
+        };
         at += found + 1;
         starts.push(at);
     }
@@ -232,7 +253,10 @@ fn part(text: &str, range: Range<usize>, language: &Language, pieces: &mut Vec<R
     for (at, mark) in text[range.clone()].match_indices(['.', '!', '?']) {
         let end = range.start + at + mark.len();
         let rest = &text[end..range.end];
-        let closer = ["\"", "”", "»", "’", ")"].iter().find(|closer| rest.starts_with(**closer)).map_or(0, |closer| closer.len());
+        let closer = ["\"", "”", "»", "’", ")"]
+            .iter()
+            .find(|closer| rest.starts_with(**closer))
+            .map_or(0, |closer| closer.len());
         let (before, after) = (&text[start..end - mark.len()], &rest[closer..]);
         if is_glued(before, after) || (mark == "." && closer == 0 && ends_in_abbreviation(before, after, language)) {
             pieces.push(start..end + closer);
@@ -246,7 +270,10 @@ fn part(text: &str, range: Range<usize>, language: &Language, pieces: &mut Vec<R
 /// itself, with a capital.
 fn ends_in_abbreviation(before: &str, after: &str, language: &Language) -> bool {
     let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
-    let acronym = word.len() >= 3 && word.split('.').all(|letter| letter.len() == 1 && letter.bytes().all(|b| b.is_ascii_uppercase()));
+    let acronym = word.len() >= 3
+        && word
+            .split('.')
+            .all(|letter| letter.len() == 1 && letter.bytes().all(|b| b.is_ascii_uppercase()));
     let company = ["Co", "co", "Inc", "Ltd", "Corp"].contains(&word);
     let next = after.trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     (acronym || company)
@@ -259,13 +286,22 @@ fn ends_in_abbreviation(before: &str, after: &str, language: &Language) -> bool 
 
 fn is_glued(before: &str, after: &str) -> bool {
     let word: &str = before.rsplit(|c: char| c.is_whitespace()).next().unwrap_or_default();
-    let word_ends = word.chars().next_back().is_some_and(|c| c.is_lowercase() || c.is_ascii_digit() || "\"”»)%’".contains(c));
+    let word_ends = word
+        .chars()
+        .next_back()
+        .is_some_and(|c| c.is_lowercase() || c.is_ascii_digit() || "\"”»)%’".contains(c));
     let plain = word.chars().filter(|c| c.is_alphabetic()).count() >= 2 && !word.contains(['/', '@', '.', '_', '\\']);
-    let next: &str = after.split(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '’')).next().unwrap_or_default();
+    let next: &str = after
+        .split(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '’'))
+        .next()
+        .unwrap_or_default();
     let mut letters = next.chars();
     let capital = letters.next().is_some_and(char::is_uppercase);
     let lower = letters.all(|c| c.is_lowercase() || c == '\'' || c == '’');
-    let goes_on = after[next.len()..].starts_with([' ', ',']) && after[next.len()..].trim_start().starts_with(|c: char| c.is_alphanumeric() || "\"“«(".contains(c));
+    let goes_on = after[next.len()..].starts_with([' ', ','])
+        && after[next.len()..]
+            .trim_start()
+            .starts_with(|c: char| c.is_alphanumeric() || "\"“«(".contains(c));
     word_ends && plain && capital && lower && goes_on
 }
 

@@ -175,7 +175,10 @@ impl Choice<'_> {
             if leaning {
                 return Some(vec![candidate]);
             }
-            let fits = self.features.get(needed).is_some_and(|features| !features.furniture && !features.unbalanced);
+            let fits = self
+                .features
+                .get(needed)
+                .is_some_and(|features| !features.furniture && !features.unbalanced);
             if group.len() > ALONG || !fits || self.units[needed].role == Role::Heading || self.repeats(needed) {
                 return None;
             }
@@ -191,7 +194,8 @@ impl Choice<'_> {
         if let Some(lead_in) = self.units[i].lead_in {
             return Some(lead_in);
         }
-        (self.features[i].opener != Opener::Plain).then(|| i.checked_sub(1)).flatten()
+        let opens = self.units[..i].iter().all(|unit| unit.role == Role::Heading);
+        (self.features[i].opener != Opener::Plain && !opens).then(|| i - 1)
     }
 
     fn value(&self, i: usize) -> f64 {
@@ -306,9 +310,7 @@ fn truncated(unit: &Unit<'_>, score: Score, room: Room) -> Selection {
 /// The last end of a clause, if it keeps at least two thirds of the words that fit.
 fn clause(text: &str, ends: &[usize]) -> Option<usize> {
     let enough = (ends.len() * 2).div_ceil(3).max(1);
-    ends[enough - 1..]
-        .iter()
-        .rev()
-        .copied()
-        .find(|end| text[*end..].starts_with([',', ';', ':', '，', '；', '、']) || text[*end..].starts_with(" –") || text[*end..].starts_with(" —"))
+    ends[enough - 1..].iter().rev().copied().find(|end| {
+        text[*end..].starts_with([',', ';', ':', '，', '；', '、']) || text[*end..].starts_with(" –") || text[*end..].starts_with(" —")
+    })
 }

@@ -44,7 +44,9 @@ enum Line {
     Blank,
     Fence,
     /// Code, a table row, a log line, or nothing but punctuation.
-    Other { code: bool },
+    Other {
+        code: bool,
+    },
     Heading,
     Item,
     Utterance(usize),
@@ -120,7 +122,10 @@ fn rows(text: &str) -> Vec<Row<'_>> {
 /// Marks the lines of a transcript: most lines begin with a label, and labels come back.
 fn name_speakers(rows: &mut [Row<'_>]) {
     let filled = rows.iter().filter(|row| row.line != Line::Blank).count();
-    let mut labels: Vec<&str> = rows.iter().filter_map(|row| label(row.text).map(|length| row.text[..length].trim())).collect();
+    let mut labels: Vec<&str> = rows
+        .iter()
+        .filter_map(|row| label(row.text).map(|length| row.text[..length].trim()))
+        .collect();
     let labelled = labels.len();
     if labelled < 3 || labelled * 2 < filled {
         return;
@@ -151,7 +156,8 @@ pub(super) fn label(line: &str) -> Option<usize> {
     let name = head[..colon].trim();
     let words = name.split_whitespace().count();
     let written = name.chars().all(|c| c.is_alphanumeric() || " .'’-_()[]:&".contains(c));
-    let begins = name.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || c == '[' || c == '(' || (c.is_alphabetic() && !c.is_lowercase()));
+    let begins = name
+        .starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || c == '[' || c == '(' || (c.is_alphabetic() && !c.is_lowercase()));
     let rest = &line[colon + 1..];
     let spaced = rest.is_empty() || rest.starts_with(char::is_whitespace);
     ((1..=5).contains(&words) && written && begins && spaced).then(|| colon + 1 + rest.len() - rest.trim_start().len())
@@ -210,7 +216,10 @@ pub(super) fn marker(line: &str) -> Option<usize> {
 fn is_prose(line: &str) -> bool {
     let letters = line.chars().filter(|c| c.is_alphabetic()).count();
     let filled = line.chars().filter(|c| !c.is_whitespace()).count();
-    let words = line.split_whitespace().filter(|word| word.chars().all(|c| c.is_alphabetic() || ".,'’-".contains(c))).count();
+    let words = line
+        .split_whitespace()
+        .filter(|word| word.chars().all(|c| c.is_alphabetic() || ".,'’-".contains(c)))
+        .count();
     letters * 4 > filled * 3 && words >= 12
 }
 
@@ -219,7 +228,10 @@ fn is_row(line: &str) -> bool {
     let trimmed = line.trim();
     let bars = trimmed.bytes().filter(|b| *b == b'|').count();
     let tabs = trimmed.bytes().filter(|b| *b == b'\t').count();
-    bars >= 3 || (bars >= 2 && trimmed.starts_with('|')) || tabs >= 2 || trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
+    bars >= 3
+        || (bars >= 2 && trimmed.starts_with('|'))
+        || tabs >= 2
+        || trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
 }
 
 /// A line of a program or of data: closed like one, or mostly made of its signs.
@@ -227,11 +239,35 @@ fn is_code(line: &str) -> bool {
     let symbols = line.bytes().filter(|b| b"{}[]()<>=;\\|&$#@_+*/~^`\"".contains(b)).count();
     let filled = line.bytes().filter(|b| !b.is_ascii_whitespace()).count();
     let closes = line.ends_with([';', '{', '}']) || line.ends_with("};") || line.ends_with("),") || line.ends_with("],");
-    let opens = ["{", "}", "[{", "\"", "<?", "<!DOCTYPE", "#!/", "#include", "import ", "def ", "fn ", "pub ", "let ", "const ", "var ", "function ", "return ", "$ ", ">>> "]
-        .iter()
-        .any(|start| line.starts_with(start));
+    let opens = [
+        "{",
+        "}",
+        "[{",
+        "\"",
+        "<?",
+        "<!DOCTYPE",
+        "#!/",
+        "#include",
+        "import ",
+        "def ",
+        "fn ",
+        "pub ",
+        "let ",
+        "const ",
+        "var ",
+        "function ",
+        "return ",
+        "$ ",
+        ">>> ",
+    ]
+    .iter()
+    .any(|start| line.starts_with(start));
     let member = line.starts_with('"') && line[1..].contains("\":");
-    member || (opens && closes) || (closes && symbols * 8 > filled) || (opens && !line.starts_with('"') && symbols * 10 > filled) || symbols * 4 > filled
+    member
+        || (opens && closes)
+        || (closes && symbols * 8 > filled)
+        || (opens && !line.starts_with('"') && symbols * 10 > filled)
+        || symbols * 4 > filled
 }
 
 /// A log line: a time stamp or a level first.
@@ -242,7 +278,8 @@ fn is_log(line: &str) -> bool {
     let date = digits(0..4) && bytes.get(4) == Some(&b'-') && digits(5..7) && bytes.get(7) == Some(&b'-') && digits(8..10);
     let stamped = date && matches!(bytes.get(10), Some(b'T' | b' ')) && digits(11..13) && bytes.get(13) == Some(&b':');
     let levelled = ["ERROR", "WARN", "WARNING", "INFO", "DEBUG", "TRACE", "FATAL"].iter().any(|level| {
-        bare.strip_prefix(level).is_some_and(|rest| rest.starts_with([':', ']', '\t', '[']) || rest.starts_with("  "))
+        bare.strip_prefix(level)
+            .is_some_and(|rest| rest.starts_with([':', ']', '\t', '[']) || rest.starts_with("  "))
     });
     stamped || levelled
 }
@@ -303,7 +340,7 @@ impl<'a> Builder<'a> {
             Line::Heading => Kind::Heading,
             Line::Item => Kind::Item,
             Line::Utterance(label) => Kind::Utterance(label),
-            _ if is_title(row.text.trim()) => Kind::Heading,
+            _ if is_title(row.text.trim(), self.structure.blocks.is_empty()) => Kind::Heading,
             _ => Kind::Prose,
         };
         self.open = Some((kind, row.start..row.start + row.text.len(), row.text));
@@ -336,8 +373,9 @@ fn quoted(line: &str) -> &str {
     line.trim_start_matches(['>', ' '])
 }
 
-/// A short line that does not end like a sentence.
-fn is_title(line: &str) -> bool {
-    let open = line.ends_with(|c: char| c.is_alphanumeric() || c == ')');
-    open && line.chars().count() <= 80 && line.split_whitespace().count() <= 12
+/// A short line that does not end like a sentence; the first line of a text may be longer.
+fn is_title(line: &str, first: bool) -> bool {
+    let (characters, words) = if first { (200, 30) } else { (80, 12) };
+    let open = line.ends_with(|c: char| c.is_alphanumeric() || c == ')') || (first && line.ends_with(['»', '”', '"', '’', '\'']));
+    open && line.chars().count() <= characters && line.split_whitespace().count() <= words
 }

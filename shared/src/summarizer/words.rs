@@ -235,7 +235,11 @@ impl<'a> Lexicon<'a> {
             distinct.close_row();
         }
         let sentences = real(self.tallies.len());
-        self.weight = self.frequency.iter().map(|df| (1.0 + sentences / f64::from((*df).max(1))).ln()).collect();
+        self.weight = self
+            .frequency
+            .iter()
+            .map(|df| (1.0 + sentences / f64::from((*df).max(1))).ln())
+            .collect();
         let mut start = 0;
         for end in &distinct.ends {
             let row = &mut distinct.items[start..*end];
@@ -293,8 +297,9 @@ fn normal(token: &str, language: &Language) -> String {
 
 /// FNV-1a: the same on every machine.
 fn fingerprint(word: &str) -> u64 {
-    word.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    word.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A count as a real number; exact for every text that fits in memory.

@@ -114,7 +114,9 @@ impl Language {
             return guess;
         }
         // Few Latin-script languages are known to the guesser; the stop words know more.
-        let others = ["pl", "cs", "sk", "da", "no", "fi", "hu", "ro", "hr", "ca", "id", "et", "lt", "lv", "bg", "uk", "en"];
+        let others = [
+            "pl", "cs", "sk", "da", "no", "fi", "hu", "ro", "hr", "ca", "id", "et", "lt", "lv", "bg", "uk", "en",
+        ];
         let best = others
             .iter()
             .map(|tag| (Self::from_tag(tag), Self::from_tag(tag).share_of_stop_words(sample)))
@@ -130,7 +132,12 @@ impl Language {
         Self {
             tag,
             stemmer,
-            stop_words: stop_words::lookup(tag).unwrap_or_default().iter().chain(phrases.fillers).copied().collect(),
+            stop_words: stop_words::lookup(tag)
+                .unwrap_or_default()
+                .iter()
+                .chain(phrases.fillers)
+                .copied()
+                .collect(),
             first_person: phrases.first_person.iter().copied().collect(),
             marks: AhoCorasick::builder()
                 .ascii_case_insensitive(true)
@@ -197,7 +204,11 @@ impl Language {
 
     /// Whether a line in lower case belongs to the page around the text.
     pub(super) fn is_furniture(&self, lower: &str) -> bool {
-        self.phrases.furniture.iter().chain(&FURNITURE).any(|phrase| lower.starts_with(phrase))
+        self.phrases
+            .furniture
+            .iter()
+            .chain(&FURNITURE)
+            .any(|phrase| lower.starts_with(phrase))
     }
 
     fn share_of_stop_words(&self, sample: &str) -> f64 {

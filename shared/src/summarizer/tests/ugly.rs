@@ -61,7 +61,10 @@ fn a_summary_never_opens_with_a_connective() {
 #[test]
 fn quoted_speech_stays_in_one_piece() {
     let found = sentences("\"Really?\" she asked. \"I had no idea that it was so late.\" He nodded.", "en");
-    assert_eq!(found, ["\"Really?\" she asked.", "\"I had no idea that it was so late.\"", "He nodded."]);
+    assert_eq!(
+        found,
+        ["\"Really?\" she asked.", "\"I had no idea that it was so late.\"", "He nodded."]
+    );
     let text = "The mayor spoke for an hour about the harbour. \"We will build the harbour. We will pay for the harbour,\" the mayor told the crowd at the harbour. \
         The harbour has been closed since the storm. Ships go to the next port. The crowd cheered the plan for a new harbour.";
     for most in 1..=5 {
@@ -81,7 +84,10 @@ fn half_a_quotation_is_not_chosen() {
 #[test]
 fn abbreviations_do_not_end_sentences() {
     let text = "Dr. Smith met J. F. Kennedy Jr. in the U.S. on Jan. 5 at 5 p.m.";
-    assert_eq!(sentences(&format!("{text} They spoke of the weather."), "en"), [text, "They spoke of the weather."]);
+    assert_eq!(
+        sentences(&format!("{text} They spoke of the weather."), "en"),
+        [text, "They spoke of the weather."]
+    );
 }
 
 #[test]
@@ -120,7 +126,17 @@ fn page_furniture_is_never_chosen() {
     ];
     let text = format!(
         "{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{}",
-        furniture[0], furniture[1], furniture[2], story[0], furniture[3], story[1], furniture[4], story[2], furniture[6], furniture[7], furniture[5]
+        furniture[0],
+        furniture[1],
+        furniture[2],
+        story[0],
+        furniture[3],
+        story[1],
+        furniture[4],
+        story[2],
+        furniture[6],
+        furniture[7],
+        furniture[5]
     );
     assert_eq!(summary(&text, 11), story.join(" "));
 }
@@ -143,7 +159,10 @@ fn titles_inform_and_are_not_chosen() {
     ] {
         assert_eq!(summary(&text, 1), "The glacier lost a fifth of its ice in ten years.", "{text}");
     }
-    assert_eq!(markdown(&format!("# The glacier and its ice\n\n{body}"), 9), body.replace("\n\n", " "));
+    assert_eq!(
+        markdown(&format!("# The glacier and its ice\n\n{body}"), 9),
+        body.replace("\n\n", " ")
+    );
 }
 
 #[test]
@@ -182,7 +201,10 @@ fn tables_code_data_and_logs_are_no_candidates() {
         assert_eq!(summary(&text, 9), prose, "{other}");
         assert_eq!(summarize(other, &Options::default()), Err(NoSentence::OnlyCode), "{other}");
     }
-    assert_eq!(markdown(&format!("    let indented = parser;\n\n{prose}\n\n```rust\nfn a() {{}}\n```"), 9), prose);
+    assert_eq!(
+        markdown(&format!("    let indented = parser;\n\n{prose}\n\n```rust\nfn a() {{}}\n```"), 9),
+        prose
+    );
 }
 
 #[test]
@@ -193,8 +215,14 @@ fn markup_is_not_shown() {
     assert_eq!(summary(text, 1), shown.replace("one", "one"));
     let whole = summarize(text, &options(Budget::Sentences(1))).unwrap();
     assert_eq!(whole.sentences[0].text, text, "the sentence itself stays verbatim");
-    assert_eq!(summary("<p>Rain fell all day.</p>\n<p>The match was called off.</p>", 2), "Rain fell all day. The match was called off.");
-    assert_eq!(summary("Compare a < b and c > d before you go on with it.", 1), "Compare a < b and c > d before you go on with it.");
+    assert_eq!(
+        summary("<p>Rain fell all day.</p>\n<p>The match was called off.</p>", 2),
+        "Rain fell all day. The match was called off."
+    );
+    assert_eq!(
+        summary("Compare a < b and c > d before you go on with it.", 1),
+        "Compare a < b and c > d before you go on with it."
+    );
 }
 
 #[test]
@@ -258,7 +286,12 @@ fn transcripts_keep_speakers_and_skip_chatter() {
     for most in 1..=3 {
         let chosen = summarize(MEETING, &options(Budget::Sentences(most))).unwrap();
         assert!(!chosen.text.contains("Yeah.") && !chosen.text.contains("Mm-hmm"), "{}", chosen.text);
-        assert!(chosen.sentences.iter().any(|sentence| ["Anna: ", "Ben: ", "Carla: "].iter().any(|name| sentence.text.starts_with(name))));
+        assert!(
+            chosen
+                .sentences
+                .iter()
+                .any(|sentence| ["Anna: ", "Ben: ", "Carla: "].iter().any(|name| sentence.text.starts_with(name)))
+        );
     }
 }
 
@@ -269,17 +302,40 @@ fn budgets_below_the_shortest_sentence_cut_it_and_say_so() {
     assert_eq!((cut.text.as_str(), cut.truncation), ("The river rose again", Truncation::Word));
     let cut = summarize("Donaudampfschifffahrt begins today.", &options(Budget::Characters(5))).unwrap();
     assert_eq!((cut.text.as_str(), cut.truncation), ("Donau", Truncation::Character));
-    let cut = summarize("When the river rose overnight, the council moved two villages.", &options(Budget::Words(6))).unwrap();
-    assert_eq!((cut.text.as_str(), cut.truncation), ("When the river rose overnight", Truncation::Word));
+    let cut = summarize(
+        "When the river rose overnight, the council moved two villages.",
+        &options(Budget::Words(6)),
+    )
+    .unwrap();
+    assert_eq!(
+        (cut.text.as_str(), cut.truncation),
+        ("When the river rose overnight", Truncation::Word)
+    );
 }
 
 #[test]
 fn other_scripts_are_split_and_valid() {
     for (language, text, count) in [
-        ("zh", "今天下午河水上涨了两米。两个村庄的居民被转移到高处。市长说桥梁将关闭一周。", 3),
-        ("ja", "川の水位は一晩で二メートル上がった。二つの村の住民が避難した。橋は一週間閉鎖される。", 3),
-        ("ar", "هل ارتفع النهر؟ نعم، ارتفع النهر مترين خلال الليل. نقلت السلطات سكان قريتين.", 3),
-        ("ur", "دریا رات بھر میں دو میٹر بلند ہوا۔ دو گاؤں کے لوگ منتقل کیے گئے۔ پل ایک ہفتے بند رہے گا۔", 3),
+        (
+            "zh",
+            "今天下午河水上涨了两米。两个村庄的居民被转移到高处。市长说桥梁将关闭一周。",
+            3,
+        ),
+        (
+            "ja",
+            "川の水位は一晩で二メートル上がった。二つの村の住民が避難した。橋は一週間閉鎖される。",
+            3,
+        ),
+        (
+            "ar",
+            "هل ارتفع النهر؟ نعم، ارتفع النهر مترين خلال الليل. نقلت السلطات سكان قريتين.",
+            3,
+        ),
+        (
+            "ur",
+            "دریا رات بھر میں دو میٹر بلند ہوا۔ دو گاؤں کے لوگ منتقل کیے گئے۔ پل ایک ہفتے بند رہے گا۔",
+            3,
+        ),
         ("hi", "नदी रात भर में दो मीटर बढ़ गई। दो गाँवों के लोग हटाए गए। पुल एक सप्ताह बंद रहेगा।", 3),
         ("th", "แม่น้ำสูงขึ้นสองเมตรในคืนเดียว ชาวบ้านสองหมู่บ้านถูกย้าย", 1),
     ] {
@@ -301,7 +357,14 @@ fn chinese_is_ranked_by_its_characters() {
 #[test]
 fn unknown_and_mixed_languages_work() {
     let text = "Kwa mara ya kwanza mto ulipanda mita mbili usiku. Vijiji viwili vilihamishwa asubuhi. Daraja la mto litafungwa wiki moja.";
-    let chosen = summarize(text, &Options { language: Some("sw"), ..options(Budget::Sentences(1)) }).unwrap();
+    let chosen = summarize(
+        text,
+        &Options {
+            language: Some("sw"),
+            ..options(Budget::Sentences(1))
+        },
+    )
+    .unwrap();
     assert_eq!((chosen.language.as_str(), chosen.output.sentences), ("und", 1));
     let mixed = "The river rose by two metres. Der Fluss stieg um zwei Meter. Le fleuve est monté de deux mètres.";
     assert_eq!(summarize(mixed, &options(Budget::Sentences(2))).unwrap().output.sentences, 2);
@@ -321,7 +384,11 @@ fn odd_characters_keep_offsets_right() {
         for most in 1..=2 {
             let chosen = summarize(text, &options(Budget::Sentences(most))).unwrap();
             assert!(!chosen.sentences.is_empty());
-            assert!(!chosen.text.contains(['\u{feff}', '\0', '\r', '\n', '\u{200b}']), "{:?}", chosen.text);
+            assert!(
+                !chosen.text.contains(['\u{feff}', '\0', '\r', '\n', '\u{200b}']),
+                "{:?}",
+                chosen.text
+            );
             for sentence in chosen.sentences {
                 let Score { offset, length, .. } = sentence.score;
                 assert_eq!(sentence.text, characters[offset..offset + length].iter().collect::<String>());
@@ -347,7 +414,9 @@ fn citations_and_figures_do_not_split() {
 #[test]
 fn the_same_on_every_thread() {
     let expected = summarize(BRIDGE, &options(Budget::Words(40)));
-    let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(|| summarize(BRIDGE, &options(Budget::Words(40))))).collect();
+    let threads: Vec<_> = (0..8)
+        .map(|_| std::thread::spawn(|| summarize(BRIDGE, &options(Budget::Words(40)))))
+        .collect();
     for thread in threads {
         assert_eq!(thread.join().unwrap(), expected);
     }

@@ -1,0 +1,69 @@
+//! How fast the engine is: reads documents (a JSON string per line) from standard input and
+//! prints one line of JSON with CPU seconds, bytes and allocations per method.
+//!
+//! `cargo run --release -p shared --example engine_speed -- [ROUNDS] [engine|summary-crate ...]`
+
+use std::{alloc::System, io::BufRead, time::Duration};
+
+use rustix::time::{ClockId, clock_gettime};
+use shared::summarizer::{Budget, Options, summarize};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Times `method` over all documents and prints what it took.
+fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str) -> usize) {
+    let region = Region::new(ALLOCATOR);
+    let first_at = processor_time();
+    let mut produced = documents.first().map_or(0, |document| method(document));
+    let first = processor_time() - first_at;
+    let began = processor_time();
+    for _ in 0..rounds {
+        for document in documents {
+            produced += method(document);
+        }
+    }
+    let seconds = (processor_time() - began).as_secs_f64();
+    let change = region.change();
+    let bytes: usize = documents.iter().map(String::len).sum();
+    println!(
+        "{}",
+        serde_json::json!({
+            "method": name,
+            "documents": documents.len() * rounds,
+            "bytes": bytes * rounds,
+            "cpu_seconds": seconds,
+            "first_cpu_seconds": first.as_secs_f64(),
+            "allocations_per_document": change.allocations / (documents.len() * rounds + 1),
+            "produced": produced,
+        })
+    );
+}
+
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+fn main() -> std::io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let rounds = arguments.next().and_then(|rounds| rounds.parse().ok()).unwrap_or(3);
+    let methods: Vec<String> = arguments.collect();
+    let wanted = |name: &str| methods.is_empty() || methods.iter().any(|method| method == name);
+    let documents = std::io::stdin()
+        .lock()
+        .lines()
+        .map(|line| Ok(serde_json::from_str(&line?)?))
+        .collect::<std::io::Result<Vec<String>>>()?;
+    let options = Options {
+        budget: Budget::Sentences(3),
+        ..Options::default()
+    };
+    if wanted("engine") {
+        measure("engine", &documents, rounds, |text| {
+            summarize(text, &options).map_or(0, |summary| summary.text.len())
+        });
+    }
+    Ok(())
+}
