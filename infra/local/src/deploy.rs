@@ -28,11 +28,7 @@ pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
         .region(Region::new(region.to_owned()))
         .endpoint_url(instance.state().ports.aws_url())
         .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(Credentials::new(
-            "test",
-            "test",
-            None,
-            None,
-            "local cloud",
+            "test", "test", None, None, "local cloud",
         )))
         .build()
 }

@@ -88,13 +88,7 @@ impl Environment {
 /// A Python that is new enough and can make virtual environments.
 fn find() -> Result<PathBuf> {
     let names = [
-        "python3",
-        "python3.14",
-        "python3.13",
-        "python3.12",
-        "python3.11",
-        "python3.10",
-        "python",
+        "python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python",
     ];
     let probe = "import sys, venv, ensurepip; print(*sys.version_info[:2])";
     let mut found = None;

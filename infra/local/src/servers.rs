@@ -58,13 +58,7 @@ fn postgres(instance: &Instance, port: u16) -> Result<Server> {
         let fresh = data.with_extension("new");
         fs::remove_dir_all(&fresh).or_else(|error| if fresh.exists() { Err(error) } else { Ok(()) })?;
         let options = [
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-instructions",
-            "--username",
-            DATABASE_USER,
-            "--pgdata",
+            "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions", "--username", DATABASE_USER, "--pgdata",
         ];
         python::run(home.command("initdb").args(options).arg(&fresh), "make the database folder")?;
         fs::rename(fresh, &data)?;
@@ -73,11 +67,7 @@ fn postgres(instance: &Instance, port: u16) -> Result<Server> {
     command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
     // Loopback only, no socket file; a laptop's data folder need not survive a power cut.
     for setting in [
-        "listen_addresses=127.0.0.1",
-        "unix_socket_directories=",
-        "fsync=off",
-        "max_connections=200",
-        "shared_buffers=64MB",
+        "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=200", "shared_buffers=64MB",
     ] {
         command.args(["-c", setting]);
     }
@@ -187,16 +177,7 @@ fn valkey(instance: &Instance, region: &str, port: u16, bus: u16) -> Result<Serv
         &bus.to_string(),
     ]);
     command.args([
-        "--cluster-enabled",
-        "yes",
-        "--save",
-        "",
-        "--appendonly",
-        "no",
-        "--maxmemory",
-        "256mb",
-        "--maxmemory-policy",
-        "volatile-lru",
+        "--cluster-enabled", "yes", "--save", "", "--appendonly", "no", "--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru",
     ]);
     command.arg("--dir").arg(&dir);
     Ok(Server { name, command })

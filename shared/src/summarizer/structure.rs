@@ -240,25 +240,8 @@ fn is_code(line: &str) -> bool {
     let filled = line.bytes().filter(|b| !b.is_ascii_whitespace()).count();
     let closes = line.ends_with([';', '{', '}']) || line.ends_with("};") || line.ends_with("),") || line.ends_with("],");
     let opens = [
-        "{",
-        "}",
-        "[{",
-        "\"",
-        "<?",
-        "<!DOCTYPE",
-        "#!/",
-        "#include",
-        "import ",
-        "def ",
-        "fn ",
-        "pub ",
-        "let ",
-        "const ",
-        "var ",
-        "function ",
-        "return ",
-        "$ ",
-        ">>> ",
+        "{", "}", "[{", "\"", "<?", "<!DOCTYPE", "#!/", "#include", "import ", "def ", "fn ", "pub ", "let ", "const ", "var ",
+        "function ", "return ", "$ ", ">>> ",
     ]
     .iter()
     .any(|start| line.starts_with(start));

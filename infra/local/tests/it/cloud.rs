@@ -189,14 +189,7 @@ pub(crate) async fn json_of(response: Response) -> (StatusCode, Value) {
 /// A text of about `bytes` bytes in which no two sentences are the same; `seed` makes it one of a kind.
 pub(crate) fn prose(seed: &str, bytes: usize) -> String {
     let subjects = [
-        "The council",
-        "A survey",
-        "The ferry",
-        "One farmer",
-        "The archive",
-        "A storm",
-        "The orchestra",
-        "Each village",
+        "The council", "A survey", "The ferry", "One farmer", "The archive", "A storm", "The orchestra", "Each village",
     ];
     let verbs = ["reported", "moved", "rebuilt", "measured", "lost", "found", "opened", "described"];
     let mut text = format!("This is the text called {seed}.");
