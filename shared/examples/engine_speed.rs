@@ -3,9 +3,9 @@
 //!
 //! `cargo run --release -p shared --example engine_speed -- [ROUNDS] [engine|summary-crate ...]`
 
-use std::{alloc::System, io::BufRead, time::Duration};
+use std::{alloc::System, io::BufRead};
 
-use rustix::time::{ClockId, clock_gettime};
+use cpu_time::ProcessTime;
 use shared::summarizer::{Budget, Options, summarize};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -15,16 +15,16 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// Times `method` over all documents and prints what it took.
 fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str) -> usize) {
     let region = Region::new(ALLOCATOR);
-    let first_at = processor_time();
+    let begun = ProcessTime::now();
     let mut produced = documents.first().map_or(0, |document| method(document));
-    let first = processor_time() - first_at;
-    let began = processor_time();
+    let first = begun.elapsed();
+    let begun = ProcessTime::now();
     for _ in 0..rounds {
         for document in documents {
             produced += method(document);
         }
     }
-    let seconds = (processor_time() - began).as_secs_f64();
+    let seconds = begun.elapsed().as_secs_f64();
     let change = region.change();
     let bytes: usize = documents.iter().map(String::len).sum();
     println!(
@@ -41,11 +41,7 @@ fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str
     );
 }
 
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
+#[expect(clippy::print_stdout)]
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let rounds = arguments.next().and_then(|rounds| rounds.parse().ok()).unwrap_or(3);

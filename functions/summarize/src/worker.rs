@@ -48,9 +48,13 @@ impl Worker for Summarizer {
         let summary = tokio::task::spawn_blocking(move || summarize(&text, &options)).await;
         match summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
             Ok(summary) => Outcome::Done(Done { summary, started_at }),
-            Err(NoSentence) => Outcome::Reject(error(
+            Err(NoSentence::Blank) => Outcome::Reject(error(
                 "no_sentence",
-                "The text has no sentence to choose; send prose outside of code and tables.",
+                "The text has no letter or digit outside of markup; send a text with at least one sentence.",
+            )),
+            Err(NoSentence::OnlyCode) => Outcome::Reject(error(
+                "no_sentence",
+                "The text is all code, tables, data or logs; send prose.",
             )),
         }
     }
@@ -166,7 +170,7 @@ fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSentence
         budget: options.length,
         sort: options.sort,
         language: Some(options.language.as_str()).filter(|tag| *tag != "auto"),
-        focus: None,
+        focus: options.focus.as_deref(),
         markdown: options.format == Format::Markdown,
         keywords: options.include.contains(&Include::Keywords),
         scores: options.include.contains(&Include::Scores),

@@ -38,7 +38,9 @@ mod tests {
         let (text, options) = parse(r#"{"text":"One. Two.","include":["scores","keywords"]}"#);
         let same = parse(r#"{"include":["keywords","scores","keywords"],"text":"One. Two."}"#);
         let (_, other) = parse(r#"{"text":"One. Two.","length":{"words":9}}"#);
+        let (_, focused) = parse(r#"{"text":"One. Two.","include":["scores","keywords"],"focus":"two"}"#);
         let print = fingerprint("e/1", &options, &text);
+        assert_ne!(print, fingerprint("e/1", &focused, &text));
         assert_eq!(print, fingerprint("e/1", &same.1, &same.0));
         assert_ne!(print, fingerprint("e/2", &options, &text));
         assert_ne!(print, fingerprint("e/1", &other, &text));

@@ -21,6 +21,8 @@ impl Limits {
     pub const WORDS: u32 = 5_000;
     /// Characters (Unicode scalar values) of a summary.
     pub const CHARACTERS: u32 = 50_000;
+    /// Characters of `focus`.
+    pub const FOCUS: usize = 500;
     /// Entries of `metadata`.
     pub const METADATA_ENTRIES: usize = 16;
     /// Characters of a key of `metadata`.
@@ -104,6 +106,11 @@ pub struct Submission {
     #[serde(default = "auto")]
     #[schema(default = "auto")]
     pub language: String,
+    /// A question or some words: sentences that have to do with them come first. 1 to 500 characters,
+    /// at least one letter or digit.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 500)]
+    pub focus: Option<String>,
     /// Up to 16 strings of your own, returned with the summary. Keys up to 64, values up to 512 characters.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
@@ -124,6 +131,9 @@ pub struct RequestOptions {
     #[schema(inline)]
     pub priority: Priority,
     pub language: String,
+    /// Absent if none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<String>,
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -185,6 +195,7 @@ impl Submission {
             include: self.include,
             priority: self.priority,
             language: self.language,
+            focus: self.focus,
             metadata: self.metadata,
         };
         (self.text, options)
@@ -228,6 +239,17 @@ impl Submission {
             refuse(
                 "#/language".into(),
                 "is no language tag; use `auto` or a BCP 47 tag such as `en` or `pt-BR`.".into(),
+            );
+        }
+        if let Some(focus) = &self.focus
+            && (focus.chars().count() > Limits::FOCUS || !focus.contains(char::is_alphanumeric) || focus.contains('\0'))
+        {
+            refuse(
+                "#/focus".into(),
+                format!(
+                    "needs 1 to {} characters, at least one of them a letter or digit, none U+0000. Leave it out for a summary of the whole text.",
+                    Limits::FOCUS
+                ),
             );
         }
         if self.metadata.len() > Limits::METADATA_ENTRIES {
@@ -422,6 +444,11 @@ mod tests {
                 "`keywords` or `scores`",
             ),
             (json!({"text": text, "language": "english please"}), "#/language", "BCP 47"),
+            (json!({"text": text, "focus": ""}), "#/focus", "a letter or digit"),
+            (json!({"text": text, "focus": "?!"}), "#/focus", "a letter or digit"),
+            (json!({"text": text, "focus": "é".repeat(501)}), "#/focus", "1 to 500 characters"),
+            (json!({"text": text, "focus": "a\u{0}"}), "#/focus", "none U+0000"),
+            (json!({"text": text, "focus": ["a"]}), "#/focus", "expected a string"),
             (
                 json!({"text": text, "metadata": {"a/b": "x".repeat(513)}}),
                 "#/metadata/a~1b",
@@ -434,6 +461,15 @@ mod tests {
             assert!(fields[0].pointer.starts_with(pointer), "{fields:?} should be at {pointer}");
             assert!(fields[0].detail.contains(says), "{fields:?} should say {says}");
         }
+    }
+
+    #[test]
+    fn what_was_queued_before_there_was_a_focus_still_reads() {
+        let (_, options) = Submission::parse(r#"{"text":"One.","focus":"the bridge"}"#.as_bytes()).unwrap();
+        assert_eq!(options.focus.as_deref(), Some("the bridge"));
+        let mut old = serde_json::to_value(&options).unwrap();
+        old.as_object_mut().unwrap().remove("focus");
+        assert_eq!(serde_json::from_value::<RequestOptions>(old).unwrap().focus, None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     language::{Language, Opener},
     segment::{Role, Unit},
+    words,
 };
 
 /// The signs of one sentence.
@@ -33,17 +34,18 @@ impl Features {
     pub(super) fn read(unit: &Unit<'_>, language: &Language, lower: &mut String) -> Self {
         let text = unit.speech();
         let head = &text[..text.floor_char_boundary(60)];
-        lower.clear();
-        lower.extend(head.chars().flat_map(char::to_lowercase).map(|c| if c == '’' { '\'' } else { c }));
+        words::lowercase(head, lower);
+        if !lower.is_ascii() {
+            *lower = lower.replace('’', "'");
+        }
         let (cues, stigmas) = language.marks(text);
         Self {
             ends: text.ends_with(ENDING),
             quoted: text.starts_with(OPENING),
             question: text
                 .trim_end_matches(['"', '”', '»', ')', '\'', '’', ' '])
-                .ends_with(['?', '？', '؟', ';'])
-                && !text.ends_with(';'),
-            colon: text.contains([':', '：']),
+                .ends_with(['?', '？', '؟', '\u{37e}']),
+            colon: text.contains(':') || text.contains('：'),
             opener: language.opener(lower),
             cues: small(cues.min(2)),
             stigmas: small(stigmas.min(2)),
@@ -55,7 +57,7 @@ impl Features {
 }
 
 fn small(count: usize) -> f64 {
-    super::words::real(count)
+    words::real(count)
 }
 
 /// References to literature: `[12]`, `(Smith, 1999)`, `et al.`
@@ -91,9 +93,13 @@ fn is_furniture(text: &str, lower: &str, language: &Language) -> bool {
                 || word == "und"
                 || word == "for"
         });
+    starts || byline || (short && is_noise(text)) || is_stamp(text)
+}
+
+/// Hardly any letters.
+fn is_noise(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    let noise = short && letters * 3 < text.chars().filter(|c| !c.is_whitespace()).count();
-    starts || byline || noise || is_stamp(text)
+    letters * 3 < text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
 /// Nothing but a date or a time: `14:11 EST, 3 May 2014`.
@@ -111,6 +117,9 @@ fn is_stamp(text: &str) -> bool {
 
 /// Whether quotation marks and brackets come in pairs.
 fn is_balanced(text: &str) -> bool {
+    if !text.bytes().any(|b| matches!(b, b'"' | b'(' | b')') || b >= 0xc2) {
+        return true;
+    }
     let (mut curly, mut angle, mut round) = (0i32, 0i32, 0i32);
     let mut straight = 0u32;
     let mut low = 0i32;

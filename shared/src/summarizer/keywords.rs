@@ -3,7 +3,7 @@
 //! Candidates are runs of content words between stop words and punctuation, as in RAKE (Rose et al.
 //! 2010), weighed by the same numbers as the sentences.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use super::words::Lexicon;
 

@@ -21,6 +21,10 @@ impl Shown {
     /// What a reader sees of a plain block, if that differs from the block. In `speech`, notes such
     /// as `{laughs}` are not seen.
     pub(super) fn of_plain(block: &str, start: usize, speech: bool) -> Option<Self> {
+        let signs = |b| matches!(b, b'<' | b'*' | b'&' | b']' | b'\n' | b'{');
+        if !block.bytes().any(signs) {
+            return None;
+        }
         let notes = if speech { notes(block) } else { Vec::new() };
         let marked = !notes.is_empty()
             || block.contains("](")

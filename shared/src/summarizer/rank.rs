@@ -5,7 +5,7 @@
 //! or long, a question, a quotation, or an opener that leans on the sentence before it. In long
 //! documents the balance shifts: the end counts less, repeated pairs of words count.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use super::{
     Budget, Score,

@@ -170,12 +170,10 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
             continue;
         }
         let (start, mut at) = (chunk.start, chunk.start);
-        for sentence in sentencex::segment(language.tag, &shown[chunk.clone()]) {
+        for sentence in sentencex::segment(language.tag, &without_apostrophes(&shown[chunk])) {
             // The splitter returns slices in order; what lies between them is white space.
-            let Some(found) = shown[at..chunk.end].find(sentence) else {
-                continue;
-            };
-            let range = at + found..at + found + sentence.len();
+            let from = shown.len() - shown[at..].trim_start().len();
+            let range = from..from + sentence.trim_start().len();
             at = range.end;
             let whole = kind == Kind::Item && range.end - start <= ITEM_BYTES;
             match pieces.last_mut() {
@@ -194,6 +192,29 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
             .collect();
     }
     merge(shown, pieces)
+}
+
+/// The text with a hyphen for each apostrophe inside a word, which the splitter would take for a
+/// quotation mark that might open or close.
+fn without_apostrophes(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let inside = |at: usize| {
+        let letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|b| b.is_ascii_alphabetic() || *b >= 0x80);
+        letter(at.checked_sub(1)) && letter(Some(at + 1))
+    };
+    let mut places = text.match_indices('\'').map(|(at, _)| at).filter(|at| inside(*at)).peekable();
+    if places.peek().is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut masked = String::with_capacity(text.len());
+    let mut from = 0;
+    for at in places {
+        masked.push_str(&text[from..at]);
+        masked.push('-');
+        from = at + 1;
+    }
+    masked.push_str(&text[from..]);
+    Cow::Owned(masked)
 }
 
 /// Where the items of a list written in one line begin: `1. One 2. Two`, `a) one b) two`.

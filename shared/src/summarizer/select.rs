@@ -4,6 +4,8 @@
 //! or not at all, an item comes with its lead-in; only a text that has nothing better gives
 //! headings, page furniture or leaning sentences.
 
+use std::borrow::Cow;
+
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{
@@ -99,7 +101,7 @@ struct Choice<'a> {
     lexicon: &'a Lexicon<'a>,
     repetition: f64,
     /// What each candidate would show; empty for what is no candidate.
-    shown: Vec<Option<String>>,
+    shown: Vec<Option<Cow<'a, str>>>,
     likeness: Vec<f64>,
     chosen: Vec<usize>,
     taken: Vec<bool>,
@@ -207,21 +209,26 @@ impl Choice<'_> {
     }
 
     fn fits(&mut self, group: &[usize]) -> bool {
+        if let Room::Sentences(most) = self.room {
+            return group.len() <= most;
+        }
         let mut room = Some(self.room);
         let mut first = self.chosen.is_empty();
         for i in group {
-            let units = self.units;
-            let shown = self.shown[*i].get_or_insert_with(|| fold(&units[*i].shown));
-            room = room.and_then(|room| room.after(shown, first));
+            room = room.and_then(|room| room.after(self.shown(*i), first));
             first = false;
         }
         room.is_some()
     }
 
-    fn take(&mut self, i: usize, open: &[usize]) {
+    fn shown(&mut self, i: usize) -> &str {
         let units = self.units;
-        let shown = self.shown[i].get_or_insert_with(|| fold(&units[i].shown));
-        self.room = self.room.after(shown, self.chosen.is_empty()).unwrap_or(self.room);
+        self.shown[i].get_or_insert_with(|| fold(&units[i].shown))
+    }
+
+    fn take(&mut self, i: usize, open: &[usize]) {
+        let (room, first) = (self.room, self.chosen.is_empty());
+        self.room = room.after(self.shown(i), first).unwrap_or(room);
         self.taken[i] = true;
         self.chosen.push(i);
         for other in open {
@@ -253,7 +260,11 @@ impl Choice<'_> {
 }
 
 /// Runs of white space folded to one space, what cannot be seen left out.
-fn fold(text: &str) -> String {
+fn fold(text: &str) -> Cow<'_, str> {
+    let odd = |pair: &[u8]| pair[0] < b' ' || pair[0] == 0x7f || pair[0] >= 0x80 || pair == b"  ";
+    if !text.as_bytes().windows(2).any(odd) && text.ends_with(|c: char| c.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
     let mut folded = String::with_capacity(text.len());
     let mut gap = false;
     for c in text.chars() {
@@ -266,7 +277,7 @@ fn fold(text: &str) -> String {
             folded.push(c);
         }
     }
-    folded
+    Cow::Owned(folded)
 }
 
 /// The best sentence, cut to the room there is: after a clause, a word, or inside the first word.
@@ -298,7 +309,7 @@ fn truncated(unit: &Unit<'_>, score: Score, room: Room) -> Selection {
         ..score
     };
     Selection {
-        text: fold(text),
+        text: fold(text).into_owned(),
         sentences: vec![Sentence {
             text: text.to_owned(),
             score,

@@ -9,6 +9,8 @@ use super::{language::Language, markup::Shown};
 
 /// Widest line, in characters, that counts as wrapped by hand.
 const WIDEST_WRAP: usize = 120;
+/// Narrowest text, in characters, in which a line that looks like a title may go on.
+const NARROWEST_WRAP: usize = 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -174,7 +176,7 @@ fn classify(line: &str) -> Line {
     if !trimmed.contains(char::is_alphanumeric) {
         return Line::Other { code: false };
     }
-    if is_log(trimmed) || (!is_prose(trimmed) && (is_row(line) || is_code(trimmed))) {
+    if is_log(trimmed) || ((is_row(line) || is_code(trimmed)) && !is_prose(trimmed)) {
         return Line::Other { code: true };
     }
     let hashes = trimmed.bytes().take_while(|b| *b == b'#').count();
@@ -231,12 +233,12 @@ fn is_row(line: &str) -> bool {
     bars >= 3
         || (bars >= 2 && trimmed.starts_with('|'))
         || tabs >= 2
-        || trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
+        || trimmed.contains("   ") && trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
 }
 
 /// A line of a program or of data: closed like one, or mostly made of its signs.
 fn is_code(line: &str) -> bool {
-    let symbols = line.bytes().filter(|b| b"{}[]()<>=;\\|&$#@_+*/~^`\"".contains(b)).count();
+    let symbols = line.bytes().filter(is_symbol).count();
     let filled = line.bytes().filter(|b| !b.is_ascii_whitespace()).count();
     let closes = line.ends_with([';', '{', '}']) || line.ends_with("};") || line.ends_with("),") || line.ends_with("],");
     let opens = [
@@ -251,6 +253,13 @@ fn is_code(line: &str) -> bool {
         || (closes && symbols * 8 > filled)
         || (opens && !line.starts_with('"') && symbols * 10 > filled)
         || symbols * 4 > filled
+}
+
+fn is_symbol(byte: &u8) -> bool {
+    matches!(
+        byte,
+        b'"' | b'#' | b'$' | b'&' | b'(' | b')' | b'*' | b'+' | b'/' | b';'..=b'>' | b'@' | b'['..=b'`' | b'{'..=b'~'
+    )
 }
 
 /// A log line: a time stamp or a level first.
@@ -295,7 +304,7 @@ impl<'a> Builder<'a> {
         let Some((kind, _, last)) = &self.open else {
             return false;
         };
-        if *kind == Kind::Heading {
+        if *kind == Kind::Heading && last.trim_start().starts_with(['#', '=']) {
             return false;
         }
         let (last, next) = (quoted(last.trim()), quoted(row.text.trim()));
@@ -303,8 +312,10 @@ impl<'a> Builder<'a> {
         let ended = last.ends_with(['.', '!', '?', ':', '"', '”', '»', '…']);
         // An open sentence that goes on in lower case, or a line that had no room for the next word.
         let goes_on = !ended && next.starts_with(|c: char| c.is_lowercase() || c == ',' || c == '(');
+        let narrowest = if *kind == Kind::Heading { NARROWEST_WRAP } else { 0 };
         let full = self
             .wrap
+            .filter(|wrap| *wrap >= narrowest)
             .is_some_and(|wrap| last.chars().count() >= 25 && last.chars().count() + 1 + next_word.chars().count() > wrap - wrap / 12);
         let indented = matches!(kind, Kind::Item) && row.text.starts_with([' ', '\t']);
         let unspaced = self.language.is_spaceless() && self.wrap.is_some() && !last.ends_with(['。', '！', '？']);

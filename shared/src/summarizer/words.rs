@@ -1,8 +1,9 @@
 //! Words, stems and how much each one tells.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
-use unicode_segmentation::UnicodeSegmentation;
+use foldhash::{HashMap, HashMapExt};
+use unicode_segmentation::{UnicodeSegmentation, UnicodeWordIndices};
 
 use super::{language::Language, segment::Unit};
 
@@ -11,7 +12,80 @@ const LONGEST_STEM: usize = 64;
 
 /// Number of words (UAX #29).
 pub(super) fn count(text: &str) -> usize {
-    text.unicode_words().count()
+    words(text).count()
+}
+
+/// The words of a text (UAX #29) and where they begin.
+///
+/// Words never cross a space, so each run between spaces is looked at by itself: most are one word
+/// of plain letters, which needs no tables.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    let mut odd: Option<(usize, UnicodeWordIndices<'_>)> = None;
+    std::iter::from_fn(move || {
+        loop {
+            if let Some((start, words)) = &mut odd {
+                if let Some((inside, word)) = words.next() {
+                    return Some((*start + inside, word));
+                }
+                odd = None;
+            }
+            at += edge(&text.as_bytes()[at..]);
+            let run = &text[at..];
+            let length = plain_word(run);
+            let end = length + edge(&run.as_bytes()[length..]);
+            let whole = end == run.len() || run.as_bytes()[length..end].contains(&b' ');
+            if whole && length > 0 {
+                let word = (at, &run[..length]);
+                at += end;
+                return Some(word);
+            }
+            if run.is_empty() {
+                return None;
+            }
+            let space = run.bytes().position(|b| b == b' ').unwrap_or(run.len());
+            odd = Some((at, run[..space].unicode_word_indices()));
+            at += space;
+        }
+    })
+}
+
+/// Bytes of spaces and of punctuation that is no part of a word at its edge.
+fn edge(text: &[u8]) -> usize {
+    text.iter()
+        .take_while(|b| matches!(b, b' ' | b'.' | b',' | b';' | b':' | b'!' | b'?' | b'"' | b'\'' | b'(' | b')'))
+        .count()
+}
+
+/// Bytes of the plain word a text begins with: Latin and Cyrillic letters, ASCII digits,
+/// apostrophes between letters.
+fn plain_word(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut at, mut letter) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => (at, letter) = (at + 1, true),
+            b'0'..=b'9' => (at, letter) = (at + 1, false),
+            b'\'' if letter && bytes.get(at + 1).is_some_and(|b| b.is_ascii_alphabetic() || (0xc3..=0xd4).contains(b)) => at += 1,
+            0xc3..=0xd4 => match text[at..].chars().next() {
+                Some('À'..='Ö' | 'Ø'..='ö' | 'ø'..='\u{24f}' | '\u{400}'..='\u{481}' | '\u{48a}'..='\u{52f}') => (at, letter) = (at + 2, true),
+                _ => break,
+            },
+            _ => break,
+        }
+    }
+    at
+}
+
+/// Writes `word` in lower case to `lower`.
+pub(super) fn lowercase(word: &str, lower: &mut String) {
+    lower.clear();
+    if word.is_ascii() {
+        lower.push_str(word);
+        lower.make_ascii_lowercase();
+    } else {
+        lower.push_str(&word.to_lowercase());
+    }
 }
 
 /// What the words of one sentence add up to.
@@ -42,6 +116,7 @@ pub(super) struct Lexicon<'a> {
     tokens: Ragged<Token>,
     vectors: Ragged<(u32, f64)>,
     known: HashMap<&'a str, Word>,
+    /// Distinct content words in lower case, until they are stemmed; then stems.
     ids: HashMap<String, u32>,
     language: &'static Language,
 }
@@ -104,8 +179,9 @@ impl<'a> Lexicon<'a> {
             ids: HashMap::new(),
             language,
         };
+        let mut lower = String::new();
         for unit in units {
-            lexicon.read(unit.speech());
+            lexicon.read(unit.speech(), &mut lower);
         }
         lexicon.weigh();
         lexicon
@@ -133,11 +209,12 @@ impl<'a> Lexicon<'a> {
 
     /// The known stems of a text outside of the document, ascending, each once.
     pub(super) fn known_stems(&self, text: &str) -> Vec<u32> {
+        let mut lower = String::new();
         let mut stems: Vec<u32> = tokens(text)
             .filter_map(|(_, token)| {
-                let lower = normal(token, self.language);
+                normalize(token, self.language, &mut lower);
                 (!self.language.is_stop_word(&lower)).then_some(())?;
-                self.ids.get(&self.stem(&lower)).copied()
+                self.ids.get(self.stem(&lower).as_ref()).copied()
             })
             .collect();
         stems.sort_unstable();
@@ -159,11 +236,11 @@ impl<'a> Lexicon<'a> {
         sum
     }
 
-    fn read(&mut self, sentence: &'a str) {
+    fn read(&mut self, sentence: &'a str, lower: &mut String) {
         let mut tally = Tally::default();
         let mut before = None;
         for (at, token) in tokens(sentence) {
-            let word = self.word(token);
+            let word = self.word(token, lower);
             let spaceless = is_spaceless(token);
             let weight = if spaceless { 0.5 } else { 1.0 };
             tally.words += weight;
@@ -182,18 +259,18 @@ impl<'a> Lexicon<'a> {
         self.tallies.push(tally);
     }
 
-    fn word(&mut self, token: &'a str) -> Word {
+    fn word(&mut self, token: &'a str, lower: &mut String) -> Word {
         if let Some(word) = self.known.get(token) {
             return *word;
         }
-        let lower = normal(token, self.language);
-        let tells = !self.language.is_stop_word(&lower) && (lower.len() > 1 || !lower.is_ascii());
+        normalize(token, self.language, lower);
+        let tells = !self.language.is_stop_word(lower) && (lower.len() > 1 || !lower.is_ascii());
         let capital = token.starts_with(char::is_uppercase);
         let word = Word {
-            stem: tells.then(|| self.intern(token, &lower, capital)),
-            first_person: self.language.is_first_person(&lower),
+            stem: tells.then(|| self.intern(token, lower, capital)),
+            first_person: self.language.is_first_person(lower),
             capital,
-            hash: fingerprint(&lower),
+            hash: fingerprint(lower),
         };
         self.known.insert(token, word);
         word
@@ -202,8 +279,10 @@ impl<'a> Lexicon<'a> {
     fn intern(&mut self, token: &'a str, lower: &str, capital: bool) -> u32 {
         let next = u32::try_from(self.surface.len()).unwrap_or(u32::MAX);
         let stem = self.stem(lower);
-        let id = *self.ids.entry(stem).or_insert(next);
-        if id == next {
+        let known = self.ids.get(stem.as_ref()).copied();
+        let id = known.unwrap_or(next);
+        if known.is_none() {
+            self.ids.insert(stem.into_owned(), next);
             self.surface.push(token);
         } else if !capital && self.surface[id as usize].starts_with(char::is_uppercase) {
             self.surface[id as usize] = token;
@@ -211,10 +290,10 @@ impl<'a> Lexicon<'a> {
         id
     }
 
-    fn stem(&self, lower: &str) -> String {
+    fn stem<'w>(&self, lower: &'w str) -> Cow<'w, str> {
         match self.language.stemmer() {
-            Some(stemmer) if lower.len() <= LONGEST_STEM => stemmer.stem(lower).into_owned(),
-            _ => lower.to_owned(),
+            Some(stemmer) if lower.len() <= LONGEST_STEM => stemmer.stem(lower),
+            _ => Cow::Borrowed(lower),
         }
     }
 
@@ -255,7 +334,7 @@ impl<'a> Lexicon<'a> {
 
 /// The words of a sentence; in scripts without spaces, each pair of neighbouring characters.
 fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut words = text.unicode_word_indices().peekable();
+    let mut words = words(text).peekable();
     let mut inside = false;
     std::iter::from_fn(move || {
         loop {
@@ -285,14 +364,15 @@ fn is_spaceless(word: &str) -> bool {
     word.starts_with(|c| matches!(c, '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{309f}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'))
 }
 
-/// The word in lower case, without an elided article before it (`l'eau`).
-fn normal(token: &str, language: &Language) -> String {
-    let word = match token.find(['\'', '’']) {
-        Some(at) if at <= 5 && matches!(language.tag, "fr" | "it" | "ca") => token[at..].trim_start_matches(['\'', '’']),
-        _ => token,
-    };
-    let lower = word.to_lowercase();
-    if lower.contains('’') { lower.replace('’', "'") } else { lower }
+/// Writes a word to `lower`: in lower case, without an elided article before it (`l'eau`).
+fn normalize(token: &str, language: &Language, lower: &mut String) {
+    let elided = matches!(language.tag, "fr" | "it" | "ca")
+        .then(|| token.find(['\'', '’']).filter(|at| *at <= 5))
+        .flatten();
+    lowercase(elided.map_or(token, |at| token[at..].trim_start_matches(['\'', '’'])), lower);
+    if !lower.is_ascii() && lower.contains('’') {
+        *lower = lower.replace('’', "'");
+    }
 }
 
 /// FNV-1a: the same on every machine.
@@ -306,4 +386,18 @@ fn fingerprint(word: &str) -> u64 {
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub(super) const fn real(count: usize) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn words_are_those_of_unicode(text in r#"([ .,:'"()_’×👍-]|[a-zA-Z09éßÆжЁαא日カ한][\u{301}\u{ad}\u{200d}]?){0,60}"#) {
+            let expected: Vec<_> = text.unicode_word_indices().collect();
+            prop_assert_eq!(words(&text).collect::<Vec<_>>(), expected);
+        }
+    }
 }
