@@ -1,17 +1,21 @@
-//! How fast the engine is: reads documents (a JSON string per line) from standard input and
-//! prints one line of JSON with CPU seconds, bytes and allocations per method.
+//! How fast the engine is, next to the `summary` crate: reads documents (a JSON string per line)
+//! from standard input and prints a line of JSON with CPU seconds, bytes and allocations per method.
+//! `shared/evaluation/speed.py` runs it.
 //!
-//! `cargo run --release -p shared --example engine_speed -- [ROUNDS] [engine|summary-crate ...]`
+//! `cargo run --release -p shared --example engine_speed -- [ROUNDS] [engine|summary ...]`
 
-use std::{alloc::System, io::BufRead};
+use std::{alloc::System, io::BufRead, num::NonZeroU32};
 
 use cpu_time::ProcessTime;
 use shared::summarizer::{Budget, Options, summarize};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
+const SENTENCES: NonZeroU32 = NonZeroU32::new(3).unwrap();
+
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+#[expect(clippy::print_stdout, reason = "what it is for")]
 /// Times `method` over all documents and prints what it took.
 fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str) -> usize) {
     let region = Region::new(ALLOCATOR);
@@ -36,12 +40,19 @@ fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str
             "cpu_seconds": seconds,
             "first_cpu_seconds": first.as_secs_f64(),
             "allocations_per_document": change.allocations / (documents.len() * rounds + 1),
+            "peak_resident_bytes": peak_resident_bytes(),
             "produced": produced,
         })
     );
 }
 
-#[expect(clippy::print_stdout)]
+/// From `/proc`; 0 where there is none.
+fn peak_resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let rounds = arguments.next().and_then(|rounds| rounds.parse().ok()).unwrap_or(3);
@@ -53,12 +64,18 @@ fn main() -> std::io::Result<()> {
         .map(|line| Ok(serde_json::from_str(&line?)?))
         .collect::<std::io::Result<Vec<String>>>()?;
     let options = Options {
-        budget: Budget::Sentences(3),
+        budget: Budget::Sentences(SENTENCES.get()),
         ..Options::default()
     };
     if wanted("engine") {
         measure("engine", &documents, rounds, |text| {
             summarize(text, &options).map_or(0, |summary| summary.text.len())
+        });
+    }
+    if wanted("summary") {
+        let summarizer = summary::Summarizer::new(summary::Language::English);
+        measure("summary", &documents, rounds, |text| {
+            summarizer.summarize_sentences(text, SENTENCES).into_iter().map(str::len).sum()
         });
     }
     Ok(())

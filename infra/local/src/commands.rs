@@ -16,7 +16,7 @@ use local::{
     python::Environment,
     supervisor,
 };
-use shared::summarizer::{Budget, Lengths, Options, summarize as engine};
+use shared::summarizer::{Lengths, Options, summarize as engine};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) fn up(instance: &Instance, regions: Vec<String>, detach: bool) -> Result<()> {
@@ -241,7 +241,7 @@ pub(crate) fn invoke(instance: &Instance, event: &Path, region: &str) -> Result<
     })
 }
 
-pub(crate) fn summarize(file: &Path, lengths: Lengths, json: bool, markdown: bool) -> Result<()> {
+pub(crate) fn summarize(file: &Path, lengths: Lengths, mut options: Options<'_>, json: bool) -> Result<()> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
         stdin().read_to_end(&mut bytes)?;
@@ -254,18 +254,9 @@ pub(crate) fn summarize(file: &Path, lengths: Lengths, json: bool, markdown: boo
             error.utf8_error().valid_up_to()
         )
     })?;
-    let budget = if lengths == Lengths::default() {
-        Budget::default()
-    } else {
-        bulk::budget(lengths)?
-    };
-    let options = Options {
-        budget,
-        markdown,
-        keywords: json,
-        scores: json,
-        ..Options::default()
-    };
+    if lengths != Lengths::default() {
+        options.budget = bulk::budget(lengths)?;
+    }
     let summary = engine(&text, &options)?;
     if json {
         say(&serde_json::to_string_pretty(&summary)?)

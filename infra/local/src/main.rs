@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use local::{Instance, instance::DEFAULT_REGION, progress, supervisor, template};
-use shared::summarizer::Lengths;
+use shared::summarizer::{Lengths, Options};
 
 /// SummarEase on this machine: the whole cloud, without Docker, root or an account.
 #[derive(Parser)]
@@ -94,11 +94,17 @@ struct Summarize {
     #[arg(long)]
     json: bool,
     /// Read lines of {"id", "document", one length field} from standard input, write one result line each.
-    #[arg(long, conflicts_with_all = ["sentences", "words", "characters", "ratio", "json", "file"])]
+    #[arg(long, conflicts_with_all = ["sentences", "words", "characters", "ratio", "json", "markdown", "focus", "language", "file"])]
     jsonl: bool,
     /// The text is Markdown.
     #[arg(long)]
     markdown: bool,
+    /// A question or some words: sentences that have to do with them come first.
+    #[arg(long)]
+    focus: Option<String>,
+    /// The language as a BCP 47 tag such as `de`; detected if absent.
+    #[arg(long)]
+    language: Option<String>,
 }
 
 #[derive(Args)]
@@ -142,8 +148,20 @@ fn main() -> ExitCode {
             length,
             json,
             markdown,
+            focus,
+            language,
             ..
-        }) => commands::summarize(&file, Lengths::from(&length), json, markdown),
+        }) => {
+            let options = Options {
+                markdown,
+                focus: focus.as_deref(),
+                language: language.as_deref(),
+                keywords: json,
+                scores: json,
+                ..Options::default()
+            };
+            commands::summarize(&file, Lengths::from(&length), options, json)
+        }
         Command::Template { task: Template::Check } => template::check(),
         Command::Supervise { dir, detached } => supervisor::supervise(&Instance::at(dir), detached),
     };

@@ -27,10 +27,14 @@ pub(super) fn keywords(lexicon: &Lexicon<'_>, most: usize) -> Vec<String> {
             (most * (1.0 + 0.1 * f64::from(times.min(10))), stems, written)
         })
         .collect();
+    // Words that come up once are keywords of a text only if none comes up again.
+    let again = u32::from(lexicon.frequency.iter().any(|times| *times >= TIMES)) + 1;
     candidates.extend((0u32..).zip(&lexicon.surface).filter_map(|(stem, written)| {
         let tells = written.chars().count() > 2 || !written.is_ascii();
-        (tells && written.contains(char::is_alphabetic)).then(|| (told(stem), vec![stem], *written))
+        let often = lexicon.frequency[stem as usize] >= again;
+        (tells && often && written.contains(char::is_alphabetic)).then(|| (told(stem), vec![stem], *written))
     }));
+    candidates.retain(|(_, _, written)| !lexicon.is_broken(written));
     candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let mut used = vec![false; lexicon.surface.len()];
     let mut keywords = Vec::new();
@@ -41,7 +45,9 @@ pub(super) fn keywords(lexicon: &Lexicon<'_>, most: usize) -> Vec<String> {
         if stems.iter().any(|stem| used[*stem as usize]) {
             continue;
         }
-        stems.iter().for_each(|stem| used[*stem as usize] = true);
+        for stem in &stems {
+            used[*stem as usize] = true;
+        }
         keywords.push(written.split_whitespace().collect::<Vec<_>>().join(" "));
     }
     keywords

@@ -86,7 +86,7 @@ pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language
                     } else if piece.start > 0 {
                         map.to_source(piece.start)
                     } else {
-                        block.source.start
+                        text[..block.source.start].trim_end_matches(['*', '_', '~', '`', '[']).len()
                     };
                     let last = map.to_source(piece.end - 1) + 1;
                     let next = pieces.get(at + 1).map_or(block.source.end, |next| map.to_source(next.start));

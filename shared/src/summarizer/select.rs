@@ -24,6 +24,8 @@ const REPETITION: (f64, f64) = (2.5, 0.4);
 const CANDIDATES: usize = 400;
 /// A sentence this like a chosen one says nothing new.
 const DUPLICATE: f64 = 0.95;
+/// Words of the shortest sentence, and of the shortest one that does not end like one.
+const SENTENCE: (f64, f64) = (3.0, 5.0);
 /// Most sentences that come along with one that leans on them.
 const ALONG: usize = 2;
 
@@ -74,19 +76,20 @@ fn share(characters: usize, ratio: f64) -> usize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fitness {
     Whole,
-    /// Half of a quotation, or no sentence by its form.
+    /// Half of a quotation, a greeting, an exclamation.
     Broken,
     /// Page furniture.
     Furniture,
     Heading,
 }
 
-fn fitness(unit: &Unit<'_>, features: &Features) -> Fitness {
+fn fitness(unit: &Unit<'_>, features: &Features, words: f64) -> Fitness {
+    let scrap = words < SENTENCE.0 || (words < SENTENCE.1 && !features.ends);
     if unit.role == Role::Heading {
         Fitness::Heading
     } else if features.furniture {
         Fitness::Furniture
-    } else if features.unbalanced {
+    } else if features.unbalanced || scrap {
         Fitness::Broken
     } else {
         Fitness::Whole
@@ -116,7 +119,9 @@ pub(super) fn select(
     options: &Options<'_>,
     characters: usize,
 ) -> Selection {
-    let fit: Vec<Fitness> = units.iter().zip(features).map(|(unit, features)| fitness(unit, features)).collect();
+    let fit: Vec<Fitness> = (0..units.len())
+        .map(|i| fitness(&units[i], &features[i], lexicon.tallies[i].words))
+        .collect();
     let mut order: Vec<usize> = (0..units.len()).collect();
     order.sort_by_key(|i| (fit[*i], scores[*i].rank));
     let best = order[0];
@@ -132,6 +137,11 @@ pub(super) fn select(
         taken: vec![false; units.len()],
         room: Room::of(options.budget, characters),
     };
+    let all: Vec<usize> = (0..units.len()).filter(|i| fit[*i] <= Fitness::Broken).collect();
+    if !all.is_empty() && all.len() <= CANDIDATES && choice.fits(&all) {
+        choice.take_all(&all);
+        return choice.finish(options.sort);
+    }
     // What is fit first; what is less so only while there is nothing at all.
     for level in [Fitness::Whole, Fitness::Broken, Fitness::Furniture, Fitness::Heading] {
         let candidates: Vec<usize> = order.iter().copied().filter(|i| fit[*i] == level).take(CANDIDATES).collect();
@@ -146,6 +156,15 @@ pub(super) fn select(
 }
 
 impl Choice<'_> {
+    /// Adds all candidates but those that repeat another.
+    fn take_all(&mut self, candidates: &[usize]) {
+        for i in candidates {
+            if !self.repeats(*i) {
+                self.take(*i, candidates);
+            }
+        }
+    }
+
     /// Adds candidates while one fits. Those that lean on what is missing only if `leaning`.
     fn fill(&mut self, candidates: &[usize], leaning: bool) {
         let mut open = candidates.to_vec();

@@ -183,10 +183,17 @@ fn classify(line: &str) -> Line {
     if (1..=6).contains(&hashes) && trimmed[hashes..].starts_with(' ') || (trimmed.starts_with("==") && trimmed.len() < 200) {
         return Line::Heading;
     }
-    if marker(trimmed).is_some() {
-        return Line::Item;
+    match marker(trimmed) {
+        Some(length) if is_shouted(&trimmed[length..]) => Line::Heading,
+        Some(_) => Line::Item,
+        None => Line::Text,
     }
-    Line::Text
+}
+
+/// A short line of capitals that ends openly: `LIABILITY`.
+fn is_shouted(line: &str) -> bool {
+    let capitals = line.chars().filter(|c| c.is_uppercase()).count();
+    capitals >= 3 && line.len() <= 80 && !line.contains(char::is_lowercase) && line.ends_with(char::is_alphanumeric)
 }
 
 /// Bytes of a list marker and the space after it.

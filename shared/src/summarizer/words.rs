@@ -197,6 +197,12 @@ impl<'a> Lexicon<'a> {
         self.tokens.row(sentence)
     }
 
+    /// Whether a run of characters is hardly a word: it holds one that is a word of grammar by itself.
+    pub(super) fn is_broken(&self, written: &str) -> bool {
+        let grammar = |c: char| matches!(c, '\u{3040}'..='\u{309f}') || self.language.is_stop_word(c.encode_utf8(&mut [0; 4]));
+        is_spaceless(written) && written.chars().any(grammar)
+    }
+
     /// The words from one token of a sentence to another, as written.
     pub(super) fn written(&self, sentence: usize, from: Token, to: Token) -> &'a str {
         &self.units[sentence].speech()[from.at..to.end]
@@ -250,7 +256,8 @@ impl<'a> Lexicon<'a> {
             if let Some(stem) = word.stem {
                 tally.content += weight;
                 let end = at + token.len();
-                let follows = !spaceless && before.is_some_and(|before| at == before + 1);
+                // Pairs of characters overlap.
+                let follows = before.is_some_and(|before| if spaceless { at < before } else { at == before + 1 });
                 self.tokens.items.push(Token { stem, at, end, follows });
                 before = Some(end);
             }

@@ -1,3 +1,4 @@
+mod articles;
 mod golden;
 mod properties;
 mod ugly;
