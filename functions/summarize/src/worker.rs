@@ -52,10 +52,7 @@ impl Worker for Summarizer {
                 "no_sentence",
                 "The text has no letter or digit outside of markup; send a text with at least one sentence.",
             )),
-            Err(NoSentence::OnlyCode) => Outcome::Reject(error(
-                "no_sentence",
-                "The text is all code, tables, data or logs; send prose.",
-            )),
+            Err(NoSentence::OnlyCode) => Outcome::Reject(error("no_sentence", "The text is all code, tables, data or logs; send prose.")),
         }
     }
 

@@ -38,7 +38,7 @@ impl Features {
         if !lower.is_ascii() {
             *lower = lower.replace('’', "'");
         }
-        let (cues, stigmas) = language.marks(text);
+        let [cues, stigmas, authors] = language.marks(text);
         Self {
             ends: text.ends_with(ENDING),
             quoted: text.starts_with(OPENING),
@@ -49,7 +49,7 @@ impl Features {
             opener: language.opener(lower),
             cues: small(cues.min(2)),
             stigmas: small(stigmas.min(2)),
-            citations: small(citations(text).min(2)),
+            citations: small((authors + citations(text)).min(2)),
             furniture: unit.role != Role::Heading && is_furniture(text, lower, language),
             unbalanced: !is_balanced(text),
         }
@@ -60,9 +60,9 @@ fn small(count: usize) -> f64 {
     words::real(count)
 }
 
-/// References to literature: `[12]`, `(Smith, 1999)`, `et al.`
+/// References to literature: `[12]`, `(Smith, 1999)`.
 fn citations(text: &str) -> usize {
-    let mut found = text.matches("et al").count();
+    let mut found = 0;
     for (at, _) in text.match_indices(['[', '(']) {
         let inside = &text[at + 1..];
         let Some(close) = inside.bytes().take(80).position(|b| b == b']' || b == b')') else {

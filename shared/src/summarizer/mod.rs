@@ -14,6 +14,7 @@ mod markup;
 mod rank;
 mod segment;
 mod select;
+mod stems;
 mod structure;
 mod words;
 

@@ -199,7 +199,10 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
 fn without_apostrophes(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let inside = |at: usize| {
-        let letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|b| b.is_ascii_alphabetic() || *b >= 0x80);
+        let letter = |at: Option<usize>| {
+            at.and_then(|at| bytes.get(at))
+                .is_some_and(|b| b.is_ascii_alphabetic() || *b >= 0x80)
+        };
         letter(at.checked_sub(1)) && letter(Some(at + 1))
     };
     let mut places = text.match_indices('\'').map(|(at, _)| at).filter(|at| inside(*at)).peekable();

@@ -1,14 +1,13 @@
 //! Words, stems and how much each one tells.
 
-use std::borrow::Cow;
-
 use foldhash::{HashMap, HashMapExt};
 use unicode_segmentation::{UnicodeSegmentation, UnicodeWordIndices};
 
-use super::{language::Language, segment::Unit};
-
-/// Longer words are taken as they are: no stemmer knows them.
-const LONGEST_STEM: usize = 64;
+use super::{
+    language::Language,
+    segment::Unit,
+    stems::{Stems, fingerprint},
+};
 
 /// Number of words (UAX #29).
 pub(super) fn count(text: &str) -> usize {
@@ -66,9 +65,18 @@ fn plain_word(text: &str) -> usize {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' => (at, letter) = (at + 1, true),
             b'0'..=b'9' => (at, letter) = (at + 1, false),
-            b'\'' if letter && bytes.get(at + 1).is_some_and(|b| b.is_ascii_alphabetic() || (0xc3..=0xd4).contains(b)) => at += 1,
+            b'\''
+                if letter
+                    && bytes
+                        .get(at + 1)
+                        .is_some_and(|b| b.is_ascii_alphabetic() || (0xc3..=0xd4).contains(b)) =>
+            {
+                at += 1
+            }
             0xc3..=0xd4 => match text[at..].chars().next() {
-                Some('À'..='Ö' | 'Ø'..='ö' | 'ø'..='\u{24f}' | '\u{400}'..='\u{481}' | '\u{48a}'..='\u{52f}') => (at, letter) = (at + 2, true),
+                Some('À'..='Ö' | 'Ø'..='ö' | 'ø'..='\u{24f}' | '\u{400}'..='\u{481}' | '\u{48a}'..='\u{52f}') => {
+                    (at, letter) = (at + 2, true)
+                }
                 _ => break,
             },
             _ => break,
@@ -116,8 +124,7 @@ pub(super) struct Lexicon<'a> {
     tokens: Ragged<Token>,
     vectors: Ragged<(u32, f64)>,
     known: HashMap<&'a str, Word>,
-    /// Distinct content words in lower case, until they are stemmed; then stems.
-    ids: HashMap<String, u32>,
+    stems: Stems,
     language: &'static Language,
 }
 
@@ -176,13 +183,14 @@ impl<'a> Lexicon<'a> {
             tokens: Ragged::new(),
             vectors: Ragged::new(),
             known: HashMap::new(),
-            ids: HashMap::new(),
+            stems: Stems::new(language),
             language,
         };
         let mut lower = String::new();
         for unit in units {
             lexicon.read(unit.speech(), &mut lower);
         }
+        lexicon.join_forms();
         lexicon.weigh();
         lexicon
     }
@@ -220,7 +228,7 @@ impl<'a> Lexicon<'a> {
             .filter_map(|(_, token)| {
                 normalize(token, self.language, &mut lower);
                 (!self.language.is_stop_word(&lower)).then_some(())?;
-                self.ids.get(self.stem(&lower).as_ref()).copied()
+                self.stems.find(&lower)
             })
             .collect();
         stems.sort_unstable();
@@ -273,35 +281,43 @@ impl<'a> Lexicon<'a> {
         normalize(token, self.language, lower);
         let tells = !self.language.is_stop_word(lower) && (lower.len() > 1 || !lower.is_ascii());
         let capital = token.starts_with(char::is_uppercase);
+        let hash = fingerprint(lower);
         let word = Word {
-            stem: tells.then(|| self.intern(token, lower, capital)),
+            stem: tells.then(|| self.intern(token, lower, hash, capital)),
             first_person: self.language.is_first_person(lower),
             capital,
-            hash: fingerprint(lower),
+            hash,
         };
         self.known.insert(token, word);
         word
     }
 
-    fn intern(&mut self, token: &'a str, lower: &str, capital: bool) -> u32 {
-        let next = u32::try_from(self.surface.len()).unwrap_or(u32::MAX);
-        let stem = self.stem(lower);
-        let known = self.ids.get(stem.as_ref()).copied();
-        let id = known.unwrap_or(next);
-        if known.is_none() {
-            self.ids.insert(stem.into_owned(), next);
-            self.surface.push(token);
-        } else if !capital && self.surface[id as usize].starts_with(char::is_uppercase) {
-            self.surface[id as usize] = token;
+    fn intern(&mut self, token: &'a str, lower: &str, hash: u64, capital: bool) -> u32 {
+        let (place, new) = self.stems.place(lower, hash);
+        let written = &mut self.surface;
+        if new {
+            written.push(token);
+        } else if !capital && written[place as usize].starts_with(char::is_uppercase) {
+            written[place as usize] = token;
         }
-        id
+        place
     }
 
-    fn stem<'w>(&self, lower: &'w str) -> Cow<'w, str> {
-        match self.language.stemmer() {
-            Some(stemmer) if lower.len() <= LONGEST_STEM => stemmer.stem(lower),
-            _ => Cow::Borrowed(lower),
+    /// Gives the forms of one word the number of their stem.
+    fn join_forms(&mut self) {
+        let numbers = self.stems.number();
+        let mut surface: Vec<&str> = Vec::with_capacity(self.stems.len());
+        for (written, number) in self.surface.iter().zip(&numbers) {
+            match surface.get_mut(*number as usize) {
+                None => surface.push(written),
+                Some(first) if first.starts_with(char::is_uppercase) && !written.starts_with(char::is_uppercase) => *first = written,
+                Some(_) => {}
+            }
         }
+        for token in &mut self.tokens.items {
+            token.stem = numbers[token.stem as usize];
+        }
+        self.surface = surface;
     }
 
     /// Counts in how many sentences each stem stands, and makes the vectors.
@@ -380,13 +396,6 @@ fn normalize(token: &str, language: &Language, lower: &mut String) {
     if !lower.is_ascii() && lower.contains('’') {
         *lower = lower.replace('’', "'");
     }
-}
-
-/// FNV-1a: the same on every machine.
-fn fingerprint(word: &str) -> u64 {
-    word.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 /// A count as a real number; exact for every text that fits in memory.

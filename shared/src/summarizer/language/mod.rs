@@ -15,6 +15,9 @@ const SAMPLE: usize = 600;
 /// Share of words that must be stop words of a guessed language.
 const CONFIRMED: f64 = 0.15;
 
+/// Ends the names of several authors.
+const CITATION: &str = "et al";
+
 /// A language and its tables, built once per process when first used.
 pub(super) struct Language {
     /// BCP 47 tag, `und` if unknown.
@@ -23,7 +26,7 @@ pub(super) struct Language {
     stop_words: HashSet<&'static str>,
     first_person: HashSet<&'static str>,
     phrases: Phrases,
-    /// Cues first, then stigmas.
+    /// Cues first, then stigmas, then what marks a citation.
     marks: Option<AhoCorasick>,
     /// Pronouns and connectives.
     openers: Option<AhoCorasick>,
@@ -148,7 +151,7 @@ impl Language {
                 .ascii_case_insensitive(true)
                 .match_kind(MatchKind::LeftmostLongest)
                 .kind(Some(AhoCorasickKind::DFA))
-                .build(phrases.cues.iter().chain(phrases.stigmas))
+                .build(phrases.cues.iter().chain(phrases.stigmas).chain(&[CITATION]))
                 .ok(),
             openers: beginnings(phrases.connectives.iter().chain(phrases.pronouns)),
             furniture: beginnings(phrases.furniture.iter().chain(&FURNITURE)),
@@ -158,6 +161,11 @@ impl Language {
 
     pub(super) fn stemmer(&self) -> Option<Stemmer> {
         self.stemmer.map(Stemmer::new)
+    }
+
+    /// Whether the stemmer leaves the beginning of a word as it is, accents aside.
+    pub(super) fn stems_by_ending(&self) -> bool {
+        matches!(self.tag, "de" | "en" | "es" | "fr" | "it" | "pt")
     }
 
     /// Whether a word, in lower case, tells nothing.
@@ -175,23 +183,21 @@ impl Language {
         matches!(self.tag, "zh" | "ja" | "th" | "my")
     }
 
-    /// Cue phrases and stigma phrases in a sentence.
-    pub(super) fn marks(&self, sentence: &str) -> (usize, usize) {
+    /// Cue phrases, stigma phrases and marks of citation in a sentence.
+    pub(super) fn marks(&self, sentence: &str) -> [usize; 3] {
         let bytes = sentence.as_bytes();
         let inside_word = |at: Option<&u8>| at.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
-        let (mut cues, mut stigmas) = (0, 0);
+        let (cues, stigmas) = (self.phrases.cues.len(), self.phrases.stigmas.len());
+        let mut counts = [0; 3];
         for found in self.marks.iter().flat_map(|marks| marks.find_iter(sentence)) {
             let before = found.start().checked_sub(1).and_then(|at| bytes.get(at));
             if inside_word(before) || inside_word(bytes.get(found.end())) {
                 continue;
             }
-            if found.pattern().as_usize() < self.phrases.cues.len() {
-                cues += 1;
-            } else {
-                stigmas += 1;
-            }
+            let pattern = found.pattern().as_usize();
+            counts[usize::from(pattern >= cues) + usize::from(pattern >= cues + stigmas)] += 1;
         }
-        (cues, stigmas)
+        counts
     }
 
     /// How a sentence in lower case begins, quotation marks aside.

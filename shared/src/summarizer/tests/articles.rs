@@ -24,7 +24,14 @@ fn summaries_of_whole_articles_read_well() {
         };
         let name = path.file_name().unwrap().display();
         let (three, words) = (summary(Budget::Sentences(3)), summary(Budget::Words(40)));
-        let sentences = |summary: &Summary| summary.sentences.iter().map(|sentence| sentence.text.clone()).collect::<Vec<_>>().join("\n  | ");
+        let sentences = |summary: &Summary| {
+            summary
+                .sentences
+                .iter()
+                .map(|sentence| sentence.text.clone())
+                .collect::<Vec<_>>()
+                .join("\n  | ")
+        };
         writeln!(read, "{name} ({})\n3 | {}\n40w {}", three.language, sentences(&three), words.text).unwrap();
         writeln!(read, "key {}\n", three.keywords.unwrap().join(", ")).unwrap();
     }
