@@ -18,7 +18,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = ["cargo", "build", "--release", "--quiet", "-p", "shared", "--example", "engine_speed"]
+BUILD = ["cargo", "build", "--release", "--quiet", "-p", "shared", "--examples"]
 DOCUMENT = 3_600
 SENTENCES = 3
 SIZES = [1_000 * 10 ** (step / 3) for step in range(13)]
@@ -42,8 +42,8 @@ def lines(texts):
     return "\n".join(json.dumps(text) for text in texts).encode()
 
 
-def run(program, texts, rounds, *methods):
-    done = subprocess.run([program, str(rounds), *methods], input=lines(texts), stdout=subprocess.PIPE, check=True)
+def run(program, texts, *arguments):
+    done = subprocess.run([program, *map(str, arguments)], input=lines(texts), stdout=subprocess.PIPE, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -152,8 +152,10 @@ def main():
         methods = ("engine", "summary") if language == "english" else ("engine",)
         for result in run(program, texts, 10, *methods):
             label = {"engine": "SummarEase", "summary": "summary (Rust crate)"}[result["method"]]
-            note = f"{result['allocations_per_document']} allocations/doc, first {1000 * result['first_cpu_seconds']:.1f} ms"
+            note = f"first {1000 * result['first_cpu_seconds']:.1f} ms"
             row(label, texts, result["cpu_seconds"], 10, note)
+        allocations = run(program.with_name("engine_allocations"), texts)[0]
+        print(f"  {allocations['allocations']} allocations and {allocations['allocated_bytes'] / 1000:.0f} kB per document")
         few = texts[:20]
         for label, seconds in peers(few, language):
             row(label, few, seconds)

@@ -1,24 +1,19 @@
 //! How fast the engine is, next to the `summary` crate: reads documents (a JSON string per line)
-//! from standard input and prints a line of JSON with CPU seconds, bytes and allocations per method.
+//! from standard input and prints a line of JSON with CPU seconds and bytes per method.
 //! `shared/evaluation/speed.py` runs it.
 //!
 //! `cargo run --release -p shared --example engine_speed -- [ROUNDS] [engine|summary ...]`
 
-use std::{alloc::System, io::BufRead, num::NonZeroU32};
+use std::{io::BufRead, num::NonZeroU32};
 
 use cpu_time::ProcessTime;
 use shared::summarizer::{Budget, Options, summarize};
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 const SENTENCES: NonZeroU32 = NonZeroU32::new(3).unwrap();
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 #[expect(clippy::print_stdout, reason = "what it is for")]
 /// Times `method` over all documents and prints what it took.
 fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str) -> usize) {
-    let region = Region::new(ALLOCATOR);
     let begun = ProcessTime::now();
     let mut produced = documents.first().map_or(0, |document| method(document));
     let first = begun.elapsed();
@@ -29,7 +24,6 @@ fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let change = region.change();
     let bytes: usize = documents.iter().map(String::len).sum();
     println!(
         "{}",
@@ -39,7 +33,6 @@ fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str
             "bytes": bytes * rounds,
             "cpu_seconds": seconds,
             "first_cpu_seconds": first.as_secs_f64(),
-            "allocations_per_document": change.allocations / (documents.len() * rounds + 1),
             "peak_resident_bytes": peak_resident_bytes(),
             "produced": produced,
         })

@@ -274,15 +274,19 @@ fn chunks(text: &str) -> impl Iterator<Item = Range<usize>> {
 /// Splits where the splitter saw no end: `the year.Next came`, `in the U.S. How come`.
 fn part(text: &str, range: Range<usize>, language: &Language, pieces: &mut Vec<Range<usize>>) {
     let mut start = range.start;
-    for (at, mark) in text[range.clone()].match_indices(['.', '!', '?']) {
-        let end = range.start + at + mark.len();
+    for at in range.clone() {
+        let mark = text.as_bytes()[at];
+        if at < start || !matches!(mark, b'.' | b'!' | b'?') {
+            continue;
+        }
+        let end = at + 1;
         let rest = &text[end..range.end];
         let closer = ["\"", "”", "»", "’", ")"]
             .iter()
             .find(|closer| rest.starts_with(**closer))
             .map_or(0, |closer| closer.len());
-        let (before, after) = (&text[start..end - mark.len()], &rest[closer..]);
-        if is_glued(before, after) || (mark == "." && closer == 0 && ends_in_abbreviation(before, after, language)) {
+        let (before, after) = (&text[start..at], &rest[closer..]);
+        if is_glued(before, after) || (mark == b'.' && closer == 0 && ends_in_abbreviation(before, after, language)) {
             pieces.push(start..end + closer);
             start = end + closer;
         }

@@ -15,6 +15,7 @@ const LONGEST: usize = 64;
 /// Letters that the forms of a word share, and bytes of the shortest word that goes by them.
 const HEAD: usize = 3;
 const LONG: usize = 6;
+const COUNTERS: usize = 1 << 14;
 
 /// Distinct words in lower case, and one number for all forms of a word.
 pub(super) struct Stems {
@@ -51,18 +52,18 @@ impl Stems {
 
     /// Numbers the stems as they first come up; returns the number of each word by its place.
     pub(super) fn number(&mut self) -> Vec<u32> {
-        let mut alike: HashMap<[u8; HEAD], u32> = HashMap::new();
-        if self.language.stems_by_ending() {
-            alike.reserve(self.ends.len());
-            for word in self.words() {
-                *alike.entry(head(word)).or_default() += 1;
-            }
+        // How many words begin alike, or happen to share a counter with those.
+        let mut alike = vec![0u8; COUNTERS];
+        for word in self.words() {
+            let count = &mut alike[counter(word)];
+            *count = count.saturating_add(1);
         }
+        let shortcut = self.language.stems_by_ending();
         let mut numbers = HashMap::with_capacity(self.ends.len());
         let found = self
             .words()
             .map(|word| {
-                let lone = word.len() >= LONG && alike.get(&head(word)) == Some(&1);
+                let lone = shortcut && word.len() >= LONG && alike[counter(word)] == 1;
                 let stem = if lone { Cow::Borrowed(word) } else { self.stem(word) };
                 let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
                 *numbers.entry(fingerprint(&stem)).or_insert(next)
@@ -108,6 +109,9 @@ pub(super) fn fingerprint(word: &str) -> u64 {
 
 /// How a word begins, accents aside: stemmers may drop those.
 fn head(word: &str) -> [u8; HEAD] {
+    if let Some(head) = word.as_bytes().first_chunk().filter(|head| head.is_ascii()) {
+        return *head;
+    }
     let mut head = [0; HEAD];
     for (letter, c) in head.iter_mut().zip(word.chars()) {
         *letter = match c {
@@ -123,6 +127,10 @@ fn head(word: &str) -> [u8; HEAD] {
         };
     }
     head
+}
+
+fn counter(word: &str) -> usize {
+    head(word).iter().fold(0, |sum, byte| sum * 37 + usize::from(*byte)) % COUNTERS
 }
 
 #[cfg(test)]

@@ -240,12 +240,13 @@ fn is_row(line: &str) -> bool {
     bars >= 3
         || (bars >= 2 && trimmed.starts_with('|'))
         || tabs >= 2
-        || trimmed.contains("   ") && trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
+        || trimmed.as_bytes().windows(3).any(|gap| gap == b"   ")
+            && trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
 }
 
 /// A line of a program or of data: closed like one, or mostly made of its signs.
 fn is_code(line: &str) -> bool {
-    let symbols = line.bytes().filter(is_symbol).count();
+    let symbols = line.bytes().filter(|b| SYMBOLS[usize::from(*b)]).count();
     let filled = line.bytes().filter(|b| !b.is_ascii_whitespace()).count();
     let closes = line.ends_with([';', '{', '}']) || line.ends_with("};") || line.ends_with("),") || line.ends_with("],");
     let opens = [
@@ -262,12 +263,16 @@ fn is_code(line: &str) -> bool {
         || symbols * 4 > filled
 }
 
-fn is_symbol(byte: &u8) -> bool {
-    matches!(
-        byte,
-        b'"' | b'#' | b'$' | b'&' | b'(' | b')' | b'*' | b'+' | b'/' | b';'..=b'>' | b'@' | b'['..=b'`' | b'{'..=b'~'
-    )
-}
+/// Which bytes are signs of a program or of data.
+const SYMBOLS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest: &[u8] = b"{}[]()<>=;\\|&$#@_+*/~^`\"";
+    while let [symbol, others @ ..] = rest {
+        table[*symbol as usize] = true;
+        rest = others;
+    }
+    table
+};
 
 /// A log line: a time stamp or a level first.
 fn is_log(line: &str) -> bool {

@@ -51,38 +51,27 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Bytes of spaces and of punctuation that is no part of a word at its edge.
 fn edge(text: &[u8]) -> usize {
-    text.iter()
-        .take_while(|b| matches!(b, b' ' | b'.' | b',' | b';' | b':' | b'!' | b'?' | b'"' | b'\'' | b'(' | b')'))
-        .count()
+    let is_edge = |b: &&u8| matches!(b, b' ' | b'.' | b',' | b';' | b':' | b'!' | b'?' | b'"' | b'\'' | b'(' | b')');
+    text.iter().take_while(is_edge).count()
 }
 
 /// Bytes of the plain word a text begins with: Latin and Cyrillic letters, ASCII digits,
 /// apostrophes between letters.
 fn plain_word(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let (mut at, mut letter) = (0, false);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => (at, letter) = (at + 1, true),
-            b'0'..=b'9' => (at, letter) = (at + 1, false),
-            b'\''
-                if letter
-                    && bytes
-                        .get(at + 1)
-                        .is_some_and(|b| b.is_ascii_alphabetic() || (0xc3..=0xd4).contains(b)) =>
-            {
-                at += 1
-            }
-            0xc3..=0xd4 => match text[at..].chars().next() {
-                Some('À'..='Ö' | 'Ø'..='ö' | 'ø'..='\u{24f}' | '\u{400}'..='\u{481}' | '\u{48a}'..='\u{52f}') => {
-                    (at, letter) = (at + 2, true)
-                }
-                _ => break,
+    let mut at = 0;
+    loop {
+        at += bytes[at..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+        let letter = |b: &u8| b.is_ascii_alphabetic() || (0xc3..=0xd4).contains(b);
+        match bytes.get(at) {
+            Some(b'\'') if bytes.get(at + 1).is_some_and(letter) && bytes[..at].last().is_some_and(|b| !b.is_ascii_digit()) => at += 1,
+            Some(0xc3..=0xd4) => match text[at..].chars().next() {
+                Some('À'..='Ö' | 'Ø'..='ö' | 'ø'..='\u{24f}' | '\u{400}'..='\u{481}' | '\u{48a}'..='\u{52f}') => at += 2,
+                _ => return at,
             },
-            _ => break,
+            _ => return at,
         }
     }
-    at
 }
 
 /// Writes `word` in lower case to `lower`.
@@ -182,7 +171,7 @@ impl<'a> Lexicon<'a> {
             units,
             tokens: Ragged::new(),
             vectors: Ragged::new(),
-            known: HashMap::new(),
+            known: HashMap::with_capacity(units.len() * 8),
             stems: Stems::new(language),
             language,
         };
