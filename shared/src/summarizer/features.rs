@@ -8,6 +8,7 @@ use super::{
 
 /// The signs of one sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a sign of its own")]
 pub(super) struct Features {
     /// Ends as sentences do.
     pub ends: bool,
@@ -70,7 +71,7 @@ fn citations(text: &str) -> usize {
         };
         let inside = &inside[..close];
         let numbers = text.as_bytes()[at] == b'[' && inside.bytes().all(|b| b.is_ascii_digit() || b", -".contains(&b));
-        let year = inside.bytes().rev().take_while(|b| b.is_ascii_alphanumeric()).count() >= 4
+        let year = inside.bytes().rev().take_while(u8::is_ascii_alphanumeric).count() >= 4
             && inside.contains(", ")
             && inside.trim_end_matches(char::is_alphabetic).ends_with(|c: char| c.is_ascii_digit());
         found += usize::from((numbers && !inside.is_empty()) || year);
@@ -127,9 +128,8 @@ fn is_balanced(text: &str) -> bool {
         match c {
             '"' => straight += 1,
             '„' => low += 1,
-            '“' if low > 0 => low -= 1,
+            '“' | '”' if low > 0 => low -= 1,
             '“' => curly += 1,
-            '”' if low > 0 => low -= 1,
             '”' => curly -= 1,
             '«' => angle += 1,
             '»' => angle -= 1,

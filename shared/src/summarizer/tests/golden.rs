@@ -1,5 +1,7 @@
 //! The golden rules of sentence splitting; `data/README.md` says whose they are.
 
+use std::fmt::Write;
+
 use serde::Deserialize;
 
 use super::sentences;
@@ -11,18 +13,21 @@ struct Rule {
     gold: Vec<String>,
 }
 
-fn kept(rules: &[Rule]) -> usize {
-    rules
-        .iter()
-        .filter(|rule| {
-            let found = sentences(&rule.text, &rule.lang);
-            let kept = found == rule.gold.iter().map(|piece| piece.trim()).collect::<Vec<_>>();
-            if !kept {
-                println!("{}: {:?}\n  should be {:?}\n  and is    {found:?}", rule.lang, rule.text, rule.gold);
-            }
-            kept
-        })
-        .count()
+/// The number of rules that are kept, and those that are not.
+fn kept(rules: &[Rule]) -> (usize, String) {
+    let mut broken = String::new();
+    for rule in rules {
+        let found = sentences(&rule.text, &rule.lang);
+        if found != rule.gold.iter().map(|piece| piece.trim()).collect::<Vec<_>>() {
+            write!(
+                broken,
+                "{} {:?}\n  should be {:?}\n  and is    {found:?}\n",
+                rule.lang, rule.text, rule.gold
+            )
+            .unwrap();
+        }
+    }
+    (rules.len() - broken.matches("  should be ").count(), broken)
 }
 
 /// A ratchet: raise the numbers when more rules are kept, never lower them.
@@ -31,5 +36,8 @@ fn golden_rules_are_kept() {
     let rules: Vec<Rule> = serde_json::from_str(include_str!("data/golden_rules.json")).unwrap();
     let (english, others): (Vec<Rule>, Vec<Rule>) = rules.into_iter().partition(|rule| rule.lang == "en");
     assert_eq!((english.len(), others.len()), (48, 116));
-    assert_eq!((kept(&english), kept(&others)), (47, 109));
+    for (rules, at_least) in [(english, 47), (others, 109)] {
+        let (kept, broken) = kept(&rules);
+        assert_eq!(kept, at_least, "{broken}");
+    }
 }

@@ -18,7 +18,18 @@ fn holds(text: &str, options: &Options<'_>) -> Result<(), TestCaseError> {
         let source: String = characters[score.offset..score.offset + score.length].iter().collect();
         prop_assert_eq!(text, &source);
     }
-    prop_assert!(summary.sentences.windows(2).all(|pair| pair[0].score.offset < pair[1].score.offset));
+    let in_order = |a: &Score, b: &Score| match options.sort {
+        Sort::Position => a.offset < b.offset,
+        Sort::Rank => a.rank < b.rank,
+    };
+    prop_assert!(summary.sentences.windows(2).all(|pair| in_order(&pair[0].score, &pair[1].score)));
+    if let Some(scores) = &summary.scores {
+        prop_assert_eq!(scores.len(), summary.input.sentences);
+        prop_assert!(scores.iter().all(|score| score.score.is_finite() && score.rank <= scores.len()));
+    }
+    if let Some(keywords) = &summary.keywords {
+        prop_assert!(keywords.len() <= KEYWORDS && keywords.iter().all(|word| word.contains(char::is_alphabetic)));
+    }
     let output = summary.output;
     prop_assert_eq!(output.characters, summary.text.chars().count());
     match options.budget {
@@ -40,7 +51,23 @@ fn budgets() -> impl Strategy<Value = Budget> {
     ]
 }
 
+/// Pieces that structure is made of.
+const MARKS: &str = "(# |## |- |\\* |[0-9]\\. |> |```|\\| |    |Ann: |\\*\\*|\\[|\\]\\(|\\)|&amp;|<b>|\n|\r\n|\n\n|: |\\. |\\? |\"|“|”|«|。|[A-Za-z]{1,8} |é|ж|大|\u{301}|\u{200b})";
+
 proptest! {
+    #[test]
+    fn broken_structure_is_summarised_within_its_budget(
+        pieces in proptest::collection::vec(MARKS, 1..60),
+        budget in budgets(),
+        flags in any::<[bool; 4]>(),
+        focus in proptest::option::of("[a-z]{1,6}( [a-z]{1,6})?"),
+        language in proptest::option::of(proptest::sample::select(vec!["en", "fr", "de", "zh", "ja", "th", "ar", "xx"])),
+    ) {
+        let [markdown, keywords, scores, ranked] = flags;
+        let sort = if ranked { Sort::Rank } else { Sort::Position };
+        holds(&pieces.concat(), &Options { budget, sort, language, focus: focus.as_deref(), markdown, keywords, scores })?;
+    }
+
     #[test]
     fn any_unicode_is_summarised_within_its_budget(text in "\\PC*", budget in budgets(), markdown: bool) {
         holds(&text, &Options { budget, markdown, ..Options::default() })?;

@@ -212,7 +212,7 @@ fn markup_is_not_shown() {
     let text = "The [river Lune](https://example.com/lune) rose by **two metres** in `one` night &amp; flooded <b>nine</b> streets.";
     let shown = "The river Lune rose by two metres in one night & flooded nine streets.";
     assert_eq!(markdown(text, 1), shown);
-    assert_eq!(summary(text, 1), shown.replace("one", "one"));
+    assert_eq!(summary(text, 1), shown);
     let whole = summarize(text, &options(Budget::Sentences(1))).unwrap();
     assert_eq!(whole.sentences[0].text, text, "the sentence itself stays verbatim");
     assert_eq!(
