@@ -83,14 +83,12 @@ def lexrank(sentences, language):
     document = ObjectDocumentModel([Paragraph(units)])
     summarizer = LexRankSummarizer(Stemmer(name))
     summarizer.stop_words = get_stop_words(name)
-    place = {id(unit): i for i, unit in enumerate(document.sentences)}
-    tf_idf = summarizer._create_matrix  # noqa: F841  (the public call returns sentences, not ranks)
+    # The public call returns sentences, not ranks.
     words = [summarizer._to_words_set(unit) for unit in document.sentences]
     tf = summarizer._compute_tf(words)
     idf = summarizer._compute_idf(words)
     matrix = summarizer._create_matrix(words, summarizer.threshold, tf, idf)
     scores = summarizer.power_method(matrix, summarizer.epsilon)
-    del place
     return sorted(range(len(sentences)), key=lambda i: -scores[i])
 
 
@@ -129,7 +127,6 @@ def main():
     parser.add_argument("--limit", type=int, help="documents of each set")
     parser.add_argument("--titles", action="store_true", help="put the title above the document")
     parser.add_argument("--budget", type=json.loads, help='instead of the usual one, such as {"words": 55}')
-    parser.add_argument("--save", type=pathlib.Path, help="write the chosen sentences of each document here")
     arguments = parser.parse_args()
     engine = [arguments.engine] if arguments.engine else ["cargo", "run", "--release", "--quiet", "--bin", "local", "--"]
 
@@ -141,9 +138,10 @@ def main():
         path = arguments.sets / f"{name}.jsonl"
         if not path.exists():
             sys.exit(f"{path} is missing; give the folder of the sets with --sets")
-        text = lambda e: (e["title"] + "\n\n" if arguments.titles else "") + e["document"]
         entries = [json.loads(line) for line in path.open(encoding="utf-8")][: arguments.limit]
-        lines = [{"id": i, "document": text(e), "include": ["scores"], **budget} for i, e in enumerate(entries)]
+        if arguments.titles:
+            entries = [{**e, "document": e["title"] + "\n\n" + e["document"]} for e in entries]
+        lines = [{"id": i, "document": e["document"], "include": ["scores"], **budget} for i, e in enumerate(entries)]
         done = subprocess.run(
             [*engine, "summarize", "--jsonl"],
             input="\n".join(json.dumps(line) for line in lines).encode(),
@@ -152,7 +150,6 @@ def main():
             cwd=ROOT,
         )
         results = [json.loads(line) for line in done.stdout.splitlines()]
-        entries = [{**e, "document": text(e)} for e in entries]
         jobs = [(e, r, budget, not arguments.no_lexrank) for e, r in zip(entries, results, strict=True)]
         with ProcessPoolExecutor() as pool:
             outcomes = list(pool.map(measure, jobs, chunksize=5))

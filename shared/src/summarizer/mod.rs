@@ -2,7 +2,8 @@
 //!
 //! Pure: no I/O, no clock, no randomness. The same input gives the same output on every machine.
 //!
-//! The way of a text: `language` -> `segment` into sentences -> `words` (stems, weights) -> `rank`
+//! The way of a text: `language`, then `structure` or `markup` (blocks no sentence crosses) ->
+//! `segment` (sentences) -> `words` and `stems` (weights) -> `features` -> `rank` -> `focus` if asked
 //! -> `select`.
 
 mod budget;
@@ -76,7 +77,7 @@ pub struct Summary {
     /// BCP 47 tag of the language used for stems and stop words; `und` if unknown.
     pub language: String,
     /// Name and version of the engine.
-    #[schema(examples("summarease/0.1.0"))]
+    #[schema(examples("summarease/0.2.0"))]
     pub engine: String,
     /// Size of the text.
     pub input: Size,
