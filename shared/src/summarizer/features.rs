@@ -1,5 +1,7 @@
 //! What can be read off a single sentence, and whether it stands on its own.
 
+use memchr::{memchr2_iter, memchr3};
+
 use super::{
     language::{Language, Opener},
     segment::{Role, Unit},
@@ -64,7 +66,7 @@ fn small(count: usize) -> f64 {
 /// References to literature: `[12]`, `(Smith, 1999)`.
 fn citations(text: &str) -> usize {
     let mut found = 0;
-    for (at, _) in text.match_indices(['[', '(']) {
+    for at in memchr2_iter(b'[', b'(', text.as_bytes()) {
         let inside = &text[at + 1..];
         let Some(close) = inside.bytes().take(80).position(|b| b == b']' || b == b')') else {
             continue;
@@ -99,6 +101,9 @@ fn is_furniture(text: &str, lower: &str, language: &Language) -> bool {
 
 /// Hardly any letters.
 fn is_noise(text: &str) -> bool {
+    if text.bytes().filter(u8::is_ascii_alphabetic).count() * 2 > text.len() {
+        return false;
+    }
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     letters * 3 < text.chars().filter(|c| !c.is_whitespace()).count()
 }
@@ -118,7 +123,7 @@ fn is_stamp(text: &str) -> bool {
 
 /// Whether quotation marks and brackets come in pairs.
 fn is_balanced(text: &str) -> bool {
-    if !text.bytes().any(|b| matches!(b, b'"' | b'(' | b')') || b >= 0xc2) {
+    if text.is_ascii() && memchr3(b'"', b'(', b')', text.as_bytes()).is_none() {
         return true;
     }
     let (mut curly, mut angle, mut round) = (0i32, 0i32, 0i32);

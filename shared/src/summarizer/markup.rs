@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use memchr::memchr3;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::structure::{Block, Kind, Structure};
@@ -21,8 +22,11 @@ impl Shown {
     /// What a reader sees of a plain block, if that differs from the block. In `speech`, notes such
     /// as `{laughs}` are not seen.
     pub(super) fn of_plain(block: &str, start: usize, speech: bool) -> Option<Self> {
-        let signs = |b| matches!(b, b'<' | b'*' | b'&' | b']' | b'\n' | b'{');
-        if !block.bytes().any(signs) {
+        let bytes = block.as_bytes();
+        if memchr3(b'<', b'*', b'&', bytes)
+            .or_else(|| memchr3(b']', b'\n', b'{', bytes))
+            .is_none()
+        {
             return None;
         }
         let notes = if speech { notes(block) } else { Vec::new() };

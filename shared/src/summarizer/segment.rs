@@ -5,6 +5,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use memchr::memchr3_iter;
+
 use super::{
     is_blank,
     language::Language,
@@ -274,9 +276,8 @@ fn chunks(text: &str) -> impl Iterator<Item = Range<usize>> {
 /// Splits where the splitter saw no end: `the year.Next came`, `in the U.S. How come`.
 fn part(text: &str, range: Range<usize>, language: &Language, pieces: &mut Vec<Range<usize>>) {
     let mut start = range.start;
-    for at in range.clone() {
-        let mark = text.as_bytes()[at];
-        if at < start || !matches!(mark, b'.' | b'!' | b'?') {
+    for at in memchr3_iter(b'.', b'!', b'?', &text.as_bytes()[range.clone()]).map(|at| range.start + at) {
+        if at < start {
             continue;
         }
         let end = at + 1;
@@ -286,7 +287,7 @@ fn part(text: &str, range: Range<usize>, language: &Language, pieces: &mut Vec<R
             .find(|closer| rest.starts_with(**closer))
             .map_or(0, |closer| closer.len());
         let (before, after) = (&text[start..at], &rest[closer..]);
-        if is_glued(before, after) || (mark == b'.' && closer == 0 && ends_in_abbreviation(before, after, language)) {
+        if is_glued(before, after) || (text.as_bytes()[at] == b'.' && closer == 0 && ends_in_abbreviation(before, after, language)) {
             pieces.push(start..end + closer);
             start = end + closer;
         }

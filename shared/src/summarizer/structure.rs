@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use super::{language::Language, markup::Shown};
 
 /// Widest line, in characters, that counts as wrapped by hand.
@@ -240,8 +242,7 @@ fn is_row(line: &str) -> bool {
     bars >= 3
         || (bars >= 2 && trimmed.starts_with('|'))
         || tabs >= 2
-        || trimmed.as_bytes().windows(3).any(|gap| gap == b"   ")
-            && trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
+        || memmem::find(trimmed.as_bytes(), b"   ").is_some() && trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
 }
 
 /// A line of a program or of data: closed like one, or mostly made of its signs.
