@@ -23,12 +23,7 @@ impl Shown {
     /// as `{laughs}` are not seen.
     pub(super) fn of_plain(block: &str, start: usize, speech: bool) -> Option<Self> {
         let bytes = block.as_bytes();
-        if memchr3(b'<', b'*', b'&', bytes)
-            .or_else(|| memchr3(b']', b'\n', b'{', bytes))
-            .is_none()
-        {
-            return None;
-        }
+        memchr3(b'<', b'*', b'&', bytes).or_else(|| memchr3(b']', b'\n', b'{', bytes))?;
         let notes = if speech { notes(block) } else { Vec::new() };
         let marked = !notes.is_empty()
             || block.contains("](")
