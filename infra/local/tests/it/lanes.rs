@@ -57,6 +57,27 @@ async fn a_document_too_large_for_a_message_goes_through_s3_on_the_bulk_lane() {
 }
 
 #[tokio::test]
+async fn a_focus_is_what_the_summary_is_about() {
+    let region = region().await;
+    let id = region
+        .accepted(&json!({"text": demo::ARTICLE, "length": {"sentences": 1}, "focus": "Fundorte in Nordamerika"}))
+        .await;
+    let resource = region.succeeds(&id).await;
+    assert_eq!(resource["request"]["focus"], "Fundorte in Nordamerika");
+    let text = resource["result"]["text"].as_str().unwrap();
+    assert!(text.contains("Nordamerika"), "{text}");
+}
+
+#[tokio::test]
+async fn code_is_a_failed_job_that_says_why() {
+    let region = region().await;
+    let id = region.accepted(&json!({"text": "fn main() {\n    let a = b;\n}\n"})).await;
+    let resource = region.reaches(&id, &["failed"], std::time::Duration::from_secs(30)).await;
+    assert_eq!(resource["error"]["code"], "no_sentence");
+    assert!(resource["error"]["message"].as_str().unwrap().contains("code"), "{resource}");
+}
+
+#[tokio::test]
 async fn the_same_article_twice_is_answered_from_the_cache() {
     let region = region().await;
     let first = demo::run(&region.url).await.unwrap();
