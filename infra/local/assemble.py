@@ -4,6 +4,7 @@ assemble.py TEMPLATE BINARIES OUTPUT zips each binary as `bootstrap` and points 
 """
 
 import pathlib
+import shutil
 import sys
 import zipfile
 
@@ -24,3 +25,4 @@ for resource in template["Resources"].values():
     with zipfile.ZipFile(output / f"{name}.zip", "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(entry, (binaries / name).read_bytes())
 (output / "template.yaml").write_text(yaml_dump(template))
+shutil.copytree(source.parent / "infra", output / "infra", dirs_exist_ok=True, ignore=lambda folder, names: {n for n in names if not n.endswith(".yaml")})

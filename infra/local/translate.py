@@ -1,6 +1,6 @@
 """Prints a SAM template as the CloudFormation that AWS makes of it, without asking AWS.
 
-translate.py TEMPLATE, with the region in AWS_DEFAULT_REGION
+translate.py TEMPLATE [PARAMETERS], with parameter values as a JSON object and the region in AWS_DEFAULT_REGION
 """
 
 import json
@@ -19,6 +19,13 @@ class NoManagedPolicies:
 
 
 template = yaml_parse(pathlib.Path(sys.argv[1]).read_text())
-# What `sam package` would put there.
-template["Globals"]["Function"]["CodeUri"] = {"Bucket": "artifacts", "Key": "code.zip"}
-json.dump(transform(template, {}, NoManagedPolicies()), sys.stdout, indent=1, default=str)
+parameters = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+if "Globals" in template:
+    # What `sam package` would put there and in nested stacks.
+    template["Globals"]["Function"]["CodeUri"] = {"Bucket": "artifacts", "Key": "code.zip"}
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::CloudFormation::Stack":
+            name = pathlib.Path(resource["Properties"]["TemplateURL"]).name
+            resource["Properties"]["TemplateURL"] = f"https://artifacts.s3.amazonaws.com/{name}"
+    template = transform(template, parameters, NoManagedPolicies())
+json.dump(template, sys.stdout, indent=1, default=str)

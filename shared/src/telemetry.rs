@@ -28,6 +28,11 @@ pub mod metric {
     pub const DEAD_LETTERS: &str = "DeadLetters";
     /// Partitions made ahead. Count.
     pub const PARTITIONS_MADE: &str = "PartitionsMade";
+
+    /// All of them.
+    pub const ALL: [&str; 8] = [
+        REQUESTS, ACCEPTED, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, DEAD_LETTERS, PARTITIONS_MADE,
+    ];
 }
 
 static COLLECTOR: OnceLock<Option<&'static Collector>> = OnceLock::new();
@@ -44,7 +49,11 @@ pub fn init(function: &'static str) {
             .with_env_filter(filter);
         // A second subscriber in one process is only possible in tests; the first one stays.
         logs.try_init().ok();
-        let metrics = Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("function", function);
+        let stack = std::env::var("STACK").unwrap_or_else(|_| "none".to_owned());
+        let metrics = Builder::new()
+            .cloudwatch_namespace(NAMESPACE)
+            .with_dimension("stack", stack)
+            .with_dimension("function", function);
         metrics.init().map_err(|error| tracing::error!(error, "no metrics")).ok()
     });
 }

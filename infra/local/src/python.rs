@@ -1,4 +1,4 @@
-//! The two pinned Python environments: the local cloud's servers, and the tools.
+//! The pinned Python environments: the local cloud's servers, the tools, and the template checks.
 
 use std::{
     fs::{self, File},
@@ -23,6 +23,8 @@ pub enum Environment {
     Cloud,
     /// SAM CLI, cargo-lambda, cfn-lint.
     Tools,
+    /// checkov, whose pins clash with those of SAM.
+    Checks,
 }
 
 impl Environment {
@@ -30,6 +32,7 @@ impl Environment {
         match self {
             Self::Cloud => "cloud",
             Self::Tools => "tools",
+            Self::Checks => "checks",
         }
     }
 

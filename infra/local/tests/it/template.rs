@@ -1,113 +1,509 @@
-//! What the template must hold, checked on the CloudFormation that AWS makes of it.
+//! What the templates must hold, checked on the CloudFormation that AWS makes of them.
 
-use local::{python::Environment, template};
-use serde_json::Value;
+use std::fs;
+
+use local::{
+    instance::workspace,
+    python::Environment,
+    template::{
+        self, REGIONS,
+        rules::{Estate, findings},
+        stack::{Parameters, Stack},
+    },
+};
+use serde_json::{Value, json};
 
 use crate::cloud::region;
 
-fn translated() -> Value {
+fn estate(environment: &str) -> Estate {
     Environment::Tools.install().unwrap();
-    serde_json::from_str(&template::translate("us-east-1").unwrap()).unwrap()
-}
-
-fn of_type<'a>(template: &'a Value, kind: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    let resources = template["Resources"].as_object().unwrap().iter();
-    resources
-        .filter(move |(_, resource)| resource["Type"] == kind)
-        .map(|(name, resource)| (name, &resource["Properties"]))
+    template::estate(environment, &template::environments().unwrap()[environment])
+        .unwrap()
+        .0
 }
 
 #[test]
-fn queues_outlast_their_workers_and_give_up_into_a_dead_letter_queue() {
-    let template = translated();
-    for (timeout, visibility) in template["Mappings"]["Visibility"].as_object().unwrap() {
-        let timeout: u64 = timeout.parse().unwrap();
-        assert!(visibility["Seconds"].as_u64().unwrap() >= 6 * timeout);
+fn every_environment_keeps_the_rules() {
+    for environment in template::environments().unwrap().into_keys() {
+        assert_eq!(findings(&estate(&environment)), Vec::<String>::new(), "{environment}");
     }
-    let (lanes, dead): (Vec<_>, Vec<_>) = of_type(&template, "AWS::SQS::Queue").partition(|(name, _)| name.ends_with("Queue"));
-    assert_eq!((lanes.len(), dead.len()), (3, 3));
-    for (name, queue) in lanes {
-        assert_eq!(queue["VisibilityTimeout"]["Fn::FindInMap"][0], "Visibility", "{name}");
-        let target = name.replace("Queue", "DeadLetters");
-        assert_eq!(queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0], target);
-        assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], 5);
+}
+
+/// What is done to an estate: to a resource of the root or of a nested stack, at a JSON pointer.
+/// `null` takes the place away.
+type Defect = (&'static str, &'static str, Value, &'static str);
+
+fn spoil(estate: &mut Estate, (resource, pointer, value, _): &Defect) {
+    let nested = estate.nested.values_mut().find(|stack| stack.contains_key(*resource));
+    let stack = nested.unwrap_or(&mut estate.root);
+    if pointer.is_empty() {
+        if value.is_null() {
+            stack.remove(*resource).expect("the resource is there");
+        } else {
+            stack.insert((*resource).to_owned(), value.clone());
+        }
+        return;
     }
-    for (name, queue) in dead {
-        assert_eq!(queue["RedriveAllowPolicy"]["redrivePermission"], "byQueue", "{name}");
-        assert_eq!(queue["MessageRetentionPeriod"], 1_209_600, "{name}");
+    let resource = stack.get_mut(*resource).unwrap_or_else(|| panic!("there is no {resource}"));
+    let (parent, leaf) = pointer.rsplit_once('/').unwrap();
+    let parent = resource.pointer_mut(parent).unwrap_or_else(|| panic!("there is no {pointer}"));
+    match parent {
+        Value::Object(fields) if value.is_null() => {
+            fields.remove(leaf).unwrap_or_else(|| panic!("there is no {pointer}"));
+        }
+        Value::Object(fields) => {
+            fields.insert(leaf.to_owned(), value.clone());
+        }
+        Value::Array(items) => items[leaf.parse::<usize>().unwrap()] = value.clone(),
+        _ => panic!("{pointer} is no place"),
+    }
+}
+
+/// A check that cannot fail proves nothing.
+#[test]
+fn seeded_defects_are_caught() {
+    let defects: Vec<Defect> = vec![
+        ("StandardQueue", "/Properties/VisibilityTimeout", json!(359), "six times"),
+        ("BulkQueue", "/Properties/VisibilityTimeout", json!(364), "six times"),
+        ("ExpressQueue", "/Properties/RedrivePolicy", Value::Null, "no dead-letter queue"),
+        ("ExpressQueue", "/Properties/RedrivePolicy/maxReceiveCount", json!(1000), "give up"),
+        ("BulkDeadLetters", "/Properties/RedriveAllowPolicy", Value::Null, "from any queue"),
+        ("BulkDeadLetters", "/Properties/MessageRetentionPeriod", json!(345_600), "14 days"),
+        ("StandardQueue", "/Properties/SqsManagedSseEnabled", json!(false), "not encrypted"),
+        (
+            "SummarizeStandardLane",
+            "/Properties/FunctionResponseTypes",
+            Value::Null,
+            "partial batch",
+        ),
+        (
+            "SummarizeStandardLane",
+            "/Properties/FilterCriteria",
+            json!({"Filters": []}),
+            "filter",
+        ),
+        (
+            "SummarizeStandardLane",
+            "/Properties/ScalingConfig",
+            Value::Null,
+            "either MaximumConcurrency",
+        ),
+        (
+            "SummarizeExpressLane",
+            "/Properties/ScalingConfig",
+            json!({"MaximumConcurrency": 9}),
+            "either MaximumConcurrency",
+        ),
+        (
+            "SummarizeBulkLane",
+            "/Properties/MaximumBatchingWindowInSeconds",
+            json!(0),
+            "without a window",
+        ),
+        (
+            "SummarizeStandardLane",
+            "/Properties/ScalingConfig/MaximumConcurrency",
+            json!(65),
+            "reserves 64 of the 65",
+        ),
+        (
+            "SummarizeExpress",
+            "/Properties/ReservedConcurrentExecutions",
+            json!(99),
+            "reserves 99 of the 100",
+        ),
+        (
+            "SummarizeBulk",
+            "/Properties/ReservedConcurrentExecutions",
+            Value::Null,
+            "reserves no concurrency",
+        ),
+        (
+            "ApiAliaslive",
+            "/Properties/ProvisionedConcurrencyConfig/ProvisionedConcurrentExecutions",
+            json!(1001),
+            "provisions more",
+        ),
+        ("ApiScaling", "/Properties/MaxCapacity", json!(10), "no room to scale"),
+        ("Api", "/Properties/Runtime", json!("provided.al2"), "old runtime"),
+        ("Api", "/Properties/TracingConfig", Value::Null, "not traced"),
+        ("RedriveLogs", "/Properties/RetentionInDays", Value::Null, "log group of its own"),
+        ("Redrive", "/Properties/LoggingConfig/LogFormat", json!("Text"), "does not log JSON"),
+        (
+            "Api",
+            "/Properties/Environment/Variables/DATABASE_URL",
+            json!("postgres://me:secret@host/db"),
+            "a secret in DATABASE_URL",
+        ),
+        (
+            "Api",
+            "/Properties/Environment/Variables/VALKEY_PASSWORD",
+            json!("x"),
+            "a secret in VALKEY_PASSWORD",
+        ),
+        ("Redrive", "/Properties/Role/Fn::GetAtt/0", json!("MaintainRole"), "shares its role"),
+        (
+            "ApiRole",
+            "/Properties/Policies/0/PolicyDocument/Statement/2/Action",
+            json!("dynamodb:*"),
+            "anything of a kind",
+        ),
+        (
+            "ApiRole",
+            "/Properties/Policies/0/PolicyDocument/Statement/2/Resource",
+            json!("*"),
+            "to everything",
+        ),
+        (
+            "ApiRole",
+            "/Properties/ManagedPolicyArns/0",
+            json!("arn:aws:iam::aws:policy/AdministratorAccess"),
+            "managed policy",
+        ),
+        ("HttpApiPermission", "/Properties/SourceArn", Value::Null, "lets anyone"),
+        ("SummarizeBulkAliaslive", "", Value::Null, "no alias `live`"),
+        ("ApiAliaslive", "/UpdatePolicy", Value::Null, "all at once"),
+        (
+            "ApiDeploymentGroup",
+            "/Properties/AlarmConfiguration/Alarms",
+            json!([]),
+            "stops a deployment",
+        ),
+        (
+            "ApiDeploymentGroup",
+            "/Properties/DeploymentConfigName",
+            json!("CodeDeployDefault.LambdaAllAtOnce"),
+            "all traffic at once",
+        ),
+        ("RedriveOften", "/Properties/Name", json!("redrive"), "has a name"),
+        (
+            "HttpApiStage",
+            "/Properties/DefaultRouteSettings/ThrottlingRateLimit",
+            Value::Null,
+            "no throttle",
+        ),
+        ("HttpApiStage", "/Properties/AccessLogSettings", Value::Null, "no access log"),
+        (
+            "LedgerTable",
+            "/Properties/PointInTimeRecoverySpecification",
+            Value::Null,
+            "point in time",
+        ),
+        (
+            "LedgerTable",
+            "/Properties/DeletionProtectionEnabled",
+            json!("false"),
+            "deleted by mistake",
+        ),
+        ("LedgerTable", "/UpdateReplacePolicy", Value::Null, "goes away with its stack"),
+        (
+            "DocumentsBucket",
+            "/Properties/PublicAccessBlockConfiguration/BlockPublicAcls",
+            json!(false),
+            "made public",
+        ),
+        ("DocumentsBucket", "/Properties/BucketEncryption", Value::Null, "not encrypted"),
+        ("Writer", "/Properties/PubliclyAccessible", json!(true), "from the internet"),
+        (
+            "ReaderA",
+            "/Properties/EnablePerformanceInsights",
+            json!(false),
+            "no performance insights",
+        ),
+        ("Cluster", "/Properties/StorageEncrypted", json!(false), "not encrypted"),
+        ("Cluster", "/Properties/MasterUserPassword", json!("x"), "with a password"),
+        ("Cluster", "/Properties/DeletionProtection", json!("false"), "deleted by mistake"),
+        ("Cluster", "/Properties/BackupRetentionPeriod", json!(1), "less than a week"),
+        (
+            "Cluster",
+            "/Properties/ServerlessV2ScalingConfiguration/MinCapacity",
+            json!(65),
+            "floor above",
+        ),
+        ("Proxy", "/Properties/RequireTLS", json!(false), "without TLS or IAM"),
+        (
+            "ReplicationGroup",
+            "/Properties/TransitEncryptionEnabled",
+            json!(false),
+            "not encrypted",
+        ),
+        (
+            "ReplicationGroup",
+            "/Properties/MultiAZEnabled",
+            json!(false),
+            "does not survive a zone",
+        ),
+        ("ReplicationGroup", "/Properties/UserGroupIds", Value::Null, "lets anyone in"),
+        (
+            "User",
+            "/Properties/AccessString",
+            json!("on ~* +@all"),
+            "more than the functions do",
+        ),
+        ("SubnetC", "", Value::Null, "2 zones instead of 3"),
+        ("SubnetA", "/Properties/MapPublicIpOnLaunch", json!(true), "public addresses"),
+        ("Vpc", "", json!({"Type": "AWS::EC2::NatGateway"}), "NAT gateway"),
+        ("Vpc", "", json!({"Type": "AWS::EC2::Route"}), "a way out"),
+        ("SqsEndpoint", "", Value::Null, "cannot reach sqs"),
+        (
+            "StoreGroup",
+            "/Properties/SecurityGroupIngress/0/CidrIp",
+            json!("0.0.0.0/0"),
+            "lets everyone in",
+        ),
+        (
+            "ExpressDead",
+            "",
+            Value::Null,
+            "ExpressDeadLetters has no alarm on ApproximateNumberOfMessagesVisible",
+        ),
+        (
+            "StandardLate",
+            "",
+            Value::Null,
+            "StandardQueue has no alarm on ApproximateAgeOfOldestMessage",
+        ),
+        ("RedriveErrors", "", Value::Null, "Redrive has no alarm on Errors"),
+        (
+            "LedgerThrottledRequests",
+            "",
+            Value::Null,
+            "LedgerTable has no alarm on ThrottledRequests",
+        ),
+        ("ClusterAtBound", "", Value::Null, "no alarm on ServerlessDatabaseCapacity"),
+        ("Down", "", Value::Null, "the service is down"),
+        (
+            "Dashboard",
+            "/Properties/DashboardBody",
+            json!(r#"{"widgets":[{"properties":{"metrics":[["SummarEase","Smiles"]]}}]}"#),
+            "which nothing emits",
+        ),
+    ];
+    let clean = estate("scale-use1");
+    assert!(findings(&clean).is_empty());
+    for defect in defects {
+        let mut spoiled = Estate {
+            environment: clean.environment.clone(),
+            root: clean.root.clone(),
+            nested: clean.nested.clone(),
+        };
+        spoil(&mut spoiled, &defect);
+        let found = findings(&spoiled);
+        assert!(found.iter().any(|finding| finding.contains(defect.3)), "{defect:?} gave {found:?}");
     }
 }
 
 #[test]
-fn mappings_are_bounded_and_report_single_failures() {
-    let template = translated();
-    let mappings: Vec<_> = of_type(&template, "AWS::Lambda::EventSourceMapping").collect();
-    assert_eq!(mappings.len(), 3);
-    for (name, mapping) in mappings {
-        assert_eq!(mapping["FunctionResponseTypes"][0], "ReportBatchItemFailures", "{name}");
-        assert!(mapping["ScalingConfig"]["MaximumConcurrency"]["Ref"].is_string(), "{name}");
-        assert!(
-            mapping["FilterCriteria"].is_null(),
-            "{name}: a filter deletes what it does not match"
-        );
+fn a_wrong_mix_of_parameters_is_refused() {
+    Environment::Tools.install().unwrap();
+    let template: Value = serde_json::from_str(&template::translate("template.yaml", &Parameters::new(), REGIONS[0]).unwrap()).unwrap();
+    let refusals = |pairs: &[(&str, &str)]| {
+        let given = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Stack::new(&template, &given, REGIONS[0]).refusals().join("; ")
+    };
+    let brought = [
+        ("DatabaseUrl", "postgres://a@b:5432/c"),
+        ("DatabaseDirectUrl", "postgres://a@b:5432/c"),
+        ("ValkeyUrl", "redis://b:6379"),
+    ];
+    assert_eq!(refusals(&brought), "");
+    for (change, says) in [
+        (("DatabaseUrl", ""), "Database=bring needs DatabaseUrl"),
+        (("DatabaseDirectUrl", ""), "needs DatabaseDirectUrl"),
+        (("ValkeyUrl", ""), "Cache=bring needs ValkeyUrl"),
+        (("Database", "aurora"), "a database made here needs Network=create"),
+        (("Cache", "serverless"), "ValkeyUrl is for Cache=bring only"),
+        (("GlobalClusterId", "earth"), "needs Database=aurora"),
+        (("GradualDeployments", "true"), "GradualDeployments needs Monitoring"),
+        (("AvailabilityZones", "1"), "AvailabilityZones may not be 1"),
+        (("ExpressConcurrency", "1"), "ExpressConcurrency is out of bounds"),
+        (("WorkerTimeout", "61"), "WorkerTimeout may not be 61"),
+        (("Colour", "blue"), "there is no parameter Colour"),
+    ] {
+        let mut pairs = brought.to_vec();
+        pairs.retain(|(name, _)| *name != change.0);
+        pairs.push(change);
+        let found = refusals(&pairs);
+        assert!(found.contains(says), "{change:?} gave {found:?}");
+    }
+}
+
+/// The three phases, as they were decided.
+#[test]
+fn the_phases_have_their_values() {
+    let environments = template::environments().unwrap();
+    let names: Vec<_> = environments.keys().map(String::as_str).collect();
+    assert_eq!(names, ["growth", "scale", "scale-apse1", "scale-euw1", "scale-use1", "startup"]);
+    let table = [
+        ("Database", "rds", "aurora", "aurora"),
+        ("MinAcu", "-", "1", "4"),
+        ("MaxAcu", "-", "8", "64"),
+        ("Readers", "-", "1", "2"),
+        ("BackupRetentionDays", "7", "14", "35"),
+        ("DeletionProtection", "true", "true", "true"),
+        ("ProxyMaxConnectionsPercent", "60", "80", "80"),
+        ("ProxyMaxIdlePercent", "20", "20", "40"),
+        ("ProxyBorrowSeconds", "5", "5", "3"),
+        ("Cache", "serverless", "serverless", "cluster"),
+        ("CacheMaxStorageGb", "1", "5", "-"),
+        ("CacheMaxEcpuPerSecond", "5000", "20000", "-"),
+        ("CacheSnapshotDays", "0", "1", "1"),
+        ("CacheShards", "-", "-", "2"),
+        ("CacheReplicasPerShard", "-", "-", "1"),
+        ("ApiMemory", "256", "256", "512"),
+        ("ApiReserved", "10", "100", "1000"),
+        ("ApiProvisioned", "0", "2", "20"),
+        ("ApiProvisionedMin", "-", "2", "10"),
+        ("ApiProvisionedMax", "-", "20", "200"),
+        ("ExpressMemory", "1024", "1024", "1024"),
+        ("StandardMemory", "1024", "1024", "1769"),
+        ("BulkMemory", "1024", "1769", "3538"),
+        ("ExpressConcurrency", "2", "4", "100"),
+        ("ExpressPollers", "-", "-", "10"),
+        ("StandardConcurrency", "2", "8", "64"),
+        ("BulkLane", "false", "true", "true"),
+        ("BulkConcurrency", "-", "4", "32"),
+        ("StandardBatchSize", "1", "5", "10"),
+        ("BulkBatchSize", "1", "10", "50"),
+        ("BulkWindowSeconds", "0", "2", "5"),
+        ("WorkerTimeout", "60", "60", "60"),
+        ("ThrottleRate", "20", "200", "2000"),
+        ("ThrottleBurst", "40", "400", "4000"),
+        ("LogRetentionDays", "7", "30", "90"),
+        ("AvailabilityZones", "2", "2", "3"),
+        ("GradualDeployments", "false", "true", "true"),
+        ("TrafficShift", "-", "Canary10Percent5Minutes", "Canary10Percent10Minutes"),
+    ];
+    for (name, startup, growth, scale) in table {
+        for (environment, wanted) in [("startup", startup), ("growth", growth), ("scale", scale)] {
+            let value = environments[environment].1.get(name).map_or("-", String::as_str);
+            assert_eq!(value, wanted, "{name} of {environment}");
+        }
+    }
+    for region in ["scale-use1", "scale-euw1", "scale-apse1"] {
+        assert_eq!(environments[region].1, environments["scale"].1, "{region} is scale elsewhere");
+        assert!(environments[region].0.is_some(), "{region} names its region");
+    }
+}
+
+/// Every right that a role has is one that the code makes use of. The local cloud's IAM holds the other direction.
+#[test]
+fn no_role_has_a_right_that_no_code_uses() {
+    let mut code = String::new();
+    let mut folders = vec![workspace().join("shared/src"), workspace().join("functions")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                code += &fs::read_to_string(entry).unwrap();
+            }
+        }
+    }
+    // What Lambda and the scheduler do with a role, and what is decided where a connection begins.
+    let by_service = [
+        "lambda:InvokeFunction", "logs:", "xray:", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+    ];
+    let by_token = ["rds-db:connect", "elasticache:Connect"];
+    // S3 answers 403 instead of 404 to those who may not list.
+    let by_answer = ["s3:ListBucket"];
+    let estate = estate("scale-use1");
+    for (name, role) in estate
+        .root
+        .iter()
+        .filter(|(name, resource)| resource["Type"] == "AWS::IAM::Role" && *name != "DeployRole")
+    {
+        let statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap();
+        for action in statements.iter().flat_map(|statement| match &statement["Action"] {
+            Value::Array(actions) => actions.clone(),
+            action => vec![action.clone()],
+        }) {
+            let action = action.as_str().unwrap();
+            if by_service
+                .iter()
+                .chain(&by_token)
+                .chain(&by_answer)
+                .any(|known| action.starts_with(known))
+            {
+                continue;
+            }
+            let call: String = action.split(':').nth(1).unwrap().chars().fold(String::new(), |mut call, c| {
+                if c.is_uppercase() && !call.is_empty() {
+                    call.push('_');
+                }
+                call.extend(c.to_lowercase());
+                call
+            });
+            assert!(
+                code.contains(&format!(".{call}()")),
+                "{name} may {action}, but nothing calls {call}"
+            );
+        }
     }
 }
 
 #[test]
-fn every_function_has_its_own_role_and_its_own_log_group() {
-    let template = translated();
-    let functions: Vec<_> = of_type(&template, "AWS::Lambda::Function").collect();
-    assert_eq!(functions.len(), 6);
-    for (name, function) in functions {
-        assert_eq!(function["Role"]["Fn::GetAtt"][0], format!("{name}Role"));
-        let group = function["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap();
-        assert_eq!(group, format!("{name}Logs"));
-        assert!(!template["Resources"][group]["Properties"]["RetentionInDays"].is_null());
-        assert_eq!(function["TracingConfig"]["Mode"], "Active", "{name}");
+fn every_metric_is_emitted_by_a_function() {
+    let names = fs::read_to_string(workspace().join("shared/src/telemetry.rs")).unwrap();
+    let mut code = String::new();
+    for file in [
+        "api/src/middleware.rs", "api/src/submit.rs", "summarize/src/worker.rs", "redrive/src/lib.rs", "maintain/src/lib.rs",
+    ] {
+        code += &fs::read_to_string(workspace().join("functions").join(file)).unwrap();
+    }
+    for value in shared::telemetry::metric::ALL {
+        let name = names
+            .split(&format!(": &str = \"{value}\""))
+            .next()
+            .unwrap()
+            .rsplit(' ')
+            .next()
+            .unwrap();
+        assert!(code.contains(&format!("metric::{name}")), "{value} is emitted nowhere");
     }
 }
 
 #[test]
-fn no_role_may_more_than_one_thing_on_everything() {
-    let template = translated();
-    for (name, role) in of_type(&template, "AWS::IAM::Role") {
-        for statement in role["Policies"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten())
-        {
-            let actions = statement["Action"].to_string();
-            assert!(!actions.contains('*'), "{name}: {statement}");
-            assert!(statement["Resource"] != "*" || actions.contains("xray:"), "{name}: {statement}");
+fn nothing_names_a_region_an_account_or_a_partition() {
+    for file in template::NESTED
+        .map(|name| format!("infra/{name}"))
+        .into_iter()
+        .chain(["template.yaml".to_owned()])
+    {
+        let text = fs::read_to_string(workspace().join(&file)).unwrap();
+        for line in text.lines() {
+            let region = ["us-", "eu-", "ap-"].iter().any(|area| {
+                line.match_indices(area).any(|(at, _)| {
+                    let rest = &line[at + area.len()..];
+                    ["east-", "west-", "central-", "southeast-", "northeast-", "south-", "north-"]
+                        .iter()
+                        .any(|side| rest.starts_with(side))
+                })
+            });
+            let account = line.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() == 12);
+            assert!(!region && !account && !line.contains("arn:aws"), "{file}: {line}");
         }
     }
 }
 
 #[test]
 fn the_migration_runs_whenever_there_is_a_new_one() {
-    let template = translated();
+    let estate = estate("startup");
     assert_eq!(
-        template["Resources"]["Schema"]["Properties"]["Version"],
+        estate.root["Schema"]["Properties"]["Version"],
         shared::archive::Archive::newest_migration().to_string()
     );
-    for (name, function) in template["Resources"]
-        .as_object()
-        .unwrap()
+    for (name, function) in estate
+        .root
         .iter()
         .filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function")
     {
         let waits = function["DependsOn"].to_string().contains("Schema");
         assert_eq!(waits, name != "Maintain", "{name}");
     }
-}
-
-#[test]
-fn schedules_have_no_name_to_collide() {
-    let template = translated();
-    let schedules: Vec<_> = of_type(&template, "AWS::Scheduler::Schedule").collect();
-    assert_eq!(schedules.len(), 2);
-    assert!(schedules.iter().all(|(_, schedule)| schedule["Name"].is_null()));
 }
 
 /// The emulator once dropped redrive policies and bounds without a word.

@@ -1,0 +1,185 @@
+//! A template as it would be deployed: parameters, conditions, mappings and most functions worked out.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+/// Values of a template's parameters by name.
+pub type Parameters = BTreeMap<String, String>;
+
+/// A template with parameter values.
+pub struct Stack<'a> {
+    template: &'a Value,
+    parameters: Parameters,
+    region: &'a str,
+}
+
+impl<'a> Stack<'a> {
+    /// Given values come before the defaults of the template.
+    pub fn new(template: &'a Value, given: &Parameters, region: &'a str) -> Self {
+        let defaults = entries(&template["Parameters"]).filter_map(|(name, parameter)| {
+            let value = parameter.get("Default")?;
+            Some((name.clone(), text(value)))
+        });
+        let mut parameters: Parameters = defaults.collect();
+        parameters.extend(given.clone());
+        Self {
+            template,
+            parameters,
+            region,
+        }
+    }
+
+    /// Parameters that have no value, no definition, or a value that is not allowed; and rules that are broken.
+    pub fn refusals(&self) -> Vec<String> {
+        let defined = &self.template["Parameters"];
+        let mut refusals = Vec::new();
+        for (name, definition) in entries(defined) {
+            let Some(value) = self.parameters.get(name) else {
+                refusals.push(format!("{name} has no value"));
+                continue;
+            };
+            let allowed = definition["AllowedValues"].as_array();
+            if allowed.is_some_and(|allowed| !allowed.iter().any(|one| text(one) == *value)) {
+                refusals.push(format!("{name} may not be {value}"));
+            }
+            let number = value.parse::<f64>().unwrap_or(f64::NAN);
+            let below = definition["MinValue"].as_f64().is_some_and(|least| number < least);
+            let above = definition["MaxValue"].as_f64().is_some_and(|most| number > most);
+            if below || above || (definition["Type"] == "Number" && number.is_nan()) {
+                refusals.push(format!("{name} is out of bounds: {value}"));
+            }
+        }
+        refusals.extend(
+            self.parameters
+                .keys()
+                .filter(|name| defined.get(*name).is_none())
+                .map(|name| format!("there is no parameter {name}")),
+        );
+        for (_, rule) in entries(&self.template["Rules"]) {
+            if rule.get("RuleCondition").is_some_and(|condition| !self.holds(condition)) {
+                continue;
+            }
+            let broken = rule["Assertions"].as_array().into_iter().flatten();
+            refusals.extend(
+                broken
+                    .filter(|assertion| !self.holds(&assertion["Assert"]))
+                    .map(|assertion| text(&assertion["AssertDescription"])),
+            );
+        }
+        refusals
+    }
+
+    /// The resources that would be made, by name. What only AWS knows stays a reference.
+    pub fn resources(&self) -> Map<String, Value> {
+        entries(&self.template["Resources"])
+            .filter(|(_, resource)| resource["Condition"].as_str().is_none_or(|name| self.condition(name)))
+            .filter_map(|(name, resource)| Some((name.clone(), self.resolve(resource)?)))
+            .collect()
+    }
+
+    fn condition(&self, name: &str) -> bool {
+        self.holds(&self.template["Conditions"][name])
+    }
+
+    fn holds(&self, condition: &Value) -> bool {
+        let Some((function, argument)) = single(condition) else {
+            return false;
+        };
+        let items = argument.as_array().map(Vec::as_slice).unwrap_or_default();
+        match function {
+            "Condition" => argument.as_str().is_some_and(|name| self.condition(name)),
+            "Fn::Equals" => match items {
+                [left, right] => self.resolve(left).map(|left| text(&left)) == self.resolve(right).map(|right| text(&right)),
+                _ => false,
+            },
+            "Fn::Not" => !items.iter().any(|item| self.holds(item)),
+            "Fn::And" => items.iter().all(|item| self.holds(item)),
+            "Fn::Or" => items.iter().any(|item| self.holds(item)),
+            _ => false,
+        }
+    }
+
+    /// `None` for `AWS::NoValue`.
+    fn resolve(&self, value: &Value) -> Option<Value> {
+        if let Some((function, argument)) = single(value)
+            && let Some(resolved) = self.call(function, argument)
+        {
+            return resolved;
+        }
+        Some(match value {
+            Value::Array(items) => items.iter().filter_map(|item| self.resolve(item)).collect(),
+            Value::Object(fields) => fields
+                .iter()
+                .filter_map(|(name, field)| Some((name.clone(), self.resolve(field)?)))
+                .collect(),
+            other => other.clone(),
+        })
+    }
+
+    /// The outer `None` says that the function is not worked out here.
+    fn call(&self, function: &str, argument: &Value) -> Option<Option<Value>> {
+        let items = argument.as_array().map(Vec::as_slice).unwrap_or_default();
+        match (function, items) {
+            ("Ref", _) => match argument.as_str()? {
+                "AWS::NoValue" => Some(None),
+                "AWS::Region" => Some(Some(self.region.into())),
+                "AWS::StackName" => Some(Some("summarease".into())),
+                name => Some(Some(self.parameters.get(name)?.clone().into())),
+            },
+            ("Fn::If", [condition, yes, no]) => Some(self.resolve(if self.condition(condition.as_str()?) { yes } else { no })),
+            ("Fn::FindInMap", [map, first, second]) => {
+                let key = |value: &Value| self.resolve(value).map(|value| text(&value));
+                let found = self.template["Mappings"].get(key(map)?)?.get(key(first)?)?.get(key(second)?)?;
+                Some(Some(found.clone()))
+            }
+            ("Fn::Join", [glue, parts]) => {
+                let parts = self.resolve(parts)?;
+                let parts: Option<Vec<_>> = parts.as_array()?.iter().map(|part| part.as_str().map(str::to_owned)).collect();
+                Some(Some(parts?.join(glue.as_str()?).into()))
+            }
+            ("Fn::Sub", _) => {
+                let pattern = argument.as_str()?;
+                let known = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                let pseudo = [("AWS::Region", self.region), ("AWS::StackName", "summarease")];
+                let filled = known.chain(pseudo).fold(pattern.to_owned(), |filled, (name, value)| {
+                    filled.replace(&format!("${{{name}}}"), value)
+                });
+                Some(Some(if filled.contains("${") {
+                    json!({"Fn::Sub": filled})
+                } else {
+                    filled.into()
+                }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The only entry of an object.
+fn single(value: &Value) -> Option<(&str, &Value)> {
+    let object = value.as_object().filter(|object| object.len() == 1)?;
+    object.iter().next().map(|(name, value)| (name.as_str(), value))
+}
+
+/// The entries of an object; none of anything else.
+pub(super) fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+/// A scalar as CloudFormation writes it.
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What is known only once a resource exists, as `Fn::Sub` would write it; text for anything else.
+pub(super) fn placeholder(value: &Value) -> String {
+    match single(value) {
+        Some(("Ref", name)) => format!("${{{}}}", text(name)),
+        Some(("Fn::GetAtt", path)) => {
+            let path: Vec<String> = path.as_array().into_iter().flatten().map(text).collect();
+            format!("${{{}}}", path.join("."))
+        }
+        _ => text(value),
+    }
+}
