@@ -16,6 +16,9 @@ pub enum ConfigError {
         /// What it should be.
         expected: &'static str,
     },
+    /// Tokens are asked for, and there is nothing to sign them with.
+    #[error(transparent)]
+    NoCredentials(#[from] crate::tokens::NoCredentials),
 }
 
 /// Reads a variable that must be there.
@@ -23,10 +26,12 @@ pub enum ConfigError {
 /// # Errors
 /// If it is not set or empty.
 pub fn required(name: &'static str) -> Result<String, ConfigError> {
-    env::var(name)
-        .ok()
-        .filter(|value| !value.is_empty())
-        .ok_or(ConfigError::Missing(name))
+    optional(name).ok_or(ConfigError::Missing(name))
+}
+
+/// Reads a variable that may be missing; an empty one is.
+pub fn optional(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Reads and parses a variable that must be there.

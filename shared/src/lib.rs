@@ -20,3 +20,4 @@ pub mod problem;
 pub mod store;
 pub mod summarizer;
 pub mod telemetry;
+pub mod tokens;

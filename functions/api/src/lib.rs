@@ -47,8 +47,8 @@ impl Context {
         let aws = config::aws().await;
         Ok(Self {
             region: config::required("AWS_REGION")?,
-            archive: Archive::from_env()?,
-            cache: Cache::from_env()?,
+            archive: Archive::from_env(&aws)?,
+            cache: Cache::from_env(&aws)?,
             directory: Directory::from_env(&aws)?,
             documents: Documents::from_env(&aws)?,
             lanes: Lanes::from_env(&aws, ["EXPRESS_URL", "STANDARD_URL", "BULK_URL"])?,

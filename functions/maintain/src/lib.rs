@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
     archive::{Archive, Upkeep},
-    config::ConfigError,
+    config::{self, ConfigError},
     store::StoreError,
     telemetry::metric,
 };
@@ -26,9 +26,9 @@ impl Context {
     ///
     /// # Errors
     /// If a variable is missing or wrong.
-    pub fn try_from_env() -> Result<Self, ConfigError> {
+    pub async fn try_from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            archive: Archive::from_env()?,
+            archive: Archive::from_env(&config::aws().await)?,
             http: reqwest::Client::new(),
         })
     }

@@ -9,7 +9,7 @@ use shared::telemetry;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init("maintain");
-    let context = Arc::new(Context::try_from_env()?);
+    let context = Arc::new(Context::try_from_env().await?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Task>| {
         let context = Arc::clone(&context);
         async move {

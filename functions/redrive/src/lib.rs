@@ -44,8 +44,8 @@ impl Context {
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
         Ok(Self {
-            archive: Archive::from_env()?,
-            cache: Cache::from_env()?,
+            archive: Archive::from_env(&aws)?,
+            cache: Cache::from_env(&aws)?,
             documents: Documents::from_env(&aws)?,
             dead_letters: Lanes::from_env(
                 &aws,

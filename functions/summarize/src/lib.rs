@@ -36,8 +36,8 @@ impl Context {
         let aws = config::aws().await;
         let worker = Summarizer {
             region: config::required("AWS_REGION")?,
-            archive: Archive::from_env()?,
-            cache: Cache::from_env()?,
+            archive: Archive::from_env(&aws)?,
+            cache: Cache::from_env(&aws)?,
             documents: Documents::from_env(&aws)?,
             ledger: Ledger::from_env(&aws)?,
         };

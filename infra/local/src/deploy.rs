@@ -13,6 +13,7 @@ use crate::{
     instance::{Outputs, workspace},
     python::{self, Environment},
     servers::DATABASE_USER,
+    template::stack::Parameters,
 };
 
 /// The stack of a region. IAM knows no regions, and MiniStack derives the names of roles from the
@@ -67,22 +68,39 @@ pub fn valkey_url(instance: &Instance, region: &str) -> String {
     format!("redis://127.0.0.1:{port}")
 }
 
+/// The parameters of a region's stack: everything but the stores' addresses as by default.
+pub fn parameters(instance: &Instance, region: &str) -> Parameters {
+    let pairs = [
+        (
+            "Architecture",
+            if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }.to_owned(),
+        ),
+        ("DatabaseUrl", database_url(instance, region)),
+        ("DatabaseDirectUrl", database_url(instance, region)),
+        ("ValkeyUrl", valkey_url(instance, region)),
+        ("WorkerTimeout", "10".to_owned()),
+        ("DeletionProtection", "false".to_owned()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// Deploys the assembled template to a region.
 ///
 /// # Errors
 /// If SAM fails.
 pub async fn deploy(instance: &Instance, region: &str, template: &Path) -> Result<Outputs> {
-    let sdk = sdk(instance, region);
+    let stack = stack_name(region);
+    deploy_stack(instance, region, template, &stack, &parameters(instance, region)).await?;
+    outputs(&sdk(instance, region), &stack).await
+}
+
+/// Deploys the assembled template as a stack of any name; tells whether anything changed.
+///
+/// # Errors
+/// If SAM fails.
+pub async fn deploy_stack(instance: &Instance, region: &str, template: &Path, stack: &str, parameters: &Parameters) -> Result<bool> {
     let bucket = format!("summarease-artifacts-{region}");
-    make_bucket(&sdk, &bucket, region).await?;
-    let parameters = [
-        format!("Architecture={}", if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }),
-        format!("DatabaseUrl={}", database_url(instance, region)),
-        format!("DatabaseDirectUrl={}", database_url(instance, region)),
-        format!("ValkeyUrl={}", valkey_url(instance, region)),
-        "WorkerTimeout=10".to_owned(),
-        "DeletionProtection=false".to_owned(),
-    ];
+    make_bucket(&sdk(instance, region), &bucket, region).await?;
     let mut command = Command::new(Environment::Tools.bin().join("sam"));
     command
         .arg("deploy")
@@ -92,13 +110,14 @@ pub async fn deploy(instance: &Instance, region: &str, template: &Path) -> Resul
     command
         .arg("--template-file")
         .arg(template)
-        .args(["--region", region, "--s3-bucket", &bucket, "--stack-name", &stack_name(region)]);
-    command.arg("--parameter-overrides").args(parameters);
-    python::run(isolated(&mut command, instance, region), "deploy the stack")?;
+        .args(["--region", region, "--s3-bucket", &bucket, "--stack-name", stack]);
+    let pairs = parameters.iter().map(|(name, value)| format!("{name}={value}"));
+    command.arg("--parameter-overrides").args(pairs);
+    let said = python::run(isolated(&mut command, instance, region), "deploy the stack")?;
     let mut command = Command::new(Environment::Cloud.bin().join("python"));
     command.arg(workspace().join("infra/local/bind_mappings.py"));
     python::run(isolated(&mut command, instance, region), "bound the event source mappings")?;
-    outputs(&sdk, region).await
+    Ok(!said.contains("No changes to deploy"))
 }
 
 /// Points a command at the local cloud; nothing of the user's own AWS set-up may leak in.
@@ -153,10 +172,14 @@ async fn make_bucket(sdk: &SdkConfig, bucket: &str, region: &str) -> Result<()> 
     Ok(())
 }
 
-async fn outputs(sdk: &SdkConfig, region: &str) -> Result<Outputs> {
+/// The outputs of a stack.
+///
+/// # Errors
+/// If there is no such stack.
+pub async fn outputs(sdk: &SdkConfig, stack: &str) -> Result<Outputs> {
     let stacks = aws_sdk_cloudformation::Client::new(sdk)
         .describe_stacks()
-        .stack_name(stack_name(region))
+        .stack_name(stack)
         .send()
         .await;
     let stack = stacks

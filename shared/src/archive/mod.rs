@@ -8,6 +8,8 @@ mod summaries;
 
 use std::{str::FromStr, time::Duration};
 
+use aws_config::SdkConfig;
+use secrecy::ExposeSecret;
 use sqlx::{
     PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -16,6 +18,7 @@ use sqlx::{
 use crate::{
     config::{self, ConfigError},
     store::{Store, StoreError},
+    tokens::{Audience, Tokens},
 };
 
 pub use partitions::{Partition, Upkeep, plan_partitions};
@@ -30,29 +33,49 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct Archive {
     pool: PgPool,
+    tokens: Option<Tokens>,
 }
 
 impl Archive {
-    /// The archive at `DATABASE_URL`. Connects when first used; one connection per environment.
+    /// The archive at `DATABASE_URL`, with tokens in place of a password if `DATABASE_AUTH` is `iam`.
+    /// Connects when first used; one connection per environment.
     ///
     /// # Errors
-    /// If the variable is not set or no Postgres URL.
-    pub fn from_env() -> Result<Self, ConfigError> {
+    /// If the URL is not set or no Postgres URL, or there is nothing to sign tokens with.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         const NAME: &str = "DATABASE_URL";
         let options = PgConnectOptions::from_str(&config::required(NAME)?).map_err(|_| ConfigError::Invalid {
             name: NAME,
             expected: "a URL like postgres://user@host:5432/database",
         })?;
-        Ok(Self::connect(options))
+        let tokens = config::optional("DATABASE_AUTH").filter(|auth| auth == "iam").map(|_| {
+            let audience = Audience::Postgres {
+                host: options.get_host().to_owned(),
+                port: options.get_port(),
+            };
+            Tokens::signed(aws, options.get_username(), audience)
+        });
+        Ok(Self::connect(options, tokens.transpose()?))
     }
 
-    /// The archive behind these options.
-    pub fn connect(options: PgConnectOptions) -> Self {
+    /// The archive behind these options; with `tokens`, each connection begins with the current one.
+    pub fn connect(options: PgConnectOptions, tokens: Option<Tokens>) -> Self {
         let options = options.application_name("summarease");
         let pool = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(PATIENCE);
         Self {
             pool: pool.connect_lazy_with(options),
+            tokens,
         }
+    }
+
+    async fn refresh(&self, operation: &'static str) -> Result<(), StoreError> {
+        if let Some(tokens) = &self.tokens {
+            let token = tokens.current().await.map_err(StoreError::because(Store::Archive, operation))?;
+            let options = self.pool.connect_options();
+            self.pool
+                .set_connect_options(options.as_ref().clone().password(token.expose_secret()));
+        }
+        Ok(())
     }
 
     /// Brings the schema up to date; to be run against the database itself, not a pooler.
@@ -60,6 +83,7 @@ impl Archive {
     /// # Errors
     /// If the database does not answer or refuses a migration.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.refresh("migrate the schema").await?;
         MIGRATIONS
             .run(&self.pool)
             .await
@@ -86,6 +110,7 @@ impl Archive {
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
+        self.refresh(operation).await?;
         self.pool.begin().await.map_err(failed(operation))
     }
 }

@@ -6,6 +6,7 @@ mod keys;
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use futures::future::try_join_all;
 use redis::{AsyncCommands, Pipeline, RedisError, cluster::ClusterClient, cluster_async::ClusterConnection};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -15,6 +16,7 @@ use crate::{
     config::{self, ConfigError},
     job::{JobId, Status, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError},
+    tokens::{Audience, Tokens},
 };
 
 /// Longest wait for Valkey: it is there to save time.
@@ -35,20 +37,34 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache at `VALKEY_URL`.
+    /// The cache at `VALKEY_URL`, with tokens in place of a password if `VALKEY_IAM_CACHE` names one.
     ///
     /// # Errors
-    /// If the variable is not set or no `redis://` or `rediss://` URL.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        const NAME: &str = "VALKEY_URL";
-        let url = config::required(NAME)?;
+    /// If the URL is not set or no `redis://` or `rediss://` URL, or there is nothing to sign tokens with.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        let tokens = config::optional("VALKEY_IAM_CACHE").map(|name| {
+            let serverless = config::optional("VALKEY_IAM_KIND").is_some_and(|kind| kind == "serverless");
+            let user = config::required("VALKEY_IAM_USER")?;
+            Ok::<_, ConfigError>(Tokens::signed(aws, &user, Audience::Valkey { name, serverless })?)
+        });
+        Self::connect(&config::required("VALKEY_URL")?, tokens.transpose()?)
+    }
+
+    /// The cache at a URL; with `tokens`, connections begin with the current one and are told each new one.
+    ///
+    /// # Errors
+    /// If it is no `redis://` or `rediss://` URL.
+    pub fn connect(url: &str, tokens: Option<Tokens>) -> Result<Self, ConfigError> {
         let client = ClusterClient::builder([url])
             .connection_timeout(PATIENCE)
             .response_timeout(PATIENCE)
-            .retries(1)
-            .build();
-        let client = client.map_err(|_| ConfigError::Invalid {
-            name: NAME,
+            .retries(1);
+        let client = match tokens {
+            Some(tokens) => client.set_credentials_provider(tokens),
+            None => client,
+        };
+        let client = client.build().map_err(|_| ConfigError::Invalid {
+            name: "VALKEY_URL",
             expected: "a URL like rediss://host:6379",
         })?;
         Ok(Self {

@@ -8,6 +8,8 @@ mod cloud;
 mod events;
 mod failure;
 mod lanes;
+mod phases;
 mod regions;
 mod supervision;
 mod template;
+mod tokens;

@@ -1,0 +1,104 @@
+//! The root template with the values of each phase, from nothing to nothing.
+//!
+//! What the emulator lacks is off: RDS Proxy, serverless caches, composite alarms, CodeDeploy,
+//! Application Auto Scaling. The rules over the translated templates hold those.
+
+use aws_sdk_cloudformation::types::ResourceStatus;
+use local::{
+    deploy::{self, deploy_stack, outputs},
+    template,
+};
+
+use crate::cloud::{REGIONS, cloud};
+
+const LACKING: [(&str, &str); 6] = [
+    ("Network", "bring"),
+    ("Database", "bring"),
+    ("Cache", "bring"),
+    ("Monitoring", "false"),
+    ("GradualDeployments", "false"),
+    ("ApiProvisioned", "0"),
+];
+
+#[tokio::test]
+async fn every_phase_is_made_kept_changed_and_taken_away() {
+    let cloud = cloud().await;
+    let region = REGIONS[1];
+    let sdk = deploy::sdk(&cloud.instance, region);
+    let template = cloud.instance.dir().join("build/template.yaml");
+    for (phase, (_, values)) in template::environments().unwrap() {
+        if phase.contains('-') {
+            continue;
+        }
+        let stack = format!("phase-{phase}");
+        let mut parameters = deploy::parameters(&cloud.instance, region);
+        let local = parameters.clone();
+        parameters.extend(values);
+        parameters.extend(local);
+        parameters.extend(LACKING.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let deploy = async |parameters: &_| deploy_stack(&cloud.instance, region, &template, &stack, parameters).await.unwrap();
+
+        assert!(deploy(&parameters).await, "{phase} is made");
+        assert!(!deploy(&parameters).await, "{phase}: the second deployment changes nothing");
+        parameters.insert("StandardConcurrency".to_owned(), "7".to_owned());
+        parameters.insert("StandardMemory".to_owned(), "2048".to_owned());
+        assert!(deploy(&parameters).await, "{phase}: a bound changes");
+        let made = outputs(&sdk, &stack).await.unwrap();
+        let worker = &made["SummarizeStandardFunction"];
+        let lambda = aws_sdk_lambda::Client::new(&sdk);
+        let mappings = lambda
+            .list_event_source_mappings()
+            .function_name(format!("{worker}:live"))
+            .send()
+            .await
+            .unwrap();
+        let mapping = mappings.event_source_mappings().first().expect("the lane is served by the alias");
+        assert_eq!(
+            mapping
+                .scaling_config()
+                .and_then(aws_sdk_lambda::types::ScalingConfig::maximum_concurrency),
+            Some(7)
+        );
+        let configuration = lambda.get_function_configuration().function_name(worker).send().await.unwrap();
+        assert_eq!(configuration.memory_size(), Some(2048));
+
+        let cloudformation = aws_sdk_cloudformation::Client::new(&sdk);
+        cloudformation.delete_stack().stack_name(&stack).send().await.unwrap();
+        let gone = async || {
+            let resources = cloudformation.describe_stack_resources().stack_name(&stack).send().await;
+            let left = resources
+                .map(|answer| answer.stack_resources.unwrap_or_default())
+                .unwrap_or_default();
+            left.iter()
+                .filter(|resource| {
+                    !matches!(
+                        resource.resource_status,
+                        Some(ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped)
+                    )
+                })
+                .count()
+        };
+        for _ in 0..60 {
+            if gone().await == 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        assert_eq!(gone().await, 0, "{phase} is taken away");
+        assert!(lambda.get_function_configuration().function_name(worker).send().await.is_err());
+        // Tables and the bucket outlive their stack on purpose; MiniStack takes the text "false" for true.
+        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+        for table in ["DirectoryTable", "LedgerTable"] {
+            let name = &made[table];
+            let unprotected = dynamodb.update_table().table_name(name).deletion_protection_enabled(false);
+            unprotected.send().await.expect("the table is still there");
+            dynamodb.delete_table().table_name(name).send().await.expect("the table goes");
+        }
+        aws_sdk_s3::Client::new(&sdk)
+            .delete_bucket()
+            .bucket(&made["DocumentsBucket"])
+            .send()
+            .await
+            .expect("the bucket is still there");
+    }
+}
