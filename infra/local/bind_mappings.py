@@ -8,9 +8,9 @@ import boto3
 
 client = boto3.client("lambda")
 for mapping in client.get_paginator("list_event_source_mappings").paginate().search("EventSourceMappings[]"):
-    concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
-    client.update_event_source_mapping(
-        UUID=mapping["UUID"],
-        BatchSize=int(mapping["BatchSize"]),
-        ScalingConfig={"MaximumConcurrency": concurrency},
-    )
+    bounds = {
+        kind: {name: int(value) for name, value in mapping[kind].items()}
+        for kind in ("ScalingConfig", "ProvisionedPollerConfig")
+        if mapping.get(kind)
+    }
+    client.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=int(mapping["BatchSize"]), **bounds)
