@@ -21,7 +21,9 @@ use stack::{Parameters, Stack, entries, text};
 pub const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-1"];
 
 /// Templates that the root nests, or that are deployed by themselves.
-pub const NESTED: [&str; 4] = ["network.yaml", "data.yaml", "cache.yaml", "monitoring.yaml"];
+pub const NESTED: [&str; 7] = [
+    "network.yaml", "data.yaml", "cache.yaml", "monitoring.yaml", "domain.yaml", "edge.yaml", "global.yaml",
+];
 
 /// Runs all checks.
 ///

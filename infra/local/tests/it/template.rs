@@ -29,6 +29,34 @@ fn every_environment_keeps_the_rules() {
     }
 }
 
+/// Several regions share tables, documents and a name.
+#[test]
+fn a_region_among_several_keeps_the_rules() {
+    let (region, mut parameters) = template::environments().unwrap()["scale-euw1"].clone();
+    let shared = [
+        ("DirectoryTableName", "summarease-directory"),
+        ("LedgerTableName", "summarease-ledger"),
+        ("GlobalClusterId", "summarease"),
+        ("ReplicaBucketArn", "arn:aws:s3:::elsewhere"),
+        ("DomainName", "api.example.com"),
+        ("HostedZoneId", "Z0"),
+    ];
+    parameters.extend(shared.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let (estate, _) = template::estate("scale-euw1", &(region, parameters)).unwrap();
+    assert_eq!(findings(&estate), Vec::<String>::new());
+    assert!(!estate.root.contains_key("LedgerTable"), "the tables are not made a second time");
+    assert!(estate.root.contains_key("ReplicationRole") && estate.nested.contains_key("domain.yaml"));
+    let record = &estate.nested["domain.yaml"]["Record"]["Properties"];
+    assert_eq!(
+        (&record["SetIdentifier"], &record["Region"]),
+        (&json!("eu-west-1"), &json!("eu-west-1"))
+    );
+    assert_eq!(
+        estate.nested["domain.yaml"]["HealthCheck"]["Properties"]["HealthCheckConfig"]["ResourcePath"],
+        "/v1/health/deep"
+    );
+}
+
 /// What is done to an estate: to a resource of the root or of a nested stack, at a JSON pointer.
 /// `null` takes the place away.
 type Defect = (&'static str, &'static str, Value, &'static str);
@@ -317,6 +345,8 @@ fn a_wrong_mix_of_parameters_is_refused() {
         (("Database", "aurora"), "a database made here needs Network=create"),
         (("Cache", "serverless"), "ValkeyUrl is for Cache=bring only"),
         (("GlobalClusterId", "earth"), "needs Database=aurora"),
+        (("LedgerTableName", "ledger"), "either both tables are global or none"),
+        (("DomainName", "api.example.com"), "DomainName needs HostedZoneId"),
         (("GradualDeployments", "true"), "GradualDeployments needs Monitoring"),
         (("AvailabilityZones", "1"), "AvailabilityZones may not be 1"),
         (("ExpressConcurrency", "1"), "ExpressConcurrency is out of bounds"),
