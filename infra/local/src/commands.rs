@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use local::{
     Instance, bulk,
     cloud::{self, Plan, Up},
-    demo, deploy as stack,
+    cost, demo, deploy as stack,
     progress::{Step, print},
     python::Environment,
     supervisor,
@@ -263,6 +263,11 @@ pub(crate) fn summarize(file: &Path, lengths: Lengths, mut options: Options<'_>,
     } else {
         say(&summary.text)
     }
+}
+
+pub(crate) fn cost() -> Result<()> {
+    Environment::Tools.install()?;
+    say(cost::table()?.trim_end())
 }
 
 pub(crate) fn summarize_lines() -> Result<()> {

@@ -9,6 +9,7 @@
 pub mod artifacts;
 pub mod bulk;
 pub mod cloud;
+pub mod cost;
 pub mod demo;
 pub mod deploy;
 pub mod emulator;

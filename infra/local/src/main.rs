@@ -69,6 +69,8 @@ enum Command {
         #[command(subcommand)]
         task: Template,
     },
+    /// What a month of each phase costs, from the template's values and `infra/cost.toml`.
+    Cost,
     #[command(hide = true)]
     Supervise {
         dir: PathBuf,
@@ -163,6 +165,7 @@ fn main() -> ExitCode {
             commands::summarize(&file, Lengths::from(&length), options, json)
         }
         Command::Template { task: Template::Check } => template::check(),
+        Command::Cost => commands::cost(),
         Command::Supervise { dir, detached } => supervisor::supervise(&Instance::at(dir), detached),
     };
     match outcome {

@@ -34,6 +34,11 @@ pub fn findings(estate: &Estate) -> Vec<String> {
 type Resources<'a> = Vec<(&'a str, &'a Value)>;
 
 impl Estate {
+    /// How many resources of a kind there are.
+    pub fn count(&self, kind: &str) -> f64 {
+        self.of(kind).iter().fold(0.0, |count, _| count + 1.0)
+    }
+
     fn of(&self, kind: &str) -> Resources<'_> {
         self.all().filter(|(_, resource)| resource["Type"] == kind).collect()
     }
