@@ -16,6 +16,11 @@ const MILLION: f64 = 1e6;
 const GB: f64 = 1e9;
 /// Metrics that the functions emit, with their dimensions.
 const METRICS: f64 = 24.0;
+/// Parts that containers would do without.
+const LAMBDA_TIME: &str = "Lambda time";
+const LAMBDA_REQUESTS: &str = "Lambda requests";
+const API_GATEWAY: &str = "API Gateway";
+const WARM: &str = "warm API";
 /// Megabytes of a function that are one vCPU.
 const VCPU_MEGABYTES: f64 = 1769.0;
 
@@ -84,122 +89,152 @@ pub fn phases() -> Result<BTreeMap<String, Cost>> {
             .get(name)
             .with_context(|| format!("samconfig.toml has no environment {name}"))?;
         let (estate, _) = template::estate(name, environment)?;
-        Ok((name.clone(), reckon(&book, &book.months[name], &environment.1, &estate)?))
+        let case = Case {
+            book: &book,
+            month: &book.months[name],
+            parameters: &environment.1,
+            estate: &estate,
+        };
+        Ok((name.clone(), case.reckon()?))
     };
     book.months.keys().map(phase).collect()
 }
 
-fn reckon(book: &Book, month: &Month, parameters: &Parameters, estate: &Estate) -> Result<Cost> {
-    let value = |name: &str| parameters.get(name).and_then(|value| value.parse::<f64>().ok()).unwrap_or(0.0);
-    let count = |kind: &str| estate.count(kind);
-    let aurora = parameters["Database"] == "aurora";
-    let stored = month.summaries * book.usage("stored_bytes")? / GB;
+type Parts = BTreeMap<&'static str, f64>;
 
-    let mut fixed = BTreeMap::new();
-    if aurora {
-        let acus = value("MinAcu") * (1.0 + value("Readers"));
+/// One phase and what is needed to reckon it.
+struct Case<'a> {
+    book: &'a Book,
+    month: &'a Month,
+    parameters: &'a Parameters,
+    estate: &'a Estate,
+}
+
+impl Case<'_> {
+    fn value(&self, name: &str) -> f64 {
+        self.parameters.get(name).and_then(|value| value.parse().ok()).unwrap_or(0.0)
+    }
+
+    fn is(&self, name: &str, value: &str) -> bool {
+        self.parameters.get(name).is_some_and(|given| given == value)
+    }
+
+    /// Gigabytes that a month leaves in the database.
+    fn stored(&self) -> Result<f64> {
+        Ok(self.month.summaries * self.book.usage("stored_bytes")? / GB)
+    }
+
+    /// Batches per summary.
+    fn batches(&self) -> f64 {
+        1.0 / (self.value("StandardBatchSize") * self.month.share_of_batch).max(1.0)
+    }
+
+    /// Milliseconds of a worker per summary.
+    fn worker(&self) -> Result<f64> {
+        let engine = self.book.usage("engine_milliseconds_per_vcpu")? / (self.value("StandardMemory") / VCPU_MEGABYTES).min(1.0);
+        Ok(self.batches() * self.book.usage("worker_milliseconds_per_batch")? + engine)
+    }
+
+    /// Milliseconds of the API per summary.
+    fn api(&self) -> Result<f64> {
+        Ok(self.book.usage("api_requests")? * self.book.usage("api_milliseconds")?)
+    }
+
+    fn fixed(&self) -> Result<Parts> {
+        let Self { book, .. } = self;
+        let stored = self.stored()?;
+        let mut fixed = BTreeMap::new();
+        if self.is("Database", "aurora") {
+            let acus = self.value("MinAcu") * (1.0 + self.value("Readers"));
+            fixed.insert(
+                "database",
+                acus * HOURS * book.price("rds", "acu_hour")? + stored * book.price("rds", "aurora_gb_month")?,
+            );
+            let behind = acus.max(book.price("rds", "proxy_least_acus")?);
+            fixed.insert("database proxy", behind * HOURS * book.price("rds", "proxy_acu_hour")?);
+        } else {
+            let storage = 20.0 * book.price("rds", "gp3_gb_month")?;
+            fixed.insert("database", HOURS * book.price("rds", "instance_hour")? + storage);
+            let behind = book.price("rds", "instance_vcpus")?;
+            fixed.insert("database proxy", behind * HOURS * book.price("rds", "proxy_vcpu_hour")?);
+        }
+        if self.is("Cache", "cluster") {
+            let nodes = self.value("CacheShards") * (1.0 + self.value("CacheReplicasPerShard"));
+            fixed.insert("cache", nodes * HOURS * book.price("elasticache", "node_hour")?);
+        } else {
+            // A day's results stay.
+            let kept = (stored / 30.0).clamp(book.price("elasticache", "least_gb")?, self.value("CacheMaxStorageGb"));
+            fixed.insert("cache", kept * HOURS * book.price("elasticache", "gb_hour")?);
+        }
         fixed.insert(
-            "database",
-            acus * HOURS * book.price("rds", "acu_hour")? + stored * book.price("rds", "aurora_gb_month")?,
+            "endpoints",
+            self.value("AvailabilityZones") * HOURS * book.price("network", "endpoint_zone_hour")?,
         );
-        let behind = acus.max(book.price("rds", "proxy_least_acus")?);
-        fixed.insert("database proxy", behind * HOURS * book.price("rds", "proxy_acu_hour")?);
-    } else {
-        let storage = 20.0 * book.price("rds", "gp3_gb_month")?;
-        fixed.insert("database", HOURS * book.price("rds", "instance_hour")? + storage);
-        let behind = book.price("rds", "instance_vcpus")?;
-        fixed.insert("database proxy", behind * HOURS * book.price("rds", "proxy_vcpu_hour")?);
+        let warm = self.value("ApiProvisioned") * self.value("ApiMemory") / 1024.0;
+        fixed.insert(WARM, warm * SECONDS * book.price("lambda", "provisioned_gb_second")?);
+        let watching = self.estate.count("AWS::CloudWatch::Alarm") * book.price("cloudwatch", "alarm_month")?
+            + METRICS * book.price("cloudwatch", "metric_month")?
+            + book.price("cloudwatch", "dashboard_month")?;
+        fixed.insert("monitoring", watching);
+        fixed.insert("keys", self.estate.count("AWS::KMS::Key") * book.price("kms", "key_month")?);
+        Ok(fixed)
     }
-    if parameters["Cache"] == "cluster" {
-        let nodes = value("CacheShards") * (1.0 + value("CacheReplicasPerShard"));
-        fixed.insert("cache", nodes * HOURS * book.price("elasticache", "node_hour")?);
-    } else {
-        // A day's results stay.
-        let kept = (stored / 30.0).clamp(book.price("elasticache", "least_gb")?, value("CacheMaxStorageGb"));
-        fixed.insert("cache", kept * HOURS * book.price("elasticache", "gb_hour")?);
+
+    fn per_million(&self) -> Result<Parts> {
+        let Self { book, .. } = self;
+        let batches = self.batches();
+        let gb_milliseconds = self.worker()? * self.value("StandardMemory") + self.api()? * self.value("ApiMemory");
+        let compute = gb_milliseconds / 1000.0 / 1024.0 * book.price("lambda", "gb_second")? * MILLION;
+        let invocations = batches + book.usage("api_requests")?;
+        let messages = book.usage("sqs_sends")? + batches * book.usage("sqs_per_batch")?;
+        let writes = book.usage("ledger_writes")? * book.price("dynamodb", "million_writes")?;
+        let reads = book.usage("ledger_reads")? * book.price("dynamodb", "million_reads")?;
+        let lines = book.usage("api_requests")? * book.usage("log_bytes_per_request")? + book.usage("log_bytes_per_job")?;
+        let units = book.usage("ecpus")? * book.price("elasticache", "million_ecpu")?;
+        let ios = batches * book.usage("database_ios_per_batch")? * book.price("rds", "million_ios")?;
+        Ok(BTreeMap::from([
+            (LAMBDA_TIME, compute),
+            (LAMBDA_REQUESTS, invocations * book.price("lambda", "million_requests")?),
+            (
+                API_GATEWAY,
+                book.usage("api_requests")? * book.price("api_gateway", "million_requests")?,
+            ),
+            ("SQS", messages * book.price("sqs", "million_requests")?),
+            ("DynamoDB", writes + reads),
+            ("cache units", if self.is("Cache", "cluster") { 0.0 } else { units }),
+            ("database I/O", if self.is("Database", "aurora") { ios } else { 0.0 }),
+            ("logs", lines / GB * MILLION * book.price("cloudwatch", "gb_logs")?),
+        ]))
     }
-    fixed.insert(
-        "endpoints",
-        value("AvailabilityZones") * HOURS * book.price("network", "endpoint_zone_hour")?,
-    );
-    let warm = value("ApiProvisioned") * value("ApiMemory") / 1024.0;
-    fixed.insert("warm API", warm * SECONDS * book.price("lambda", "provisioned_gb_second")?);
-    let watching = count("AWS::CloudWatch::Alarm") * book.price("cloudwatch", "alarm_month")?
-        + METRICS * book.price("cloudwatch", "metric_month")?
-        + book.price("cloudwatch", "dashboard_month")?;
-    fixed.insert("monitoring", watching);
-    fixed.insert("keys", count("AWS::KMS::Key") * book.price("kms", "key_month")?);
 
-    let batches = 1.0 / (value("StandardBatchSize") * month.share_of_batch).max(1.0);
-    let vcpus = value("StandardMemory") / VCPU_MEGABYTES;
-    let engine = book.usage("engine_milliseconds_per_vcpu")? / vcpus.min(1.0);
-    let worker = (batches * book.usage("worker_milliseconds_per_batch")? + engine) * value("StandardMemory");
-    let api = book.usage("api_requests")? * book.usage("api_milliseconds")? * value("ApiMemory");
-    let gb_seconds = (worker + api) / 1000.0 / 1024.0;
-    let invocations = batches + book.usage("api_requests")?;
-    let compute = gb_seconds * book.price("lambda", "gb_second")? * MILLION;
-    let logs = (book.usage("api_requests")? * book.usage("log_bytes_per_request")? + book.usage("log_bytes_per_job")?) / GB * MILLION;
-    let per_million = BTreeMap::from([
-        ("Lambda time", compute),
-        ("Lambda requests", invocations * book.price("lambda", "million_requests")?),
-        (
-            "API Gateway",
-            book.usage("api_requests")? * book.price("api_gateway", "million_requests")?,
-        ),
-        (
-            "SQS",
-            (book.usage("sqs_sends")? + batches * book.usage("sqs_per_batch")?) * book.price("sqs", "million_requests")?,
-        ),
-        (
-            "DynamoDB",
-            book.usage("ledger_writes")? * book.price("dynamodb", "million_writes")?
-                + book.usage("ledger_reads")? * book.price("dynamodb", "million_reads")?,
-        ),
-        (
-            "cache units",
-            if parameters["Cache"] == "cluster" {
-                0.0
-            } else {
-                book.usage("ecpus")? * book.price("elasticache", "million_ecpu")?
-            },
-        ),
-        (
-            "database I/O",
-            if aurora {
-                batches * book.usage("database_ios_per_batch")? * book.price("rds", "million_ios")?
-            } else {
-                0.0
-            },
-        ),
-        ("logs", logs * book.price("cloudwatch", "gb_logs")?),
-    ]);
-
-    // The containers of the same work: two API tasks and two workers at least, more for three times the mean.
-    let busy = |milliseconds: f64| 3.0 * month.summaries * milliseconds / 1000.0 / SECONDS;
-    let workers = (busy(batches * book.usage("worker_milliseconds_per_batch")? + engine) / 8.0)
-        .ceil()
-        .max(2.0);
-    let servers = (busy(book.usage("api_requests")? * book.usage("api_milliseconds")?) / 32.0)
-        .ceil()
-        .max(2.0);
-    let task = book.price("fargate", "vcpu_hour")? + 2.0 * book.price("fargate", "gb_hour")?;
-    let instead = ["Lambda time", "Lambda requests", "API Gateway"]
-        .iter()
-        .map(|name| per_million[name])
-        .sum::<f64>();
-    let mut cost = Cost {
-        fixed,
-        per_million,
-        summaries: month.summaries,
-        savings_plan: compute * month.summaries / MILLION * book.price("lambda", "savings_plan_discount")?,
-        containers: 0.0,
-        break_even: 0.0,
-    };
-    let least = 4.0 * HOURS * task + HOURS * book.price("fargate", "balancer_hour")? - cost.fixed["warm API"];
-    cost.break_even = least.max(0.0) / instead * MILLION;
-    let running = (workers + servers) * HOURS * task + HOURS * book.price("fargate", "balancer_hour")?;
-    cost.containers = cost.month() - instead * month.summaries / MILLION - cost.fixed["warm API"] + running;
-    Ok(cost)
+    fn reckon(&self) -> Result<Cost> {
+        let Self { book, month, .. } = self;
+        let (fixed, per_million) = (self.fixed()?, self.per_million()?);
+        let task = book.price("fargate", "vcpu_hour")? + 2.0 * book.price("fargate", "gb_hour")?;
+        let balancer = book.price("fargate", "balancer_hour")?;
+        // Two API tasks and two workers at least, more for three times the mean: a task does eight jobs or 32 requests at once.
+        let tasks = |milliseconds: f64, at_once: f64| {
+            let busy = 3.0 * month.summaries * milliseconds / 1000.0 / SECONDS;
+            (busy / at_once).ceil().max(2.0)
+        };
+        let running = |tasks: f64| tasks * HOURS * task + HOURS * balancer;
+        let replaced: f64 = [LAMBDA_TIME, LAMBDA_REQUESTS, API_GATEWAY]
+            .iter()
+            .map(|name| per_million[name])
+            .sum();
+        let warm = fixed[WARM];
+        let mut cost = Cost {
+            savings_plan: per_million[LAMBDA_TIME] * month.summaries / MILLION * book.price("lambda", "savings_plan_discount")?,
+            break_even: (running(4.0) - warm).max(0.0) / replaced * MILLION,
+            summaries: month.summaries,
+            containers: 0.0,
+            fixed,
+            per_million,
+        };
+        let instead = running(tasks(self.worker()?, 8.0) + tasks(self.api()?, 32.0));
+        cost.containers = cost.month() - replaced * month.summaries / MILLION - warm + instead;
+        Ok(cost)
+    }
 }
 
 /// The table that `cargo local cost` prints.

@@ -152,7 +152,7 @@ fn concurrency(estate: &Estate, findings: &mut Vec<String>) {
             .unwrap_or(f64::INFINITY);
         match number(&function["ReservedConcurrentExecutions"]) {
             Some(reserved) if reserved < most => {
-                findings.push(format!("{worker} reserves {reserved} of the {most} workers its lane may start"))
+                findings.push(format!("{worker} reserves {reserved} of the {most} workers its lane may start"));
             }
             None if estate.is_large() => findings.push(format!("{worker} reserves no concurrency")),
             _ => {}

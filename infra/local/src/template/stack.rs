@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+/// The name that stacks are checked under.
+const STACK: &str = "summarease";
+
 /// Values of a template's parameters by name.
 pub type Parameters = BTreeMap<String, String>;
 
@@ -102,10 +105,12 @@ impl<'a> Stack<'a> {
 
     /// `None` for `AWS::NoValue`.
     fn resolve(&self, value: &Value) -> Option<Value> {
-        if let Some((function, argument)) = single(value)
-            && let Some(resolved) = self.call(function, argument)
-        {
-            return resolved;
+        if let Some((function, argument)) = single(value) {
+            match self.call(function, argument) {
+                Call::Is(value) => return Some(value),
+                Call::NoValue => return None,
+                Call::Unknown => {}
+            }
         }
         Some(match value {
             Value::Array(items) => items.iter().filter_map(|item| self.resolve(item)).collect(),
@@ -117,43 +122,66 @@ impl<'a> Stack<'a> {
         })
     }
 
-    /// The outer `None` says that the function is not worked out here.
-    fn call(&self, function: &str, argument: &Value) -> Option<Option<Value>> {
+    fn call(&self, function: &str, argument: &Value) -> Call {
         let items = argument.as_array().map(Vec::as_slice).unwrap_or_default();
-        match (function, items) {
-            ("Ref", _) => match argument.as_str()? {
-                "AWS::NoValue" => Some(None),
-                "AWS::Region" => Some(Some(self.region.into())),
-                "AWS::StackName" => Some(Some("summarease".into())),
-                name => Some(Some(self.parameters.get(name)?.clone().into())),
-            },
-            ("Fn::If", [condition, yes, no]) => Some(self.resolve(if self.condition(condition.as_str()?) { yes } else { no })),
-            ("Fn::FindInMap", [map, first, second]) => {
-                let key = |value: &Value| self.resolve(value).map(|value| text(&value));
-                let found = self.template["Mappings"].get(key(map)?)?.get(key(first)?)?.get(key(second)?)?;
-                Some(Some(found.clone()))
+        let result = match (function, items) {
+            ("Ref", _) if argument == "AWS::NoValue" => return Call::NoValue,
+            ("Fn::If", [condition, yes, no]) => {
+                let holds = condition.as_str().is_some_and(|name| self.condition(name));
+                return self.resolve(if holds { yes } else { no }).map_or(Call::NoValue, Call::Is);
             }
-            ("Fn::Join", [glue, parts]) => {
-                let parts = self.resolve(parts)?;
-                let parts: Option<Vec<_>> = parts.as_array()?.iter().map(|part| part.as_str().map(str::to_owned)).collect();
-                Some(Some(parts?.join(glue.as_str()?).into()))
-            }
-            ("Fn::Sub", _) => {
-                let pattern = argument.as_str()?;
-                let known = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-                let pseudo = [("AWS::Region", self.region), ("AWS::StackName", "summarease")];
-                let filled = known.chain(pseudo).fold(pattern.to_owned(), |filled, (name, value)| {
-                    filled.replace(&format!("${{{name}}}"), value)
-                });
-                Some(Some(if filled.contains("${") {
-                    json!({"Fn::Sub": filled})
-                } else {
-                    filled.into()
-                }))
-            }
+            ("Ref", _) => self.named(argument),
+            ("Fn::FindInMap", [map, first, second]) => self.mapped(map, first, second),
+            ("Fn::Join", [glue, parts]) => self.joined(glue, parts),
+            ("Fn::Sub", _) => argument.as_str().map(|pattern| self.filled(pattern)),
             _ => None,
+        };
+        result.map_or(Call::Unknown, Call::Is)
+    }
+
+    fn named(&self, name: &Value) -> Option<Value> {
+        match name.as_str()? {
+            "AWS::Region" => Some(self.region.into()),
+            "AWS::StackName" => Some(STACK.into()),
+            name => Some(self.parameters.get(name)?.clone().into()),
         }
     }
+
+    fn mapped(&self, map: &Value, first: &Value, second: &Value) -> Option<Value> {
+        let key = |value: &Value| self.resolve(value).map(|value| text(&value));
+        self.template["Mappings"]
+            .get(key(map)?)?
+            .get(key(first)?)?
+            .get(key(second)?)
+            .cloned()
+    }
+
+    fn joined(&self, glue: &Value, parts: &Value) -> Option<Value> {
+        let parts = self.resolve(parts)?;
+        let parts: Option<Vec<_>> = parts.as_array()?.iter().map(|part| part.as_str().map(str::to_owned)).collect();
+        Some(parts?.join(glue.as_str()?).into())
+    }
+
+    fn filled(&self, pattern: &str) -> Value {
+        let known = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pseudo = [("AWS::Region", self.region), ("AWS::StackName", STACK)];
+        let filled = known.chain(pseudo).fold(pattern.to_owned(), |filled, (name, value)| {
+            filled.replace(&format!("${{{name}}}"), value)
+        });
+        if filled.contains("${") {
+            json!({"Fn::Sub": filled})
+        } else {
+            filled.into()
+        }
+    }
+}
+
+/// What a function gives.
+enum Call {
+    Is(Value),
+    NoValue,
+    /// Only AWS can tell.
+    Unknown,
 }
 
 /// The only entry of an object.

@@ -1,6 +1,6 @@
 //! The root template with the values of each phase, from nothing to nothing.
 //!
-//! What the emulator lacks is off: RDS Proxy, serverless caches, composite alarms, CodeDeploy,
+//! What the emulator lacks is off: RDS Proxy, serverless caches, composite alarms, `CodeDeploy`,
 //! Application Auto Scaling. The rules over the translated templates hold those.
 
 use aws_sdk_cloudformation::types::ResourceStatus;

@@ -89,6 +89,7 @@ fn spoil(estate: &mut Estate, (resource, pointer, value, _): &Defect) {
 
 /// A check that cannot fail proves nothing.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn seeded_defects_are_caught() {
     let defects: Vec<Defect> = vec![
         ("StandardQueue", "/Properties/VisibilityTimeout", json!(359), "six times"),
@@ -493,6 +494,20 @@ fn every_metric_is_emitted_by_a_function() {
             .next()
             .unwrap();
         assert!(code.contains(&format!("metric::{name}")), "{value} is emitted nowhere");
+    }
+}
+
+#[test]
+fn every_runbook_that_an_alarm_names_is_there() {
+    let text = fs::read_to_string(workspace().join("infra/monitoring.yaml")).unwrap();
+    let named: Vec<_> = text
+        .split("See ")
+        .skip(1)
+        .map(|rest| rest.split_whitespace().next().unwrap().trim_end_matches('.'))
+        .collect();
+    assert!(named.len() >= 7);
+    for path in named {
+        assert!(workspace().join(path).is_file(), "{path}");
     }
 }
 
