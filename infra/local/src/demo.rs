@@ -54,8 +54,16 @@ pub fn url(instance: &Instance, region: &str) -> Result<String> {
         .regions
         .get(region)
         .with_context(|| format!("{region} is not deployed; run `cargo local up --region {region}`"))?;
+    url_of(instance, outputs)
+}
+
+/// Where the API of a stack with these outputs is.
+///
+/// # Errors
+/// If it has none.
+pub fn url_of(instance: &Instance, outputs: &Outputs) -> Result<String> {
     let id = outputs.get("ApiId").context("the stack names no API")?;
-    Ok(format!("{}/_aws/execute-api/{id}", state.ports.aws_url()))
+    Ok(format!("{}/_aws/execute-api/{id}", instance.state().ports.aws_url()))
 }
 
 /// Submits the article and waits for its summary.

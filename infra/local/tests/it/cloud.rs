@@ -75,9 +75,14 @@ async fn start() -> anyhow::Result<Cloud> {
 
 impl Cloud {
     pub(crate) fn region(&self, name: &str) -> Region {
+        self.stack(name, self.up.state.regions[name].clone())
+    }
+
+    /// Another stack of a region.
+    pub(crate) fn stack(&self, name: &str, outputs: Outputs) -> Region {
         Region {
-            url: demo::url(&self.instance, name).expect("the region is deployed"),
-            outputs: self.up.state.regions[name].clone(),
+            url: demo::url_of(&self.instance, &outputs).expect("the stack has an API"),
+            outputs,
             sdk: deploy::sdk(&self.instance, name),
             database: deploy::database_url(&self.instance, name),
             http: reqwest::Client::new(),

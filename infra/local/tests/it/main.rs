@@ -6,6 +6,7 @@
 mod api;
 mod cloud;
 mod events;
+mod failover;
 mod failure;
 mod lanes;
 mod phases;
