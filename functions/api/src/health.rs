@@ -20,6 +20,10 @@ use crate::Context;
 /// Longest wait for one store.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Without these no job can be accepted. Postgres and Valkey may be away: a region that merely
+/// fails over its database must not lose its clients.
+const NEEDED: [Store; 4] = [Store::Directory, Store::Documents, Store::Lanes, Store::Ledger];
+
 /// Health of the API itself.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
@@ -62,7 +66,10 @@ pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health>
     path = "/v1/health/deep",
     operation_id = "deepHealth",
     security(()),
-    responses((status = 200, description = "All stores answer", body = DeepHealth), (status = 503, description = "Some do not", body = DeepHealth))
+    responses(
+        (status = 200, description = "Jobs are accepted: `ok`, or `degraded` if a store does not answer that intake can do without", body = DeepHealth),
+        (status = 503, description = "`down`: a store that intake needs does not answer", body = DeepHealth),
+    )
 )]
 pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Json<DeepHealth>) {
     let stores = tokio::join!(
@@ -74,10 +81,13 @@ pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Js
         timed(Store::Ledger, context.ledger.ping()),
     );
     let stores = BTreeMap::from([stores.0, stores.1, stores.2, stores.3, stores.4, stores.5]);
-    let (code, status) = if stores.values().all(|store| store.ok) {
+    let answers = |names: &[Store]| names.iter().all(|store| stores[store.as_str()].ok);
+    let (code, status) = if !answers(&NEEDED) {
+        (StatusCode::SERVICE_UNAVAILABLE, "down")
+    } else if stores.values().all(|store| store.ok) {
         (StatusCode::OK, "ok")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "degraded")
+        (StatusCode::OK, "degraded")
     };
     (
         code,

@@ -272,6 +272,25 @@ async fn with_postgres_and_valkey_down_a_submission_is_still_accepted_and_not_lo
 }
 
 #[tokio::test]
+async fn a_region_leaves_the_name_only_if_it_cannot_accept() {
+    let cloud = cloud().await;
+    let event: Value = serde_json::from_str(include_str!("../../../../events/api/health-deep.json")).unwrap();
+    for (changed, code, says) in [
+        (("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing"), 200, "degraded"),
+        (("VALKEY_URL", "redis://127.0.0.1:1"), 200, "degraded"),
+        (("LEDGER_TABLE", "no-such-table"), 503, "down"),
+    ] {
+        let reply = cloud.emulator("api", &[changed]).invoke(&event).await.unwrap();
+        let body: Value = serde_json::from_str(reply["body"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (&reply["statusCode"], &body["status"]),
+            (&code.into(), &says.into()),
+            "{changed:?}: {body}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn rights_are_enforced_here_as_on_aws() {
     let region = region().await;
     // The owner of the local cloud may do everything; a user without any policy may do nothing. That
