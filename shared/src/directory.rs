@@ -1,7 +1,8 @@
 //! Who holds which API key: DynamoDB, behind a short-lived cache in the process.
 //!
 //! Table: partition key `id` (string). A key is stored as `key#<SHA-256 of the key, hex>` with
-//! `tenant` and `plan`; the key itself is never stored.
+//! `tenant`, `plan`, and `expires_at` (TTL, seconds since 1970) if it is not for good; the key itself
+//! is never stored.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,6 +10,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 use crate::{
     config::{self, ConfigError},
@@ -76,6 +78,11 @@ impl Directory {
             .await
             .map_err(StoreError::because(Store::Directory, OPERATION))?;
         let Some(item) = reply.item else { return Ok(None) };
+        // DynamoDB may take days to delete what has expired.
+        let expires_at = item.get("expires_at").and_then(|value| value.as_n().ok()?.parse().ok());
+        if expires_at.is_some_and(|expires_at: i64| expires_at <= OffsetDateTime::now_utc().unix_timestamp()) {
+            return Ok(None);
+        }
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
         let read = || -> Result<Tenant, BoxError> {
             Ok(Tenant {
@@ -86,21 +93,26 @@ impl Directory {
         read().map(Some).map_err(StoreError::because(Store::Directory, OPERATION))
     }
 
-    /// Lets `key` speak for `tenant`.
+    /// Lets `key` speak for `tenant`, for good or until it expires.
     ///
     /// # Errors
     /// If DynamoDB does not take it.
-    pub async fn register(&self, key: &SecretString, tenant: &Tenant) -> Result<(), StoreError> {
+    pub async fn register(&self, key: &SecretString, tenant: &Tenant, expires_at: Option<OffsetDateTime>) -> Result<(), StoreError> {
         let plan = serde_json::to_value(tenant.plan)
             .ok()
             .and_then(|plan| plan.as_str().map(str::to_owned))
             .unwrap_or_default();
-        self.client
+        let mut request = self
+            .client
             .put_item()
             .table_name(&self.table)
             .item("id", AttributeValue::S(item_id(key)))
             .item("tenant", AttributeValue::S(tenant.id.to_string()))
-            .item("plan", AttributeValue::S(plan))
+            .item("plan", AttributeValue::S(plan));
+        if let Some(expires_at) = expires_at {
+            request = request.item("expires_at", AttributeValue::N(expires_at.unix_timestamp().to_string()));
+        }
+        request
             .send()
             .await
             .map_err(StoreError::because(Store::Directory, "register a key"))?;

@@ -26,12 +26,14 @@ pub mod metric {
     pub const TIME_TO_DONE: &str = "TimeToDone";
     /// Jobs taken from a dead-letter queue, by `lane`. Count.
     pub const DEAD_LETTERS: &str = "DeadLetters";
+    /// Milliseconds from the canary's submission to the first sight of its result.
+    pub const CANARY_TIME: &str = "CanaryTime";
     /// Partitions made ahead. Count.
     pub const PARTITIONS_MADE: &str = "PartitionsMade";
 
     /// All of them.
-    pub const ALL: [&str; 8] = [
-        REQUESTS, ACCEPTED, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, DEAD_LETTERS, PARTITIONS_MADE,
+    pub const ALL: [&str; 9] = [
+        REQUESTS, ACCEPTED, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, DEAD_LETTERS, CANARY_TIME, PARTITIONS_MADE,
     ];
 }
 

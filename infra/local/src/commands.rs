@@ -220,6 +220,7 @@ pub(crate) fn invoke(instance: &Instance, event: &Path, region: &str) -> Result<
         "summarize" => "SummarizeStandardFunction",
         "redrive" => "RedriveFunction",
         "maintain" => "MaintainFunction",
+        "canary" => "CanaryFunction",
         other => bail!("events are kept in a folder named after their function, and there is no function `{other}`"),
     };
     let payload = fs::read(event).with_context(|| format!("cannot read {}", event.display()))?;

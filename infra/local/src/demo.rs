@@ -39,7 +39,7 @@ pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> R
         plan: Plan::Pro,
     };
     Directory::new(&deploy::sdk(instance, region), table.clone())
-        .register(&KEY.into(), &tenant)
+        .register(&KEY.into(), &tenant, None)
         .await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use aws_sdk_s3::config::Credentials;
 use shared::job::RegionTag;
 
 use crate::{
-    Instance,
+    Instance, demo,
     instance::{Outputs, workspace},
     python::{self, Environment},
     servers::DATABASE_USER,
@@ -151,6 +151,19 @@ pub fn function_env(instance: &Instance, region: &str, outputs: &Outputs) -> Vec
         .iter()
         .filter_map(|(name, output)| Some(((*name).to_owned(), outputs.get(*output)?.clone())))
         .collect();
+    // The canary's, for whom any version is the newest.
+    let functions = |names: &[&str]| {
+        names
+            .iter()
+            .filter_map(|name| outputs.get(*name))
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let workers = ["SummarizeExpressFunction", "SummarizeStandardFunction", "SummarizeBulkFunction"];
+    pairs.push(("API_VERSION".to_owned(), functions(&["ApiFunction"])));
+    pairs.push(("WORKER_VERSIONS".to_owned(), functions(&workers)));
+    pairs.extend(demo::url_of(instance, outputs).ok().map(|url| ("API_URL".to_owned(), url)));
     pairs.push(("DATABASE_URL".to_owned(), database_url(instance, region)));
     pairs.push(("VALKEY_URL".to_owned(), valkey_url(instance, region)));
     pairs

@@ -76,7 +76,9 @@ pub fn check() -> Result<()> {
     let step = Step::begin("checkov of the translated templates");
     let mut command = Command::new(Environment::Checks.bin().join("checkov"));
     command
-        .args(["--framework", "cloudformation", "--compact", "--quiet", "--config-file"])
+        .args([
+            "--framework", "cloudformation", "--compact", "--quiet", "--skip-download", "--config-file",
+        ])
         .arg(workspace().join("infra/checkov.yaml"))
         .arg("--directory")
         .arg(&folder);

@@ -194,6 +194,12 @@ fn functions(estate: &Estate, findings: &mut Vec<String>) {
         if function["LoggingConfig"]["LogFormat"] != "JSON" {
             findings.push(format!("{name} does not log JSON"));
         }
+        let reaches_store = ["DATABASE_URL", "VALKEY_URL"]
+            .iter()
+            .any(|store| !function["Environment"]["Variables"][*store].is_null());
+        if reaches_store && estate.nested.contains_key("network.yaml") && function["VpcConfig"].is_null() {
+            findings.push(format!("{name} is outside the network of its stores"));
+        }
         for (variable, value) in super::stack::entries(&function["Environment"]["Variables"]) {
             let secret = ["PASSWORD", "SECRET", "TOKEN"].iter().any(|word| variable.contains(word));
             let credentials = text(value).split_once("://").is_some_and(|(_, rest)| {
@@ -261,6 +267,9 @@ fn deployments(estate: &Estate, findings: &mut Vec<String>) {
         if estate.is_large() && alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"].is_null() {
             findings.push(format!("{name} is deployed all at once"));
         }
+        if estate.is_large() && alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"].is_null() {
+            findings.push(format!("{name} gets traffic before it was tried"));
+        }
     }
     for (name, group) in estate.properties("AWS::CodeDeploy::DeploymentGroup") {
         if group["AlarmConfiguration"]["Alarms"].as_array().is_none_or(Vec::is_empty) {
@@ -271,6 +280,9 @@ fn deployments(estate: &Estate, findings: &mut Vec<String>) {
         }
     }
     for (name, schedule) in estate.properties("AWS::Scheduler::Schedule") {
+        if estate.nested.contains_key("monitoring.yaml") && schedule["State"] == "DISABLED" {
+            findings.push(format!("{name} never fires"));
+        }
         if !schedule["Name"].is_null() {
             findings.push(format!("{name} has a name that another stack's schedule may have"));
         }

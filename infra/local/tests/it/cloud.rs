@@ -169,7 +169,7 @@ impl Region {
             plan,
         };
         Directory::new(&self.sdk, self.outputs["DirectoryTable"].clone())
-            .register(&key, &tenant)
+            .register(&key, &tenant, None)
             .await
             .expect("registered");
         key

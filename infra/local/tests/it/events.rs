@@ -9,7 +9,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::cloud::{Cloud, cloud};
+use crate::cloud::{Cloud, REGIONS, cloud, region};
 
 fn events(function: &str) -> BTreeMap<String, Value> {
     let files = fs::read_dir(workspace().join("events").join(function))
@@ -118,7 +118,82 @@ async fn maintain() {
     }
 }
 
-/// What the function tells CloudFormation.
+#[tokio::test]
+async fn canary() {
+    let codedeploy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", codedeploy.local_addr().unwrap());
+    let emulator = cloud().await.emulator("canary", &[("AWS_ENDPOINT_URL_CODEDEPLOY", &endpoint)]);
+    let summaries = |reply: &Value| reply["summaries"].as_array().map(Vec::len);
+    for (name, event) in events("canary") {
+        if name == "hook" {
+            let (reply, told) = tokio::join!(emulator.invoke(&event), told(&codedeploy));
+            assert_eq!(summaries(reply.as_ref().unwrap()), Some(4), "{reply:?}");
+            assert_eq!(
+                (&told["deploymentId"], &told["status"]),
+                (&event["DeploymentId"], &json!("Succeeded"))
+            );
+            continue;
+        }
+        let reply = emulator.invoke(&event).await.unwrap();
+        match name.as_str() {
+            "probe" => assert_eq!(summaries(&reply), Some(1), "{reply}"),
+            "versions" => assert_eq!(summaries(&reply), Some(4), "{reply}"),
+            "unknown-action" => assert!(
+                reply["errorMessage"].as_str().unwrap().contains("expected `probe` or `versions`"),
+                "{reply}"
+            ),
+            other => panic!("events/canary/{other}.json has no expectation"),
+        }
+    }
+}
+
+/// A version that makes no summaries must get no traffic.
+#[tokio::test]
+async fn the_canary_stops_a_bad_version() {
+    let cloud = cloud().await;
+    let outputs = &cloud.region(REGIONS[0]).outputs;
+    let codedeploy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", codedeploy.local_addr().unwrap());
+    for variable in ["WORKER_VERSIONS", "API_VERSION"] {
+        let changed = [
+            ("AWS_ENDPOINT_URL_CODEDEPLOY", endpoint.as_str()),
+            (variable, &outputs["MaintainFunction"]),
+        ];
+        let emulator = cloud.emulator("canary", &changed);
+        let event = &events("canary")["hook"];
+        let (reply, told) = tokio::join!(emulator.invoke(event), told(&codedeploy));
+        let reply = reply.unwrap();
+        assert!(
+            reply["errorMessage"]
+                .as_str()
+                .is_some_and(|message| message.contains("missing field `action`")),
+            "{reply}"
+        );
+        assert_eq!(told["status"], "Failed");
+    }
+}
+
+/// In its own place: with the role and the versions that the template gives it.
+#[tokio::test]
+async fn the_deployed_canary_tries_the_deployed_versions() {
+    let report = region().await.invoke("CanaryFunction", &json!({"action": "versions"})).await;
+    let by: Vec<_> = report["summaries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["by"].as_str().unwrap())
+        .collect();
+    assert_eq!(by.len(), 4, "{report}");
+    for (one, part) in by
+        .iter()
+        .zip(["-Api-", "-SummarizeExpress-", "-SummarizeStandard-", "-SummarizeBulk-"])
+    {
+        let (function, version) = one.rsplit_once(':').expect("a version");
+        assert!(function.contains(part) && version.parse::<u32>().is_ok(), "{one}");
+    }
+}
+
+/// What the function tells CloudFormation or `CodeDeploy`.
 async fn told(stack: &TcpListener) -> Value {
     let (mut stream, _) = stack.accept().await.unwrap();
     let mut request = Vec::new();
@@ -129,7 +204,7 @@ async fn told(stack: &TcpListener) -> Value {
         let text = String::from_utf8_lossy(&request).into_owned();
         let body = text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
         if let Some(body) = body {
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
             return body;
         }
         assert_ne!(read, 0, "the request ended early: {text}");

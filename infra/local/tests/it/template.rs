@@ -156,6 +156,7 @@ fn seeded_defects_are_caught() {
         ("ApiScaling", "/Properties/MaxCapacity", json!(10), "no room to scale"),
         ("Api", "/Properties/Runtime", json!("provided.al2"), "old runtime"),
         ("Api", "/Properties/TracingConfig", Value::Null, "not traced"),
+        ("Redrive", "/Properties/VpcConfig", Value::Null, "outside the network"),
         ("RedriveLogs", "/Properties/RetentionInDays", Value::Null, "log group of its own"),
         ("Redrive", "/Properties/LoggingConfig/LogFormat", json!("Text"), "does not log JSON"),
         (
@@ -192,6 +193,13 @@ fn seeded_defects_are_caught() {
         ("HttpApiPermission", "/Properties/SourceArn", Value::Null, "lets anyone"),
         ("SummarizeBulkAliaslive", "", Value::Null, "no alias `live`"),
         ("ApiAliaslive", "/UpdatePolicy", Value::Null, "all at once"),
+        (
+            "ApiAliaslive",
+            "/UpdatePolicy/CodeDeployLambdaAliasUpdate/BeforeAllowTrafficHook",
+            Value::Null,
+            "before it was tried",
+        ),
+        ("CanaryOften", "/Properties/State", json!("DISABLED"), "never fires"),
         (
             "ApiDeploymentGroup",
             "/Properties/AlarmConfiguration/Alarms",
@@ -482,6 +490,7 @@ fn every_metric_is_emitted_by_a_function() {
     let mut code = String::new();
     for file in [
         "api/src/middleware.rs", "api/src/submit.rs", "summarize/src/worker.rs", "redrive/src/lib.rs", "maintain/src/lib.rs",
+        "canary/src/lib.rs",
     ] {
         code += &fs::read_to_string(workspace().join("functions").join(file)).unwrap();
     }
