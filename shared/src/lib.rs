@@ -10,6 +10,7 @@
 pub mod archive;
 pub mod batch;
 pub mod cache;
+pub mod capacity;
 pub mod config;
 pub mod directory;
 pub mod documents;

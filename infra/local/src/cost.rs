@@ -100,6 +100,11 @@ pub fn phases() -> Result<BTreeMap<String, Cost>> {
     book.months.keys().map(phase).collect()
 }
 
+/// Processors that one thread of a function can use.
+fn vcpus(megabytes: f64) -> f64 {
+    (megabytes / VCPU_MEGABYTES).min(1.0)
+}
+
 type Parts = BTreeMap<&'static str, f64>;
 
 /// One phase and what is needed to reckon it.
@@ -131,13 +136,20 @@ impl Case<'_> {
 
     /// Milliseconds of a worker per summary.
     fn worker(&self) -> Result<f64> {
-        let engine = self.book.usage("engine_milliseconds_per_vcpu")? / (self.value("StandardMemory") / VCPU_MEGABYTES).min(1.0);
-        Ok(self.batches() * self.book.usage("worker_milliseconds_per_batch")? + engine)
+        let vcpu = vcpus(self.value("StandardMemory"));
+        let batch = self.book.usage("worker_cpu_milliseconds_per_batch")? / vcpu + self.waiting("worker_round_trips_per_batch")?;
+        Ok(self.batches() * batch + self.book.usage("engine_milliseconds_per_vcpu")? / vcpu)
     }
 
     /// Milliseconds of the API per summary.
     fn api(&self) -> Result<f64> {
-        Ok(self.book.usage("api_requests")? * self.book.usage("api_milliseconds")?)
+        let computing = self.book.usage("api_cpu_milliseconds")? / vcpus(self.value("ApiMemory"));
+        Ok(self.book.usage("api_requests")? * (computing + self.waiting("api_round_trips")?))
+    }
+
+    /// Milliseconds that go by until the stores have answered.
+    fn waiting(&self, round_trips: &str) -> Result<f64> {
+        Ok(self.book.usage(round_trips)? * self.book.usage("round_trip_milliseconds")?)
     }
 
     fn fixed(&self) -> Result<Parts> {

@@ -1,0 +1,65 @@
+//! What a state costs, by the dated price book of the repository (`infra/cost.toml`).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Lever, State, plan::Work};
+
+/// List prices, US dollars.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prices {
+    pub(super) gb_second: f64,
+    pub(super) provisioned_gb_second: f64,
+    pub(super) acu_hour: f64,
+    pub(super) million_ecpu: f64,
+}
+
+/// The price book lacks a price, or is none.
+#[derive(Debug, thiserror::Error)]
+#[error("infra/cost.toml: {0}")]
+pub struct NoPrice(String);
+
+#[derive(Deserialize)]
+struct Book {
+    prices: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+impl Prices {
+    /// Reads the price book.
+    ///
+    /// # Errors
+    /// If it is not TOML, or lacks a price.
+    pub fn parse(book: &str) -> Result<Self, NoPrice> {
+        let book: Book = toml::from_str(book).map_err(|error| NoPrice(error.to_string()))?;
+        let price = |service: &str, unit: &str| {
+            let price = book.prices.get(service).and_then(|units| units.get(unit));
+            price.copied().ok_or_else(|| NoPrice(format!("there is no price {service}.{unit}")))
+        };
+        Ok(Self {
+            gb_second: price("lambda", "gb_second")?,
+            provisioned_gb_second: price("lambda", "provisioned_gb_second")?,
+            acu_hour: price("rds", "acu_hour")?,
+            million_ecpu: price("elasticache", "million_ecpu")?,
+        })
+    }
+
+    /// Dollars an hour that a state may cost at most: with every worker busy and stores at their floor.
+    pub fn per_hour(&self, state: &State, work: &Work) -> f64 {
+        state.iter().map(|(&lever, &value)| value * self.of(lever, state, work)).sum()
+    }
+
+    /// Dollars an hour of one unit of a lever.
+    fn of(&self, lever: Lever, state: &State, work: &Work) -> f64 {
+        match lever.lane() {
+            Some(lane) => work.worker_memory_mb[lane] / 1024.0 * 3600.0 * self.gb_second,
+            None => match lever {
+                Lever::Warm => work.api_memory_mb / 1024.0 * 3600.0 * self.provisioned_gb_second,
+                Lever::Acus => self.acu_hour * (1.0 + state.get(&Lever::Readers).copied().unwrap_or(0.0)),
+                Lever::Cache => 3600.0 * self.million_ecpu / 1e6,
+                // Readers cost through their units; lanes are above.
+                _ => 0.0,
+            },
+        }
+    }
+}
