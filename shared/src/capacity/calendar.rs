@@ -89,10 +89,14 @@ impl Entry {
             (None, [_, ..]) => Days::Every(self.days.iter().copied().map(Weekday::from).collect()),
             _ => return Err(("days", "give either `days` (it comes again) or `date` (it comes once)".to_owned())),
         };
-        let zone = TimeZone::get(&self.zone)
-            .map_err(|_| ("zone", format!("`{}` is no IANA time zone; write one such as Europe/Berlin", self.zone)))?;
+        let zone = TimeZone::get(&self.zone).map_err(|_| {
+            (
+                "zone",
+                format!("`{}` is no IANA time zone; write one such as Europe/Berlin", self.zone),
+            )
+        })?;
         let (from, until): (Time, Time) = (read("from", &self.from, TIME)?, read("until", &self.until, TIME)?);
-        let minutes = (until - from).get_hours() as i64 * 60 + (until - from).get_minutes();
+        let minutes = i64::from((until - from).get_hours()) * 60 + (until - from).get_minutes();
         if (-SHORTEST_MINUTES..SHORTEST_MINUTES).contains(&minutes) && minutes >= 0 {
             return Err(("until", format!("an event lasts {SHORTEST_MINUTES} minutes at least")));
         }
@@ -100,7 +104,10 @@ impl Entry {
             return Err(("ramp_minutes", "a ramp is no longer than a day (1440)".to_owned()));
         }
         let demand = &self.jobs_per_minute;
-        if [demand.express, demand.standard, demand.bulk].iter().any(|jobs| !jobs.is_finite() || *jobs < 0.0) {
+        if [demand.express, demand.standard, demand.bulk]
+            .iter()
+            .any(|jobs| !jobs.is_finite() || *jobs < 0.0)
+        {
             return Err(("jobs_per_minute", "must be 0 or more".to_owned()));
         }
         Ok(CheckedEvent(Event {

@@ -126,7 +126,11 @@ impl Pressure {
             .fold(0.0, f64::max);
         let thresholds = &plan.degradation;
         let level = |share: f64| {
-            let strained = signals.stores_strained(plan, share).then_some(Level::Trim).unwrap_or_default();
+            let strained = if signals.stores_strained(plan, share) {
+                Level::Trim
+            } else {
+                Level::Normal
+            };
             Level::reached(wait, &thresholds.wait_seconds, share)
                 .max(Level::reached(signals.failures, &thresholds.failures, share))
                 .max(strained)
@@ -151,10 +155,7 @@ impl Controller {
             };
         }
         if pressure.stay >= self.level {
-            return Self {
-                calm_since: None,
-                ..self
-            };
+            return Self { calm_since: None, ..self };
         }
         let since = self.calm_since.filter(|since| *since <= now).unwrap_or(now);
         if now.duration_since(since).as_secs_f64() >= calm_minutes * 60.0 {

@@ -6,6 +6,13 @@
 //!
 //! Units: jobs per minute for demand, seconds for waits and service times, US dollars an hour for costs.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "seconds, minutes and counts are far inside the limits of their types"
+)]
+
 mod calendar;
 pub mod degradation;
 mod plan;
@@ -23,7 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use calendar::Calendar;
 pub use degradation::Level;
 pub use plan::{Bounds, Plan, PlanError, Work};
-pub use planner::{Decision, History, Memory, Signals, decide};
+pub use planner::{Decision, History, Memory, Reason, Signals, decide};
 pub use prices::Prices;
 
 use crate::job::Lane;

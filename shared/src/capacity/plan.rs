@@ -5,11 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{
-    Calendar, Demand, Lever, PerLane, Prices, State,
-    calendar::Entry,
-    degradation::Thresholds,
-};
+use super::{Calendar, Demand, Lever, PerLane, Prices, State, calendar::Entry, degradation::Thresholds};
 
 /// A capacity plan.
 #[derive(Clone, Debug)]
@@ -118,9 +114,10 @@ impl Source<'_> {
         }
     }
 
-    /// The line of `field` inside a table that begins at `table`, else the line of the table.
+    /// The line of `field` in the table whose header is at `table`, else the line of the header.
     fn field(&self, table: &Range<usize>, path: &str, field: &str, message: impl Into<String>) -> PlanError {
-        let inside = self.text.get(table.clone()).unwrap_or_default();
+        let inside = self.text.get(table.start..).unwrap_or_default();
+        let inside = inside.split_once("\n[").map_or(inside, |(inside, _)| inside);
         let at = inside
             .match_indices(field)
             .find(|(at, _)| inside[at + field.len()..].trim_start().starts_with('='))
@@ -130,10 +127,18 @@ impl Source<'_> {
 
     fn unreadable(&self, error: &toml::de::Error) -> PlanError {
         let span = error.span().unwrap_or(0..0);
-        let start = self.text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let start = self
+            .text
+            .get(..span.start)
+            .and_then(|before| before.rfind('\n'))
+            .map_or(0, |at| at + 1);
         let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let field = line.split('=').next().unwrap_or_default().trim();
-        let field = if field.is_empty() { "(start)" } else { field };
+        let field = if field.is_empty() || field.starts_with('#') {
+            "(file)"
+        } else {
+            field
+        };
         self.error(&span, field, error.message())
     }
 }
@@ -161,7 +166,10 @@ impl Plan {
         let span = raw.budget_dollars_per_hour.span();
         let calendar = raw.calendar.into_iter().map(|entry| {
             let span = entry.span();
-            entry.into_inner().check().map_err(|(field, message)| source.field(&span, "calendar", field, message))
+            entry
+                .into_inner()
+                .check()
+                .map_err(|(field, message)| source.field(&span, "calendar", field, message))
         });
         let plan = Self {
             utilisation: raw.utilisation.into_inner(),
@@ -242,7 +250,10 @@ fn check_tables(source: &Source<'_>, raw: &Raw) -> Result<(), PlanError> {
             return wrong("step_up", format!("{} is not above 1: the lever would never rise", bounds.step_up));
         }
         if !(0.0..1.0).contains(&bounds.step_down) {
-            return wrong("step_down", format!("{} is not between 0 and 1: the lever would never fall", bounds.step_down));
+            return wrong(
+                "step_down",
+                format!("{} is not between 0 and 1: the lever would never fall", bounds.step_down),
+            );
         }
     }
     let (span, history) = (raw.history.span(), raw.history.get_ref());

@@ -9,10 +9,7 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Bounds, Demand, Lever, PerLane, Plan, Prices, State,
-    calendar::Occurrence,
-};
+use super::{Bounds, Demand, Lever, PerLane, Plan, Prices, State, calendar::Occurrence};
 use crate::job::Lane;
 
 /// Minutes between two samples of history.
@@ -51,7 +48,10 @@ impl Signals {
     /// Whether a store is at its bound, or at `share` of it.
     pub(super) fn stores_strained(&self, plan: &Plan, share: f64) -> bool {
         let ceiling = plan.levers.get(&Lever::Acus).map(|bounds| bounds.ceiling);
-        let acus = self.acus.zip(ceiling).is_some_and(|(acus, ceiling)| acus >= STRAINED * share * ceiling);
+        let acus = self
+            .acus
+            .zip(ceiling)
+            .is_some_and(|(acus, ceiling)| acus >= STRAINED * share * ceiling);
         acus || self.connections.is_some_and(|connections| connections >= STRAINED * share) || self.cache_throttled > 0.0
     }
 
@@ -170,7 +170,9 @@ pub fn decide(
         let wanted = lever.at_least(need.clamp(bounds.floor, bounds.ceiling));
         let since = memory.less_since.get(&lever).copied().filter(|since| *since <= now);
         let (mut value, mut because) = if wanted >= current {
-            let most = lever.at_most(current.max(lever.grain()) * bounds.step_up).max(current + lever.grain());
+            let most = lever
+                .at_most(current.max(lever.grain()) * bounds.step_up)
+                .max(current + lever.grain());
             if wanted > most { (most, Reason::Step) } else { (wanted, reason) }
         } else if !fresh {
             (current, Reason::Stale)
@@ -294,9 +296,7 @@ impl<'a> Outlook<'a> {
         if backlog > flow {
             return (need, Reason::Backlog);
         }
-        let by_need = |(one, _): &(Demand, Reason), (other, _): &(Demand, Reason)| {
-            self.of(lever, one).total_cmp(&self.of(lever, other))
-        };
+        let by_need = |(one, _): &(Demand, Reason), (other, _): &(Demand, Reason)| self.of(lever, one).total_cmp(&self.of(lever, other));
         let reason = forecasts.into_iter().max_by(by_need).map_or(Reason::Floor, |(_, reason)| reason);
         (need, reason)
     }

@@ -20,8 +20,8 @@ const ACUS_HALVE: f64 = 300.0;
 const ACUS_BUSY: f64 = 0.7;
 /// Seconds of a cold start of the API (measured at 0.02 on a CPU of its own; a quarter of a megabyte more of caution).
 const COLD_START: f64 = 0.3;
-/// Seconds that Lambda keeps an idle environment (assumed; between 5 and 15 minutes).
-const ENVIRONMENT_LIVES: usize = 600;
+/// Minutes that Lambda keeps an idle environment (assumed).
+const ENVIRONMENT_LIVES: usize = 10;
 /// Steps per second in which waits are counted.
 const STEPS: f64 = 100.0;
 
@@ -34,7 +34,7 @@ pub(super) struct Model<'a> {
     coming: VecDeque<(usize, Lever, f64)>,
     lanes: BTreeMap<&'static str, LaneModel>,
     acus: f64,
-    /// Environments of the API in use of late, second by second.
+    /// Environments of the API in use of late, minute by minute.
     environments: VecDeque<f64>,
     ramps: bool,
     cost: f64,
@@ -71,12 +71,7 @@ struct LaneModel {
     queue: VecDeque<(usize, f64)>,
     workers: f64,
     idle: f64,
-}
-
-impl LaneModel {
-    fn backlog(&self) -> f64 {
-        self.queue.iter().map(|(_, jobs)| jobs).sum()
-    }
+    backlog: f64,
 }
 
 impl<'a> Model<'a> {
@@ -125,7 +120,7 @@ impl<'a> Model<'a> {
         Signals {
             at: Some(at),
             arrivals: self.arrivals.get(old).copied().unwrap_or_default(),
-            backlog: PerLane::from_fn(|lane| self.lanes[lane.as_str()].backlog()),
+            backlog: PerLane::from_fn(|lane| self.lanes[lane.as_str()].backlog),
             acus: self.plan.levers.contains_key(&Lever::Acus).then_some(self.acus),
             ..Signals::default()
         }
@@ -134,9 +129,10 @@ impl<'a> Model<'a> {
     /// Lives through a minute of steady demand.
     pub(super) fn minute(&mut self, demand: &Demand, level: Level) -> Minute {
         self.arrivals.push_back(*demand);
+        let front = self.serve_requests(demand);
         let before = self.cost;
         for _ in 0..60 {
-            self.tick(demand, level);
+            self.tick(demand, level, front);
         }
         Minute {
             demand: demand.total(),
@@ -148,7 +144,12 @@ impl<'a> Model<'a> {
     }
 
     fn oldest(&self) -> f64 {
-        let oldest = self.lanes.values().filter_map(|lane| lane.queue.front()).map(|(second, _)| *second).min();
+        let oldest = self
+            .lanes
+            .values()
+            .filter_map(|lane| lane.queue.front())
+            .map(|(second, _)| *second)
+            .min();
         oldest.map_or(0.0, |oldest| (self.second - oldest) as f64)
     }
 
@@ -156,11 +157,15 @@ impl<'a> Model<'a> {
         self.levers.get(&lever).copied().unwrap_or(0.0)
     }
 
-    fn tick(&mut self, demand: &Demand, level: Level) {
-        while let Some((_, lever, value)) = self.coming.iter().position(|(at, ..)| *at <= self.second).and_then(|at| self.coming.remove(at)) {
+    fn tick(&mut self, demand: &Demand, level: Level, front: f64) {
+        while let Some((_, lever, value)) = self
+            .coming
+            .iter()
+            .position(|(at, ..)| *at <= self.second)
+            .and_then(|at| self.coming.remove(at))
+        {
             self.levers.insert(lever, value);
         }
-        let front = self.serve_requests(demand);
         self.jobs += demand.total() / 60.0;
         let capacity = self.plan.commits_per_minute(self.acus) / 60.0;
         let mut takes = BTreeMap::new();
@@ -169,11 +174,12 @@ impl<'a> Model<'a> {
             let Some(model) = self.lanes.get_mut(lane.as_str()) else { continue };
             if demand[lane] > 0.0 {
                 model.queue.push_back((self.second, demand[lane] / 60.0));
+                model.backlog += demand[lane] / 60.0;
             }
             if lane != Lane::Bulk || level.runs_bulk() {
                 model.scale(limit, self.ramps);
                 let most = model.workers / self.plan.seconds_per_job(lane);
-                takes.insert(lane.as_str(), most.min(model.backlog()));
+                takes.insert(lane.as_str(), most.min(model.backlog));
             }
         }
         // A database that cannot take it all slows every lane alike.
@@ -193,7 +199,11 @@ impl<'a> Model<'a> {
     fn work(&mut self, lane: Lane, mut takes: f64, front: f64) {
         let seconds = self.plan.seconds_per_job(lane);
         self.cost += takes * seconds * self.plan.work.worker_memory_mb[lane] / 1024.0 * self.prices.gb_second;
-        let waits = if lane == Lane::Bulk { &mut self.bulk_waits } else { &mut self.waits };
+        let waits = if lane == Lane::Bulk {
+            &mut self.bulk_waits
+        } else {
+            &mut self.waits
+        };
         let Some(model) = self.lanes.get_mut(lane.as_str()) else { return };
         while takes > 1e-9 {
             let Some((since, jobs)) = model.queue.front_mut() else { break };
@@ -201,6 +211,7 @@ impl<'a> Model<'a> {
             waits.add((self.second - *since) as f64 + seconds + front, part);
             *jobs -= part;
             takes -= part;
+            model.backlog -= part;
             if *jobs <= 1e-9 {
                 model.queue.pop_front();
             }
@@ -256,7 +267,7 @@ impl<'a> Model<'a> {
             worst_backlog_age: self.worst_age,
             cost: self.cost,
             jobs: self.jobs,
-            unfinished: self.lanes.values().map(LaneModel::backlog).sum(),
+            unfinished: self.lanes.values().map(|lane| lane.backlog).sum(),
             minutes,
         }
     }

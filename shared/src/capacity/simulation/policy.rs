@@ -101,7 +101,7 @@ impl Controls {
     }
 
     fn follow_plan(&mut self, model: &mut Model<'_>, plan: &Plan, prices: &Prices, minute: usize) {
-        let now = midnight() + jiff::SignedDuration::from_mins(minute as i64);
+        let now = midnight() + jiff::SignedDuration::from_mins(i64::try_from(minute).unwrap_or_default());
         let signals = model.signals(now);
         let pressure = Pressure::judge(&signals, plan);
         let bulk_runs = self.level().runs_bulk();

@@ -43,7 +43,9 @@ impl Trace {
             standard: 0.75,
             bulk: 0.1,
         };
-        let day = |share: &dyn Fn(f64) -> f64| -> Vec<Demand> { (0..MINUTES).map(|minute| mix.times(peak * share(minute as f64 / 60.0))).collect() };
+        let day = |share: &dyn Fn(f64) -> f64| -> Vec<Demand> {
+            (0..MINUTES).map(|minute| mix.times(peak * share(minute as f64 / 60.0))).collect()
+        };
         // A bell over the working hours of one continent, some of another's evening.
         let office = |hour: f64| {
             let bell = |middle: f64, width: f64| (-((hour - middle) / width).powi(2)).exp();
@@ -55,11 +57,23 @@ impl Trace {
             // A working day is never quite like the last ones.
             "office-day" => (day(&|hour| 1.1 * office(hour - 0.2)), day(&office), None),
             "launch-spike" => {
-                let launch = |hour: f64| if LAUNCH.contains(&((hour * 60.0).round() as usize)) { 0.8 } else { 0.0 };
+                let launch = |hour: f64| {
+                    if LAUNCH.contains(&((hour * 60.0).round() as usize)) {
+                        0.8
+                    } else {
+                        0.0
+                    }
+                };
                 (day(&|hour| calm(hour) + launch(hour)), day(&calm), Some(mix.times(peak * 0.8)))
             }
             "flash-crowd" => {
-                let crowd = |hour: f64| if (13.0..13.5).contains(&hour) { 0.5 * (1.0 - (hour - 13.0)) } else { 0.0 };
+                let crowd = |hour: f64| {
+                    if (13.0..13.5).contains(&hour) {
+                        0.5 * (1.0 - (hour - 13.0))
+                    } else {
+                        0.0
+                    }
+                };
                 (day(&|hour| calm(hour) + crowd(hour)), day(&calm), None)
             }
             "noisy-tenant" => {
@@ -71,7 +85,13 @@ impl Trace {
                 (minutes, day(&|hour| 0.5 * office(hour)), None)
             }
             "silent-night" => {
-                let shop = |hour: f64| if (7.0..21.0).contains(&hour) { 0.3 * (PI * (hour - 7.0) / 14.0).sin() } else { 0.0 };
+                let shop = |hour: f64| {
+                    if (7.0..21.0).contains(&hour) {
+                        0.3 * (PI * (hour - 7.0) / 14.0).sin()
+                    } else {
+                        0.0
+                    }
+                };
                 (day(&shop), day(&shop), None)
             }
             _ => return None,
@@ -133,7 +153,8 @@ impl Trace {
         let mut plan = plan.clone();
         if let Some(demand) = self.announcement {
             let moment = |minute: usize| jiff::civil::time((minute / 60) as i8, (minute % 60) as i8, 0, 0);
-            plan.calendar.announce("launch", midnight(), moment(LAUNCH.start)..moment(LAUNCH.end), demand);
+            plan.calendar
+                .announce("launch", midnight(), moment(LAUNCH.start)..moment(LAUNCH.end), demand);
         }
         plan
     }
