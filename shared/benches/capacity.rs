@@ -1,5 +1,7 @@
 //! `cargo bench -p shared --bench capacity`: one decision, and a year of them.
 
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};

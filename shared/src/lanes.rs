@@ -129,6 +129,25 @@ impl Queue {
             .map_err(StoreError::because(Store::Lanes, "delete messages"))
     }
 
+    /// Messages that wait to be received, as SQS reckons.
+    ///
+    /// # Errors
+    /// If SQS does not answer.
+    pub async fn depth(&self) -> Result<f64, StoreError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(name.clone());
+        let reply = request
+            .send()
+            .await
+            .map_err(StoreError::because(Store::Lanes, "reckon the depth of a queue"))?;
+        let depth = reply.attributes.and_then(|attributes| attributes.get(&name)?.parse().ok());
+        depth.ok_or_else(|| StoreError::new(Store::Lanes, "reckon the depth of a queue", "there is no number"))
+    }
+
     /// Whether SQS answers for this queue.
     ///
     /// # Errors

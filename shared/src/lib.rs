@@ -1,8 +1,8 @@
 //! The common crate of every SummarEase function.
 //!
-//! Pure rooms, free of I/O, clocks and async: [`job`] (what a summary job is) and [`summarizer`]
-//! (the text engine). Adapters around them: [`ledger`] and [`directory`] (DynamoDB),
-//! [`documents`] (S3), [`lanes`] (SQS), [`archive`] (Postgres), [`cache`] (Valkey). On top:
+//! Pure rooms, free of I/O, clocks and async: [`job`] (what a summary job is), [`summarizer`]
+//! (the text engine) and [`capacity`] (what should be ready before the demand is). Adapters around them: [`ledger`] and [`directory`] (DynamoDB),
+//! [`service_level`] (DynamoDB), [`documents`] (S3), [`lanes`] (SQS), [`archive`] (Postgres), [`cache`] (Valkey). On top:
 //! [`batch`], the SQS batch processor that workers share.
 //!
 //! Arrows point one way: functions -> adapters -> pure rooms, never back.
@@ -18,6 +18,7 @@ pub mod job;
 pub mod lanes;
 pub mod ledger;
 pub mod problem;
+pub mod service_level;
 pub mod store;
 pub mod summarizer;
 pub mod telemetry;

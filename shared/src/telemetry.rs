@@ -28,12 +28,16 @@ pub mod metric {
     pub const DEAD_LETTERS: &str = "DeadLetters";
     /// Milliseconds from the canary's submission to the first sight of its result.
     pub const CANARY_TIME: &str = "CanaryTime";
+    /// Where `prescale` wants each `lever`.
+    pub const CAPACITY: &str = "CapacityDesired";
+    /// The level of service, 0 to 3.
+    pub const LEVEL: &str = "ServiceLevel";
     /// Partitions made ahead. Count.
     pub const PARTITIONS_MADE: &str = "PartitionsMade";
 
     /// All of them.
-    pub const ALL: [&str; 9] = [
-        REQUESTS, ACCEPTED, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, DEAD_LETTERS, CANARY_TIME, PARTITIONS_MADE,
+    pub const ALL: [&str; 11] = [
+        REQUESTS, ACCEPTED, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, DEAD_LETTERS, CANARY_TIME, CAPACITY, LEVEL, PARTITIONS_MADE,
     ];
 }
 

@@ -23,6 +23,7 @@ use shared::{
     lanes::Lanes,
     ledger::Ledger,
     problem::{Kind, Problem},
+    service_level::ServiceLevel,
 };
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -36,6 +37,7 @@ pub struct Context {
     documents: Documents,
     lanes: Lanes,
     ledger: Ledger,
+    level: ServiceLevel,
 }
 
 impl Context {
@@ -53,6 +55,7 @@ impl Context {
             documents: Documents::from_env(&aws)?,
             lanes: Lanes::from_env(&aws, ["EXPRESS_URL", "STANDARD_URL", "BULK_URL"])?,
             ledger: Ledger::from_env(&aws)?,
+            level: ServiceLevel::from_env(&aws)?,
         })
     }
 }

@@ -17,9 +17,6 @@ use shared::{
 
 use crate::{Context, auth::Caller};
 
-/// Seconds after which an unfinished job is worth another look.
-pub(crate) const POLL_SECONDS: &str = "1";
-
 /// Read a summary
 ///
 /// Poll this until `status` is `succeeded` or `failed`; `Retry-After` says when to come again,
@@ -46,7 +43,13 @@ pub(crate) async fn read(
     // A malformed id and someone else's id get the same answer: neither teaches anything.
     let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
     let found = find(&context, &tenant.id, &id).await?;
-    found.map_or_else(|| Err(Problem::of(Kind::NotFound)), |resource| Ok(respond(resource, &headers)))
+    let resource = found.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let poll = if resource.status.is_final() {
+        None
+    } else {
+        Some(context.level.current().await.poll_seconds())
+    };
+    Ok(respond(resource, poll, &headers))
 }
 
 /// Cache, then archive, then ledger. A job leaves the ledger only after it entered the archive,
@@ -69,9 +72,9 @@ async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option
     }
 }
 
-fn respond(resource: SummaryResource, headers: &HeaderMap) -> Response {
+/// `poll`: seconds after which an unfinished job is worth another look.
+fn respond(resource: SummaryResource, poll: Option<u16>, headers: &HeaderMap) -> Response {
     let tag = entity_tag(&resource);
-    let unfinished = !resource.status.is_final();
     let unchanged = headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
@@ -90,8 +93,8 @@ fn respond(resource: SummaryResource, headers: &HeaderMap) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
-    if unfinished {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(POLL_SECONDS));
+    if let Some(seconds) = poll {
+        headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }

@@ -24,7 +24,7 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Context, auth::Caller, read::POLL_SECONDS};
+use crate::{Context, auth::Caller};
 
 /// Says whether the result came from the cache: `hit` or `miss`.
 const CACHE_HEADER: HeaderName = HeaderName::from_static("summarease-cache");
@@ -60,13 +60,14 @@ pub(crate) async fn submit(
     match context.cache.reuse(&tenant.id, &fingerprint).await {
         Ok(Some(known)) => {
             metrics::counter!(metric::CACHE_HITS).increment(1);
-            return Ok(respond(StatusCode::OK, "hit", known));
+            return Ok(respond(StatusCode::OK, "hit", known, None));
         }
         Ok(None) => {}
         Err(error) => tracing::warn!(%error, "submitting without the cache"),
     }
     let accepted = accept(&context, &tenant, text, options, fingerprint).await?;
-    Ok(respond(StatusCode::ACCEPTED, "miss", accepted))
+    let poll = context.level.current().await.poll_seconds();
+    Ok(respond(StatusCode::ACCEPTED, "miss", accepted, Some(poll)))
 }
 
 async fn parse(headers: &HeaderMap, body: Body) -> Result<(String, RequestOptions), Problem> {
@@ -135,7 +136,7 @@ async fn accept(
     Ok(resource)
 }
 
-fn respond(status: StatusCode, cache: &'static str, resource: SummaryResource) -> Response {
+fn respond(status: StatusCode, cache: &'static str, resource: SummaryResource, poll: Option<u16>) -> Response {
     let location = HeaderValue::from_str(&resource.links.this);
     let mut response = (status, Json(resource)).into_response();
     let headers = response.headers_mut();
@@ -143,8 +144,8 @@ fn respond(status: StatusCode, cache: &'static str, resource: SummaryResource) -
     if let Ok(location) = location {
         headers.insert(header::LOCATION, location);
     }
-    if status == StatusCode::ACCEPTED {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(POLL_SECONDS));
+    if let Some(seconds) = poll {
+        headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }

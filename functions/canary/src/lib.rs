@@ -1,6 +1,6 @@
 //! The canary. Two ways in: a schedule (`{"action":"probe"}`) makes a summary through the public
-//! API, all the way to the worker and back; CodeDeploy's pre-traffic hook makes one with each of
-//! the versions that are about to take traffic, and tells CodeDeploy whether they may.
+//! API, all the way to the worker and back; `CodeDeploy`'s pre-traffic hook makes one with each of
+//! the versions that are about to take traffic, and tells `CodeDeploy` whether they may.
 
 mod door;
 mod probe;
@@ -56,7 +56,7 @@ impl Context {
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub enum Task {
-    /// From CodeDeploy.
+    /// From `CodeDeploy`.
     Hook(Hook),
     /// From a schedule or an operator.
     Direct(Direct),
@@ -73,7 +73,7 @@ impl TryFrom<Value> for Task {
     }
 }
 
-/// CodeDeploy's question whether the new versions may take traffic.
+/// `CodeDeploy`'s question whether the new versions may take traffic.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Hook {
@@ -110,7 +110,7 @@ struct Made {
 /// Does one task. `deadline` is when Lambda ends the invocation.
 ///
 /// # Errors
-/// If a summary is not made, is wrong, or comes too late; or if CodeDeploy does not hear of it.
+/// If a summary is not made, is wrong, or comes too late; or if `CodeDeploy` does not hear of it.
 pub async fn handle(context: &Context, task: Task, deadline: SystemTime) -> Result<Report, Error> {
     let patience = deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(SPARE);
     let late = |_| Err(format!("there was no summary in {} s", patience.as_secs()).into());

@@ -16,6 +16,7 @@ use shared::{
     documents::Documents,
     lanes::Queue,
     ledger::Ledger,
+    service_level::ServiceLevel,
 };
 use tokio::time::Instant;
 
@@ -40,6 +41,7 @@ impl Context {
             cache: Cache::from_env(&aws)?,
             documents: Documents::from_env(&aws)?,
             ledger: Ledger::from_env(&aws)?,
+            level: ServiceLevel::from_env(&aws)?,
         };
         Ok(Self {
             queue: Queue::from_env(&aws, "LANE_URL")?,

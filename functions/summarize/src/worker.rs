@@ -12,6 +12,7 @@ use shared::{
         SummaryResult,
     },
     ledger::Ledger,
+    service_level::ServiceLevel,
     store::StoreError,
     summarizer::{self, NoSentence, Summary},
     telemetry::metric,
@@ -24,11 +25,14 @@ pub(crate) struct Summarizer {
     pub(crate) cache: Cache,
     pub(crate) documents: Documents,
     pub(crate) ledger: Ledger,
+    pub(crate) level: ServiceLevel,
 }
 
 pub(crate) struct Done {
     summary: Summary,
     started_at: OffsetDateTime,
+    /// Whether something that was asked for is missing.
+    degraded: bool,
 }
 
 impl Worker for Summarizer {
@@ -44,10 +48,19 @@ impl Worker for Summarizer {
             Ok(text) => text,
             Err(outcome) => return outcome,
         };
-        let options = job.options;
+        let mut options = job.options;
+        let asked = options.include.len();
+        if !self.level.current().await.has_keywords() {
+            options.include.retain(|include| *include != Include::Keywords);
+        }
+        let degraded = options.include.len() < asked;
         let summary = tokio::task::spawn_blocking(move || summarize(&text, &options)).await;
         match summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
-            Ok(summary) => Outcome::Done(Done { summary, started_at }),
+            Ok(summary) => Outcome::Done(Done {
+                summary,
+                started_at,
+                degraded,
+            }),
             Err(NoSentence::Blank) => Outcome::Reject(error(
                 "no_sentence",
                 "The text has no letter or digit outside of markup; send a text with at least one sentence.",
@@ -66,7 +79,8 @@ impl Worker for Summarizer {
                 Vec::new()
             };
             let Message::Summarize(job) = delivery.message;
-            fingerprints.push(outcome.is_ok().then(|| job.fingerprint.clone()));
+            let whole = outcome.as_ref().is_ok_and(|done| !done.degraded);
+            fingerprints.push(whole.then(|| job.fingerprint.clone()));
             finished.push(Finished {
                 tenant: job.tenant.clone(),
                 resource: resource(&self.region, job, outcome, attempts, finished_at),
@@ -191,7 +205,7 @@ fn resource(
         result: done.map(|done| SummaryResult {
             summary: done.summary,
             method: Method::Extractive,
-            degraded: false,
+            degraded: done.degraded,
         }),
         error: failure,
         attempts,

@@ -221,6 +221,7 @@ pub(crate) fn invoke(instance: &Instance, event: &Path, region: &str) -> Result<
         "redrive" => "RedriveFunction",
         "maintain" => "MaintainFunction",
         "canary" => "CanaryFunction",
+        "prescale" => "PrescaleFunction",
         other => bail!("events are kept in a folder named after their function, and there is no function `{other}`"),
     };
     let payload = fs::read(event).with_context(|| format!("cannot read {}", event.display()))?;

@@ -161,6 +161,11 @@ pub fn function_env(instance: &Instance, region: &str, outputs: &Outputs) -> Vec
             .join(",")
     };
     let workers = ["SummarizeExpressFunction", "SummarizeStandardFunction", "SummarizeBulkFunction"];
+    let most = r#"{"warm":2,"express":2,"standard":2,"bulk":2}"#;
+    pairs.extend([("CAPACITY_PLAN", "growth"), ("CEILINGS", most)].map(|(name, value)| (name.to_owned(), value.to_owned())));
+    for (name, output) in ["EXPRESS_WORKER", "STANDARD_WORKER", "BULK_WORKER"].into_iter().zip(workers) {
+        pairs.push((name.to_owned(), format!("{}:live", functions(&[output]))));
+    }
     pairs.push(("API_VERSION".to_owned(), functions(&["ApiFunction"])));
     pairs.push(("WORKER_VERSIONS".to_owned(), functions(&workers)));
     pairs.extend(demo::url_of(instance, outputs).ok().map(|url| ("API_URL".to_owned(), url)));

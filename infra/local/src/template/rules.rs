@@ -9,6 +9,14 @@ use shared::telemetry::{NAMESPACE, metric};
 
 use super::stack::text;
 
+/// Actions that IAM cannot narrow to a resource.
+const WITHOUT_RESOURCES: [&str; 4] = [
+    "xray:",
+    "cloudwatch:GetMetricData",
+    "lambda:ListEventSourceMappings",
+    "application-autoscaling:DescribeScalableTargets",
+];
+
 /// The stacks of one environment, worked out.
 pub struct Estate {
     /// The environment of `samconfig.toml`.
@@ -233,8 +241,11 @@ fn roles(estate: &Estate, findings: &mut Vec<String>) {
             if mentions(&statement["Action"], "*") {
                 findings.push(format!("{name} may do anything of a kind: {}", statement["Action"]));
             }
-            // X-Ray knows no resources.
-            if statement["Resource"] == "*" && !mentions(&statement["Action"], "xray:") {
+            let without_resources = |action: &Value| WITHOUT_RESOURCES.iter().any(|known| text(action).starts_with(known));
+            let excused = statement["Action"]
+                .as_array()
+                .is_some_and(|actions| actions.iter().all(without_resources));
+            if statement["Resource"] == "*" && !excused {
                 findings.push(format!("{name} may do {} to everything", statement["Action"]));
             }
         }
@@ -280,7 +291,9 @@ fn deployments(estate: &Estate, findings: &mut Vec<String>) {
         }
     }
     for (name, schedule) in estate.properties("AWS::Scheduler::Schedule") {
-        if estate.nested.contains_key("monitoring.yaml") && schedule["State"] == "DISABLED" {
+        // The smallest phase has nothing to scale.
+        let needed = estate.nested.contains_key("monitoring.yaml") && (estate.is_large() || !name.starts_with("Prescale"));
+        if needed && schedule["State"] == "DISABLED" {
             findings.push(format!("{name} never fires"));
         }
         if !schedule["Name"].is_null() {

@@ -1,0 +1,274 @@
+//! The levers as AWS has them: read, and moved.
+
+use aws_config::SdkConfig;
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
+use aws_sdk_elasticache::types::{CacheUsageLimits, EcpuPerSecond};
+use aws_sdk_lambda::types::{EventSourceMappingConfiguration, ProvisionedPollerConfig, ScalingConfig};
+use aws_sdk_rds::types::ServerlessV2ScalingConfiguration;
+use lambda_runtime::Error;
+use shared::{
+    capacity::{Action, Lever, PerLane, State},
+    config::{self, ConfigError},
+    job::Lane,
+};
+
+/// Workers that one provisioned poller runs.
+const WORKERS_PER_POLLER: f64 = 10.0;
+
+/// The variables that name the workers, as the mappings know them.
+pub(crate) const WORKERS: [&str; 3] = ["EXPRESS_WORKER", "STANDARD_WORKER", "BULK_WORKER"];
+
+/// One variable per lane.
+pub(crate) fn required(names: [&'static str; 3]) -> Result<PerLane<String>, ConfigError> {
+    Ok(PerLane {
+        express: config::required(names[0])?,
+        standard: config::required(names[1])?,
+        bulk: config::required(names[2])?,
+    })
+}
+
+/// How the levers stand.
+pub(crate) struct Stand {
+    /// Those that are there and could be read.
+    pub(crate) state: State,
+    pub(crate) bulk_runs: bool,
+    /// What could not be read, and why.
+    pub(crate) failures: Vec<String>,
+}
+
+pub(crate) struct Levers {
+    autoscaling: aws_sdk_applicationautoscaling::Client,
+    elasticache: aws_sdk_elasticache::Client,
+    lambda: aws_sdk_lambda::Client,
+    rds: aws_sdk_rds::Client,
+    workers: PerLane<String>,
+    /// Levers that the deployment has.
+    api: Option<String>,
+    cluster: Option<String>,
+    cache: Option<String>,
+    ceilings: State,
+}
+
+impl Levers {
+    pub(crate) fn from_env(aws: &SdkConfig, ceilings: State) -> Result<Self, ConfigError> {
+        Ok(Self {
+            autoscaling: aws_sdk_applicationautoscaling::Client::new(aws),
+            elasticache: aws_sdk_elasticache::Client::new(aws),
+            lambda: aws_sdk_lambda::Client::new(aws),
+            rds: aws_sdk_rds::Client::new(aws),
+            workers: required(WORKERS)?,
+            api: config::optional("API_ALIAS"),
+            cluster: config::optional("DATABASE_CLUSTER"),
+            cache: config::optional("CACHE_NAME"),
+            ceilings,
+        })
+    }
+
+    /// Reads every lever that is there. One that cannot be read does not keep the others from being moved.
+    pub(crate) async fn read(&self) -> Stand {
+        let mut stand = Stand {
+            state: State::new(),
+            bulk_runs: true,
+            failures: Vec::new(),
+        };
+        for lever in Lever::ALL {
+            match self.read_one(lever, &mut stand.bulk_runs).await {
+                Ok(value) => stand.state.extend(value.map(|value| (lever, value))),
+                Err(error) => {
+                    tracing::error!(%lever, %error, "a lever cannot be read");
+                    stand.failures.push(format!("{lever}: {error}"));
+                }
+            }
+        }
+        stand
+    }
+
+    async fn read_one(&self, lever: Lever, bulk_runs: &mut bool) -> Result<Option<f64>, Error> {
+        if let Some(lane) = lever.lane() {
+            let mapping = self.mapping(lane).await?;
+            if lane == Lane::Bulk {
+                *bulk_runs = !matches!(mapping.state(), Some("Disabled" | "Disabling"));
+            }
+            return Ok(workers(&mapping));
+        }
+        match (lever, &self.cluster, &self.cache) {
+            (Lever::Acus, Some(cluster), _) => Ok(self.units(cluster).await?.min_capacity()),
+            (Lever::Cache, _, Some(cache)) => {
+                let limits = self.cache_limits(cache).await?;
+                Ok(Some(f64::from(
+                    limits.ecpu_per_second().and_then(EcpuPerSecond::minimum).unwrap_or(0),
+                )))
+            }
+            _ => self.least(lever).await,
+        }
+    }
+
+    /// Does one thing.
+    pub(crate) async fn apply(&self, action: &Action) -> Result<(), Error> {
+        match *action {
+            Action::Pause(lane) => self.enable(lane, false).await,
+            Action::Resume(lane) => self.enable(lane, true).await,
+            Action::Set { lever, to, .. } => match lever.lane() {
+                Some(lane) => self.bound(lane, to).await,
+                None => self.set(lever, to).await,
+            },
+        }
+    }
+
+    async fn mapping(&self, lane: Lane) -> Result<EventSourceMappingConfiguration, Error> {
+        let worker = &self.workers[lane];
+        let reply = self.lambda.list_event_source_mappings().function_name(worker).send().await?;
+        let mapping = reply.event_source_mappings.and_then(|mappings| mappings.into_iter().next());
+        Ok(mapping.ok_or_else(|| format!("the {lane} lane feeds no function {worker}"))?)
+    }
+
+    async fn bound(&self, lane: Lane, workers: f64) -> Result<(), Error> {
+        let mapping = self.mapping(lane).await?;
+        let request = self.lambda.update_event_source_mapping().set_uuid(mapping.uuid);
+        let request = if let Some(pollers) = mapping.provisioned_poller_config {
+            let least = whole(workers / WORKERS_PER_POLLER);
+            let config = ProvisionedPollerConfig::builder()
+                .minimum_pollers(least)
+                .maximum_pollers(pollers.maximum_pollers.unwrap_or(least).max(least));
+            request.provisioned_poller_config(config.build())
+        } else {
+            request.scaling_config(ScalingConfig::builder().maximum_concurrency(whole(workers)).build())
+        };
+        request.send().await?;
+        Ok(())
+    }
+
+    async fn enable(&self, lane: Lane, enabled: bool) -> Result<(), Error> {
+        let mapping = self.mapping(lane).await?;
+        let request = self.lambda.update_event_source_mapping().set_uuid(mapping.uuid);
+        request.enabled(enabled).send().await?;
+        Ok(())
+    }
+
+    async fn set(&self, lever: Lever, value: f64) -> Result<(), Error> {
+        if let Some((namespace, resource, dimension)) = self.target(lever) {
+            let most = self.ceilings.get(&lever).copied().unwrap_or(value);
+            let request = self
+                .autoscaling
+                .register_scalable_target()
+                .service_namespace(namespace)
+                .resource_id(resource)
+                .scalable_dimension(dimension);
+            request
+                .min_capacity(whole(value))
+                .max_capacity(whole(most.max(value)))
+                .send()
+                .await?;
+            return Ok(());
+        }
+        match (lever, &self.cluster, &self.cache) {
+            (Lever::Acus, Some(cluster), _) => {
+                let most = self.units(cluster).await?.max_capacity().unwrap_or(value);
+                let limits = ServerlessV2ScalingConfiguration::builder()
+                    .min_capacity(value)
+                    .max_capacity(most.max(value));
+                let request = self.rds.modify_db_cluster().db_cluster_identifier(cluster);
+                request
+                    .serverless_v2_scaling_configuration(limits.build())
+                    .apply_immediately(true)
+                    .send()
+                    .await?;
+                Ok(())
+            }
+            (Lever::Cache, _, Some(cache)) => {
+                let known = self.cache_limits(cache).await?;
+                let units = EcpuPerSecond::builder()
+                    .minimum(whole(value))
+                    .set_maximum(known.ecpu_per_second().and_then(EcpuPerSecond::maximum));
+                let limits = CacheUsageLimits::builder()
+                    .set_data_storage(known.data_storage)
+                    .ecpu_per_second(units.build());
+                let request = self.elasticache.modify_serverless_cache().serverless_cache_name(cache);
+                request.cache_usage_limits(limits.build()).send().await?;
+                Ok(())
+            }
+            _ => Err(format!("{lever} is not there").into()),
+        }
+    }
+
+    /// The floor that Application Auto Scaling keeps; for readers that it does not know yet, how many there are.
+    async fn least(&self, lever: Lever) -> Result<Option<f64>, Error> {
+        let Some((namespace, resource, dimension)) = self.target(lever) else {
+            return Ok(None);
+        };
+        let request = self
+            .autoscaling
+            .describe_scalable_targets()
+            .service_namespace(namespace)
+            .resource_ids(resource)
+            .scalable_dimension(dimension);
+        let targets = request.send().await?.scalable_targets.unwrap_or_default();
+        match (targets.first(), &self.cluster) {
+            (Some(target), _) => Ok(Some(f64::from(target.min_capacity))),
+            (None, Some(cluster)) if lever == Lever::Readers => {
+                let cluster = self.describe(cluster).await?;
+                let readers = cluster
+                    .db_cluster_members()
+                    .iter()
+                    .filter(|member| member.is_cluster_writer() != Some(true));
+                Ok(Some(readers.fold(0.0, |readers, _| readers + 1.0)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn target(&self, lever: Lever) -> Option<(ServiceNamespace, String, ScalableDimension)> {
+        match lever {
+            Lever::Warm => Some((
+                ServiceNamespace::Lambda,
+                self.api.clone()?,
+                ScalableDimension::LambdaFunctionProvisionedConcurrency,
+            )),
+            Lever::Readers => Some((
+                ServiceNamespace::Rds,
+                format!("cluster:{}", self.cluster.as_ref()?),
+                ScalableDimension::RdsClusterReadReplicaCount,
+            )),
+            _ => None,
+        }
+    }
+
+    async fn describe(&self, cluster: &str) -> Result<aws_sdk_rds::types::DbCluster, Error> {
+        let reply = self.rds.describe_db_clusters().db_cluster_identifier(cluster).send().await?;
+        let found = reply.db_clusters.and_then(|clusters| clusters.into_iter().next());
+        Ok(found.ok_or_else(|| format!("there is no cluster {cluster}"))?)
+    }
+
+    async fn units(&self, cluster: &str) -> Result<aws_sdk_rds::types::ServerlessV2ScalingConfigurationInfo, Error> {
+        let limits = self.describe(cluster).await?.serverless_v2_scaling_configuration;
+        Ok(limits.ok_or_else(|| format!("{cluster} is not serverless"))?)
+    }
+
+    async fn cache_limits(&self, cache: &str) -> Result<CacheUsageLimits, Error> {
+        let reply = self
+            .elasticache
+            .describe_serverless_caches()
+            .serverless_cache_name(cache)
+            .send()
+            .await?;
+        let found = reply.serverless_caches.and_then(|caches| caches.into_iter().next());
+        let found = found.ok_or_else(|| format!("there is no serverless cache {cache}"))?;
+        Ok(found.cache_usage_limits.ok_or_else(|| format!("{cache} has no limits"))?)
+    }
+}
+
+/// How many workers a mapping has: kept ready by its pollers, or allowed at most.
+fn workers(mapping: &EventSourceMappingConfiguration) -> Option<f64> {
+    let polled = mapping
+        .provisioned_poller_config()
+        .and_then(ProvisionedPollerConfig::minimum_pollers);
+    let bounded = mapping.scaling_config().and_then(ScalingConfig::maximum_concurrency);
+    polled
+        .map(|pollers| f64::from(pollers) * WORKERS_PER_POLLER)
+        .or_else(|| bounded.map(f64::from))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "settings are small whole numbers")]
+fn whole(value: f64) -> i32 {
+    value.ceil() as i32
+}

@@ -1,0 +1,251 @@
+//! What is seen of the service: queue depths from SQS, the rest from CloudWatch.
+
+use std::sync::Mutex;
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudwatch::{
+    primitives::DateTime,
+    types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat},
+};
+use futures::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::Error;
+use shared::{
+    capacity::{Demand, History, PerLane, Signals, planner::HISTORY_STEP_MINUTES},
+    config::{self, ConfigError},
+    job::Lane,
+    lanes::Lanes,
+    store::StoreError,
+};
+
+use crate::levers::{WORKERS, required};
+
+/// Minutes of the past that live signals come from.
+const WINDOW: i64 = 5;
+/// Fewer deliveries than this say nothing about failures.
+const ENOUGH: f64 = 20.0;
+/// Minutes ahead that history is read for, and how long that is good for.
+const AHEAD: i64 = 180;
+const KEPT: SignedDuration = SignedDuration::from_mins(60);
+const WEEKS: i64 = 4;
+const QUEUES: [&str; 3] = ["EXPRESS_URL", "STANDARD_URL", "BULK_URL"];
+
+pub(crate) struct Observer {
+    cloudwatch: aws_sdk_cloudwatch::Client,
+    lanes: Lanes,
+    queues: PerLane<String>,
+    workers: PerLane<String>,
+    cluster: Option<String>,
+    proxy: Option<String>,
+    cache: Option<String>,
+    /// History is asked for once an hour: every metric asked for costs.
+    history: Mutex<Option<History>>,
+}
+
+impl Observer {
+    pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        let (queues, workers) = (required(QUEUES)?, required(WORKERS)?);
+        let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+        // CloudWatch counts by the function's name, whatever alias of it the mapping feeds.
+        let function = |alias: &str| alias.trim_end_matches(":live").rsplit(':').next().unwrap_or_default().to_owned();
+        Ok(Self {
+            cloudwatch: aws_sdk_cloudwatch::Client::new(aws),
+            lanes: Lanes::from_env(aws, QUEUES)?,
+            queues: PerLane::from_fn(|lane| last(&queues[lane])),
+            workers: PerLane::from_fn(|lane| function(&workers[lane])),
+            cluster: config::optional("DATABASE_CLUSTER"),
+            proxy: config::optional("PROXY_NAME"),
+            cache: config::optional("CACHE_NAME"),
+            history: Mutex::new(None),
+        })
+    }
+
+    /// Signals and history at a moment. What cannot be seen is missing, which the planner takes as a reason to hold.
+    pub(crate) async fn look(&self, now: Timestamp) -> (Signals, History) {
+        let signals = self.signals(now).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the service cannot be seen; nothing goes down");
+            Signals::default()
+        });
+        let history = self.history(now).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "planning without other weeks");
+            History::default()
+        });
+        (signals, history)
+    }
+
+    async fn signals(&self, now: Timestamp) -> Result<Signals, Error> {
+        let mut queries = Queries::new(60);
+        for lane in Lane::ALL {
+            let queue = self.queues[lane].as_str();
+            for metric in ["NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted"] {
+                queries.add(&format!("{lane}_{metric}"), "AWS/SQS", metric, "QueueName", queue, "Sum");
+            }
+            queries.add(
+                &format!("{lane}_Duration"),
+                "AWS/Lambda",
+                "Duration",
+                "FunctionName",
+                &self.workers[lane],
+                "Sum",
+            );
+        }
+        if let Some(cluster) = &self.cluster {
+            queries.add(
+                "acus", "AWS/RDS", "ServerlessDatabaseCapacity", "DBClusterIdentifier", cluster, "Maximum",
+            );
+        }
+        if let Some(proxy) = &self.proxy {
+            queries.add("connections", "AWS/RDS", "DatabaseConnections", "ProxyName", proxy, "Maximum");
+            queries.add("allowed", "AWS/RDS", "MaxDatabaseConnectionsAllowed", "ProxyName", proxy, "Maximum");
+        }
+        if let Some(cache) = &self.cache {
+            queries.add("throttled", "AWS/ElastiCache", "ThrottledCmds", "clusterId", cache, "Sum");
+        }
+        let depths = try_join_all(Lane::ALL.map(|lane| self.lanes.of(lane).depth()));
+        let from = now - SignedDuration::from_mins(WINDOW);
+        let (depths, data): (Result<Vec<f64>, StoreError>, _) = tokio::join!(depths, self.data(&queries, from, now));
+        let (depths, data) = (depths?, data?);
+        let values = |id: &str| {
+            data.iter()
+                .find(|(known, _)| known == id)
+                .map(|(_, points)| points.as_slice())
+                .unwrap_or_default()
+        };
+        let sum = |id: &str| values(id).iter().map(|(_, value)| value).sum::<f64>();
+        let latest = |id: &str| values(id).iter().max_by_key(|(at, _)| *at).map(|(_, value)| *value);
+        let of = |lane: Lane, metric: &str| sum(&format!("{lane}_{metric}"));
+        let all = |metric: &str| Lane::ALL.map(|lane| of(lane, metric)).iter().sum::<f64>();
+        let received = all("NumberOfMessagesReceived");
+        Ok(Signals {
+            at: Some(now),
+            // The busiest of the last minutes, not their mean: a mean lags behind a spike.
+            arrivals: PerLane::from_fn(|lane| {
+                let minutes = values(&format!("{lane}_NumberOfMessagesSent")).iter();
+                minutes.map(|(_, sent)| *sent).fold(0.0, f64::max)
+            }),
+            backlog: PerLane {
+                express: depths[0],
+                standard: depths[1],
+                bulk: depths[2],
+            },
+            seconds_per_job: PerLane::from_fn(|lane| {
+                let done = of(lane, "NumberOfMessagesDeleted");
+                (done >= ENOUGH).then(|| of(lane, "Duration") / 1000.0 / done)
+            }),
+            failures: if received >= ENOUGH {
+                (1.0 - all("NumberOfMessagesDeleted") / received).max(0.0)
+            } else {
+                0.0
+            },
+            acus: latest("acus"),
+            connections: latest("connections")
+                .zip(latest("allowed").filter(|allowed| *allowed > 0.0))
+                .map(|(used, allowed)| used / allowed),
+            cache_throttled: sum("throttled"),
+        })
+    }
+
+    async fn history(&self, now: Timestamp) -> Result<History, Error> {
+        let known = self.history.lock().ok().and_then(|known| known.clone());
+        if let Some(known) = known.filter(|known| (known.from..known.from + KEPT).contains(&now)) {
+            return Ok(known);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number of minutes")]
+        let step = HISTORY_STEP_MINUTES as i64 * 60;
+        // CloudWatch keeps its periods to whole multiples.
+        let from = Timestamp::from_second(now.as_second() / step * step)?;
+        let mut queries = Queries::new(i32::try_from(step)?);
+        for lane in Lane::ALL {
+            queries.add(
+                lane.as_str(),
+                "AWS/SQS",
+                "NumberOfMessagesSent",
+                "QueueName",
+                &self.queues[lane],
+                "Sum",
+            );
+        }
+        let weeks = (1..=WEEKS).map(|week| {
+            let start = from - SignedDuration::from_hours(7 * 24 * week);
+            let queries = &queries;
+            async move {
+                let data = self.data(queries, start, start + SignedDuration::from_mins(AHEAD)).await?;
+                Ok::<_, Error>(samples(&data, start, step))
+            }
+        });
+        let weeks: Vec<_> = try_join_all(weeks).await?.into_iter().flatten().collect();
+        let history = History { from, weeks };
+        if let Ok(mut known) = self.history.lock() {
+            *known = Some(history.clone());
+        }
+        Ok(history)
+    }
+
+    /// The points of each query, by its id.
+    async fn data(&self, queries: &Queries, from: Timestamp, until: Timestamp) -> Result<Vec<(String, Points)>, Error> {
+        let mut pages = self
+            .cloudwatch
+            .get_metric_data()
+            .set_metric_data_queries(Some(queries.queries.clone()))
+            .start_time(DateTime::from_secs(from.as_second()))
+            .end_time(DateTime::from_secs(until.as_second()))
+            .into_paginator()
+            .send();
+        let mut data: Vec<(String, Points)> = Vec::new();
+        while let Some(page) = pages.next().await {
+            data.extend(page?.metric_data_results.unwrap_or_default().into_iter().filter_map(points));
+        }
+        Ok(data)
+    }
+}
+
+/// Seconds since 1970, and a value.
+type Points = Vec<(i64, f64)>;
+
+fn points(result: MetricDataResult) -> Option<(String, Points)> {
+    let times = result.timestamps.unwrap_or_default();
+    let values = result.values.unwrap_or_default();
+    let points = times.iter().map(DateTime::secs).zip(values).collect();
+    Some((result.id?, points))
+}
+
+/// Jobs per minute in each step of a week; nothing if that week has no data at all.
+fn samples(data: &[(String, Points)], start: Timestamp, step: i64) -> Option<Vec<Demand>> {
+    if data.iter().all(|(_, points)| points.is_empty()) {
+        return None;
+    }
+    let steps = usize::try_from(AHEAD * 60 / step).unwrap_or_default();
+    let at = |lane: Lane, number: usize| {
+        let moment = start.as_second() + i64::try_from(number).unwrap_or_default() * step;
+        let points = data.iter().find(|(id, _)| id == lane.as_str()).map(|(_, points)| points);
+        let sent = points.and_then(|points| points.iter().find(|(at, _)| *at == moment));
+        sent.map_or(0.0, |(_, sent)| sent / HISTORY_STEP_MINUTES)
+    };
+    Some((0..steps).map(|number| PerLane::from_fn(|lane| at(lane, number))).collect())
+}
+
+/// Metrics to ask for in one go.
+struct Queries {
+    period: i32,
+    queries: Vec<MetricDataQuery>,
+}
+
+impl Queries {
+    fn new(period: i32) -> Self {
+        Self {
+            period,
+            queries: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, id: &str, namespace: &str, metric: &str, dimension: &str, value: &str, statistic: &str) {
+        let dimension = Dimension::builder().name(dimension).value(value).build();
+        let metric = Metric::builder()
+            .namespace(namespace)
+            .metric_name(metric)
+            .dimensions(dimension)
+            .build();
+        let statistic = MetricStat::builder().metric(metric).period(self.period).stat(statistic).build();
+        self.queries.push(MetricDataQuery::builder().id(id).metric_stat(statistic).build());
+    }
+}

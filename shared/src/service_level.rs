@@ -1,0 +1,163 @@
+//! The level of service that holds in this region, and what `prescale` remembers: DynamoDB.
+//!
+//! One item of the ledger's table: `id` is `capacity#<region>`; `level` (number) holds until
+//! `level_until` (seconds since 1970); `memory` (JSON) is `prescale`'s; `pin` (JSON) is an
+//! operator's; `expires_at` (TTL).
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use jiff::Timestamp;
+use moka::future::Cache;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    capacity::{
+        Level, Memory,
+        degradation::{Controller, Pin},
+    },
+    config::{self, ConfigError},
+    store::{BoxError, Store, StoreError},
+};
+
+/// A new level is known everywhere after this long at most.
+const REMEMBERED: Duration = Duration::from_secs(5);
+/// Clients wait no longer to hear how often they may ask.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// What nobody renews is gone after a day.
+const KEPT: i64 = 24 * 3600;
+const READ: &str = "read the level of service";
+
+/// The level of this region.
+pub struct ServiceLevel {
+    client: Client,
+    table: String,
+    id: String,
+    known: Cache<(), Level>,
+}
+
+/// What `prescale` remembers from minute to minute.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Remembered {
+    pub memory: Memory,
+    pub controller: Controller,
+}
+
+impl ServiceLevel {
+    /// The level kept in `LEDGER_TABLE` for `AWS_REGION`.
+    ///
+    /// # Errors
+    /// If one of the variables is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::required("LEDGER_TABLE")?, &config::required("AWS_REGION")?))
+    }
+
+    /// The level kept in `table` for `region`.
+    pub fn new(aws: &aws_config::SdkConfig, table: String, region: &str) -> Self {
+        Self {
+            client: Client::new(aws),
+            table,
+            id: format!("capacity#{region}"),
+            known: Cache::builder().max_capacity(1).time_to_live(REMEMBERED).build(),
+        }
+    }
+
+    /// The level that holds, as known seconds ago. One that expired, or cannot be read, is normal: nothing is taken
+    /// away from clients because a table does not answer.
+    pub async fn current(&self) -> Level {
+        let read = async {
+            let read = tokio::time::timeout(PATIENCE, self.read_level()).await;
+            read.unwrap_or_else(|_| Err(StoreError::new(Store::Ledger, READ, "no answer in time")))
+                .unwrap_or_else(|error| {
+                    tracing::warn!(%error, "the level of service cannot be read");
+                    Level::Normal
+                })
+        };
+        self.known.get_with((), read).await
+    }
+
+    async fn read_level(&self) -> Result<Level, StoreError> {
+        let item = self.item(false).await?;
+        let number = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
+        let holds = number("level_until").is_some_and(|until| Timestamp::now().as_second() < until);
+        let level = number("level").and_then(|level| u8::try_from(level).ok()?.try_into().ok());
+        Ok(level.filter(|_| holds).unwrap_or_default())
+    }
+
+    /// What was remembered, and the pin if there is one.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer, or the item is not ours.
+    pub async fn remembered(&self) -> Result<(Remembered, Option<Pin>), StoreError> {
+        let item = self.item(true).await?;
+        Ok((parsed(&item, "memory")?.unwrap_or_default(), parsed(&item, "pin")?))
+    }
+
+    async fn item(&self, consistent: bool) -> Result<HashMap<String, AttributeValue>, StoreError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(self.id.clone()))
+            .consistent_read(consistent);
+        let reply = request.send().await.map_err(StoreError::because(Store::Ledger, READ))?;
+        Ok(reply.item.unwrap_or_default())
+    }
+
+    /// Sets the level until a moment, and what to remember.
+    ///
+    /// # Errors
+    /// If DynamoDB does not take it.
+    pub async fn set(&self, level: Level, until: Timestamp, remember: &Remembered) -> Result<(), StoreError> {
+        self.write(
+            "level = :level, level_until = :until, memory = :memory",
+            level,
+            until,
+            ":memory",
+            json(remember)?,
+        )
+        .await
+    }
+
+    /// Holds a level until a moment, whatever the signals say.
+    ///
+    /// # Errors
+    /// If DynamoDB does not take it.
+    pub async fn pin(&self, pin: Pin) -> Result<(), StoreError> {
+        self.write(
+            "level = :level, level_until = :until, pin = :pin",
+            pin.level,
+            pin.until,
+            ":pin",
+            json(&pin)?,
+        )
+        .await
+    }
+
+    async fn write(&self, fields: &str, level: Level, until: Timestamp, name: &str, value: String) -> Result<(), StoreError> {
+        let expires = Timestamp::now().as_second().max(until.as_second()) + KEPT;
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(self.id.clone()))
+            .update_expression(format!("SET {fields}, expires_at = :expires"))
+            .expression_attribute_values(":level", AttributeValue::N(level.to_string()))
+            .expression_attribute_values(":until", AttributeValue::N(until.as_second().to_string()))
+            .expression_attribute_values(":expires", AttributeValue::N(expires.to_string()))
+            .expression_attribute_values(name, AttributeValue::S(value))
+            .send()
+            .await
+            .map(drop)
+            .map_err(StoreError::because(Store::Ledger, "set the level of service"))
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(StoreError::because(Store::Ledger, "write the level of service"))
+}
+
+fn parsed<T: DeserializeOwned>(item: &HashMap<String, AttributeValue>, name: &str) -> Result<Option<T>, StoreError> {
+    let Some(value) = item.get(name) else { return Ok(None) };
+    let read = || -> Result<T, BoxError> { Ok(serde_json::from_str(value.as_s().map_err(|_| "not a string")?)?) };
+    read().map(Some).map_err(StoreError::because(Store::Ledger, READ))
+}
