@@ -107,16 +107,16 @@ impl Lever {
             _ => 1.0,
         }
     }
+}
 
-    /// The next setting AWS takes at or above `value`.
-    fn at_least(self, value: f64) -> f64 {
-        (value / self.grain() - 1e-9).ceil() * self.grain()
-    }
+/// The next multiple of `grain` at or above `value`.
+fn at_least(value: f64, grain: f64) -> f64 {
+    (value / grain - 1e-9).ceil() * grain
+}
 
-    /// The next setting AWS takes at or below `value`.
-    fn at_most(self, value: f64) -> f64 {
-        (value / self.grain() + 1e-9).floor() * self.grain()
-    }
+/// The next multiple of `grain` at or below `value`.
+fn at_most(value: f64, grain: f64) -> f64 {
+    (value / grain + 1e-9).floor() * grain
 }
 
 impl fmt::Display for Lever {

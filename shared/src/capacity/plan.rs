@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Calendar, Demand, Lever, PerLane, Prices, State, calendar::Entry, degradation::Thresholds};
+use super::{Calendar, Demand, Lever, PerLane, Prices, State, at_least, at_most, calendar::Entry, degradation::Thresholds};
 
 /// A capacity plan.
 #[derive(Clone, Debug)]
@@ -49,6 +49,14 @@ pub struct Bounds {
     pub step_up: f64,
     /// Least it is multiplied by in one decision.
     pub step_down: f64,
+    /// Only multiples of this: say, the workers of one provisioned poller. If absent, what AWS takes.
+    pub multiple_of: Option<f64>,
+}
+
+impl Bounds {
+    pub(super) fn grain(&self, lever: Lever) -> f64 {
+        self.multiple_of.unwrap_or_else(|| lever.grain())
+    }
 }
 
 /// What one job takes.
@@ -205,7 +213,7 @@ impl Plan {
     pub fn within(mut self, ceilings: &State) -> Self {
         for (lever, bounds) in &mut self.levers {
             if let Some(&ceiling) = ceilings.get(lever) {
-                bounds.ceiling = bounds.ceiling.min(ceiling);
+                bounds.ceiling = at_most(bounds.ceiling.min(ceiling), bounds.grain(*lever));
                 bounds.floor = bounds.floor.min(bounds.ceiling);
             }
         }
@@ -236,9 +244,14 @@ fn check_tables(source: &Source<'_>, raw: &Raw) -> Result<(), PlanError> {
         if !(bounds.ceiling >= bounds.floor && bounds.ceiling.is_finite()) {
             return wrong("ceiling", format!("{} is below the floor of {}", bounds.ceiling, bounds.floor));
         }
+        let grain = bounds.grain(*lever);
+        let whole = |value: f64, grain: f64| (at_least(value, grain) - value).abs() < 1e-6;
+        if !(grain > 0.0 && whole(grain, lever.grain())) {
+            return wrong("multiple_of", format!("{grain} is no multiple of {}", lever.grain()));
+        }
         for (field, value) in [("floor", bounds.floor), ("ceiling", bounds.ceiling)] {
-            if (lever.at_least(value) - value).abs() > 1e-6 {
-                return wrong(field, format!("{value} is no multiple of {}", lever.grain()));
+            if !whole(value, grain) {
+                return wrong(field, format!("{value} is no multiple of {grain}"));
             }
         }
         for (field, minutes) in [("lead_minutes", bounds.lead_minutes), ("hold_minutes", bounds.hold_minutes)] {

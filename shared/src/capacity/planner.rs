@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Bounds, Demand, Lever, PerLane, Plan, Prices, State, calendar::Occurrence};
+use super::{Bounds, Demand, Lever, PerLane, Plan, Prices, State, at_least, at_most, calendar::Occurrence};
 use crate::job::Lane;
 
 /// Minutes between two samples of history.
@@ -167,12 +167,11 @@ pub fn decide(
     for (&lever, bounds) in &plan.levers {
         let Some(&current) = actual.get(&lever) else { continue };
         let (need, reason) = outlook.need(lever, bounds);
-        let wanted = lever.at_least(need.clamp(bounds.floor, bounds.ceiling));
+        let grain = bounds.grain(lever);
+        let wanted = at_least(need.clamp(bounds.floor, bounds.ceiling), grain);
         let since = memory.less_since.get(&lever).copied().filter(|since| *since <= now);
         let (mut value, mut because) = if wanted >= current {
-            let most = lever
-                .at_most(current.max(lever.grain()) * bounds.step_up)
-                .max(current + lever.grain());
+            let most = at_most(current.max(grain) * bounds.step_up, grain).max(current + grain);
             if wanted > most { (most, Reason::Step) } else { (wanted, reason) }
         } else if !fresh {
             (current, Reason::Stale)
@@ -181,7 +180,7 @@ pub fn decide(
             if now.duration_since(since).as_secs_f64() < bounds.hold_minutes * 60.0 {
                 (current, Reason::Hold)
             } else {
-                (lever.at_least(current * bounds.step_down).max(wanted), reason)
+                (at_least(current * bounds.step_down, grain).max(wanted), reason)
             }
         };
         if value < bounds.floor {
@@ -210,8 +209,9 @@ fn keep_to_budget(plan: &Plan, prices: &Prices, desired: &mut State, reasons: &m
     }
     let kept = |share: f64| -> State {
         let part = |(&lever, &value): (&Lever, &f64)| {
-            let floor = plan.levers[&lever].floor;
-            (lever, lever.at_most(floor + share * (value - floor)).max(floor))
+            let bounds = &plan.levers[&lever];
+            let shared = at_most(bounds.floor + share * (value - bounds.floor), bounds.grain(lever));
+            (lever, shared.max(bounds.floor))
         };
         desired.iter().map(part).collect()
     };

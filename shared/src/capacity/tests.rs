@@ -1,11 +1,13 @@
 #![expect(clippy::float_cmp, reason = "settings are exact")]
 
+use std::{fmt::Write, fs, path::Path};
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
     degradation::{Controller, Pin, Pressure, effective},
-    simulation::{Policy, Trace, run},
+    simulation::{self, Policy, Trace, run},
     *,
 };
 
@@ -336,12 +338,12 @@ proptest! {
         let now = Timestamp::from_second(second).unwrap();
         let mut signals = signals(now, arrivals, backlog);
         signals.seconds_per_job.standard = Some(seconds);
-        let actual: State = plan.levers.iter().map(|(&lever, bounds)| (lever, lever.at_least(bounds.ceiling * place))).collect();
+        let actual: State = plan.levers.iter().map(|(&lever, bounds)| (lever, at_least(bounds.ceiling * place, bounds.grain(lever)))).collect();
         let decision = once(&plan, now, &signals, &actual, &Memory::default());
         for (lever, value) in &decision.desired {
             let bounds = plan.levers[lever];
             prop_assert!(*value >= bounds.floor && *value <= bounds.ceiling, "{} = {}", lever, value);
-            prop_assert!((lever.at_least(*value) - *value).abs() < 1e-6, "{} = {}", lever, value);
+            prop_assert!((at_least(*value, plan.levers[lever].grain(*lever)) - *value).abs() < 1e-6, "{} = {}", lever, value);
         }
         prop_assert!(decision.dollars_per_hour <= plan.budget_dollars_per_hour + 1e-9);
     }
@@ -520,13 +522,31 @@ fn a_pinned_level_expires() {
 }
 
 /// The claims of `infra/capacity/README.md`.
+/// The tables in the documentation are what the simulation says; `UPDATE_CAPACITY=1 cargo test -p shared` rewrites them.
+fn documented(file: &str, tables: &str) {
+    const MARKERS: [&str; 2] = ["<!-- simulated -->\n", "<!-- end -->"];
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(MARKERS[0]).unwrap();
+    let (known, after) = rest.split_once(MARKERS[1]).unwrap();
+    if std::env::var_os("UPDATE_CAPACITY").is_some() {
+        fs::write(&path, [before, MARKERS[0], tables, "\n", MARKERS[1], after].concat()).unwrap();
+        return;
+    }
+    assert_eq!(known.trim(), tables.trim(), "{file} is out of date: run UPDATE_CAPACITY=1 cargo test -p shared");
+}
+
 #[test]
 fn the_plan_keeps_up_with_static_provisioning_at_half_its_cost() {
+    let mut tables = String::new();
     for (file, text) in SHIPPED {
         let plan = Plan::parse(file, text, &prices()).unwrap();
+        let mut days = Vec::new();
         for name in Trace::NAMES {
             let trace = Trace::built_in(name, &plan).unwrap();
-            let [ours, default, fixed, _] = Policy::ALL.map(|policy| run(&trace, &plan, &prices(), policy));
+            let all = Policy::ALL.map(|policy| run(&trace, &plan, &prices(), policy));
+            days.extend(all.clone().map(|day| (trace.clone(), day)));
+            let [ours, default, fixed, _] = all;
             assert!(ours.unfinished < 1e-3, "{file} {name}: {}", ours.unfinished);
             assert!(
                 ours.p99_wait <= fixed.p99_wait + plan.drain_seconds,
@@ -549,7 +569,10 @@ fn the_plan_keeps_up_with_static_provisioning_at_half_its_cost() {
                 );
             }
         }
+        let table = simulation::table(days.iter().map(|(trace, day)| (trace, day)));
+        write!(tables, "\n`{file}`\n\n{table}").unwrap();
     }
+    documented("infra/capacity/README.md", &tables);
 }
 
 #[test]
@@ -561,6 +584,7 @@ fn a_csv_trace_is_read_or_refused_with_its_line() {
     for (text, error) in [
         ("", "day.csv:1: the first line must be"),
         ("minute,express,standard,bulk\n1,2,3", "day.csv:2: `1,2,3` is not four numbers"),
+        ("minute,express,standard,bulk\n1,2,x,3,4", "day.csv:2: `1,2,x,3,4` is not four numbers"),
         ("minute,express,standard,bulk\n\n1440,1,1,1", "day.csv:3: 1440 is no minute"),
         ("minute,express,standard,bulk\n1,-1,1,1", "day.csv:2: jobs must be 0 or more"),
         ("minute,express,standard,bulk\n1,nan,1,1", "day.csv:2: jobs must be 0 or more"),

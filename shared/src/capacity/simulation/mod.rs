@@ -6,6 +6,8 @@ mod model;
 mod policy;
 mod traces;
 
+use std::fmt::Write;
+
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use serde::Serialize;
 
@@ -71,4 +73,22 @@ pub fn run(trace: &Trace, plan: &Plan, prices: &Prices, policy: Policy) -> Day {
         minutes.push(model.minute(&demand, controls.level()));
     }
     model.end(policy, minutes)
+}
+
+/// Days as a Markdown table: seconds, and dollars of the day.
+pub fn table<'a>(days: impl IntoIterator<Item = (&'a Trace, &'a Day)>) -> String {
+    let mut table = "\
+| trace        | policy              |    p50 s |    p99 s | bulk p99 s | oldest s |  $ a day | left over |
+|--------------|---------------------|---------:|---------:|-----------:|---------:|---------:|----------:|
+"
+    .to_owned();
+    for (trace, day) in days {
+        let (waits, bulk, oldest) = ((day.p50_wait, day.p99_wait), day.p99_bulk_wait, day.worst_backlog_age);
+        let _ = writeln!(
+            table,
+            "| {:<12} | {:<19} | {:>8.2} | {:>8.2} | {bulk:>10.2} | {oldest:>8.0} | {:>8.2} | {:>9.0} |",
+            trace.name, day.policy, waits.0, waits.1, day.cost, day.unfinished
+        );
+    }
+    table
 }

@@ -55,7 +55,7 @@ impl Policy {
 
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Plan => "plan",
             Self::DefaultScaling => "default scaling",
             Self::StaticForPeak => "static for the peak",

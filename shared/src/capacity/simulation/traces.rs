@@ -122,8 +122,8 @@ impl Trace {
             _ => return Err(error(0, "the first line must be minute,express,standard,bulk".to_owned())),
         }
         for (number, line) in lines {
-            let cells: Vec<f64> = line.split(',').filter_map(|cell| cell.trim().parse().ok()).collect();
-            let [minute, express, standard, bulk] = cells[..] else {
+            let cells: Result<Vec<f64>, _> = line.split(',').map(|cell| cell.trim().parse()).collect();
+            let Ok(&[minute, express, standard, bulk]) = cells.as_deref() else {
                 return Err(error(number, format!("`{line}` is not four numbers")));
             };
             if minute.fract() != 0.0 || !(0.0..MINUTES as f64).contains(&minute) {
