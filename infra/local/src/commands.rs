@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use local::{
-    Instance, bulk,
+    Instance, bulk, capacity,
     cloud::{self, Plan, Up},
     cost, demo, deploy as stack,
     progress::{Step, print},
@@ -270,6 +270,12 @@ pub(crate) fn summarize(file: &Path, lengths: Lengths, mut options: Options<'_>,
 pub(crate) fn cost() -> Result<()> {
     Environment::Tools.install()?;
     say(cost::table()?.trim_end())
+}
+
+pub(crate) fn simulate(plan: &Path, traces: &[String], charts: &Path) -> Result<()> {
+    say(capacity::simulate(plan, traces, charts)?.trim_end())?;
+    print(&format!("\nCharts: {}", charts.display()));
+    Ok(())
 }
 
 pub(crate) fn summarize_lines() -> Result<()> {

@@ -8,6 +8,7 @@
 
 pub mod artifacts;
 pub mod bulk;
+pub mod capacity;
 pub mod cloud;
 pub mod cost;
 pub mod demo;

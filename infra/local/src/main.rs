@@ -69,6 +69,11 @@ enum Command {
         #[command(subcommand)]
         task: Template,
     },
+    /// What a capacity plan does; no service is needed.
+    Capacity {
+        #[command(subcommand)]
+        task: Capacity,
+    },
     /// What a month of each phase costs, from the template's values and `infra/cost.toml`.
     Cost,
     #[command(hide = true)]
@@ -83,6 +88,22 @@ enum Command {
 enum Template {
     /// `sam validate --lint`, then cfn-lint on the translated template in three regions.
     Check,
+}
+
+#[derive(Subcommand)]
+enum Capacity {
+    /// Live through days of demand with the plan and with three other policies: waits, cost, charts.
+    Simulate {
+        /// Such as `infra/capacity/growth.toml`.
+        plan: PathBuf,
+        /// A built-in trace (flat, office-day, launch-spike, flash-crowd, noisy-tenant, silent-night) or a CSV file
+        /// of `minute,express,standard,bulk`; may be given more than once. Default: all that are built in.
+        #[arg(long = "trace", value_name = "NAME|FILE")]
+        traces: Vec<String>,
+        /// Folder for the charts, one SVG per trace.
+        #[arg(long, value_name = "DIR", default_value = ".local/capacity")]
+        charts: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -165,6 +186,9 @@ fn main() -> ExitCode {
             commands::summarize(&file, Lengths::from(&length), options, json)
         }
         Command::Template { task: Template::Check } => template::check(),
+        Command::Capacity {
+            task: Capacity::Simulate { plan, traces, charts },
+        } => commands::simulate(&plan, &traces, &charts),
         Command::Cost => commands::cost(),
         Command::Supervise { dir, detached } => supervisor::supervise(&Instance::at(dir), detached),
     };

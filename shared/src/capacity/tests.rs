@@ -533,7 +533,11 @@ fn documented(file: &str, tables: &str) {
         fs::write(&path, [before, MARKERS[0], tables, "\n", MARKERS[1], after].concat()).unwrap();
         return;
     }
-    assert_eq!(known.trim(), tables.trim(), "{file} is out of date: run UPDATE_CAPACITY=1 cargo test -p shared");
+    assert_eq!(
+        known.trim(),
+        tables.trim(),
+        "{file} is out of date: run UPDATE_CAPACITY=1 cargo test -p shared"
+    );
 }
 
 #[test]
@@ -584,7 +588,10 @@ fn a_csv_trace_is_read_or_refused_with_its_line() {
     for (text, error) in [
         ("", "day.csv:1: the first line must be"),
         ("minute,express,standard,bulk\n1,2,3", "day.csv:2: `1,2,3` is not four numbers"),
-        ("minute,express,standard,bulk\n1,2,x,3,4", "day.csv:2: `1,2,x,3,4` is not four numbers"),
+        (
+            "minute,express,standard,bulk\n1,2,x,3,4",
+            "day.csv:2: `1,2,x,3,4` is not four numbers",
+        ),
         ("minute,express,standard,bulk\n\n1440,1,1,1", "day.csv:3: 1440 is no minute"),
         ("minute,express,standard,bulk\n1,-1,1,1", "day.csv:2: jobs must be 0 or more"),
         ("minute,express,standard,bulk\n1,nan,1,1", "day.csv:2: jobs must be 0 or more"),
