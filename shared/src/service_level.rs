@@ -1,6 +1,6 @@
 //! The level of service that holds in this region, and what `prescale` remembers: DynamoDB.
 //!
-//! One item of the ledger's table: `id` is `capacity#<region>`; `level` (number) holds until
+//! One item of the ledger's table: `id` is `capacity#<region>`; `service_level` (number) holds until
 //! `level_until` (seconds since 1970); `memory` (JSON) is `prescale`'s; `pin` (JSON) is an
 //! operator's; `expires_at` (TTL).
 
@@ -80,7 +80,7 @@ impl ServiceLevel {
         let item = self.item(false).await?;
         let number = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
         let holds = number("level_until").is_some_and(|until| Timestamp::now().as_second() < until);
-        let level = number("level").and_then(|level| u8::try_from(level).ok()?.try_into().ok());
+        let level = number("service_level").and_then(|level| u8::try_from(level).ok()?.try_into().ok());
         Ok(level.filter(|_| holds).unwrap_or_default())
     }
 
@@ -110,7 +110,7 @@ impl ServiceLevel {
     /// If DynamoDB does not take it.
     pub async fn set(&self, level: Level, until: Timestamp, remember: &Remembered) -> Result<(), StoreError> {
         self.write(
-            "level = :level, level_until = :until, memory = :memory",
+            "service_level = :level, level_until = :until, memory = :memory",
             level,
             until,
             ":memory",
@@ -125,7 +125,7 @@ impl ServiceLevel {
     /// If DynamoDB does not take it.
     pub async fn pin(&self, pin: Pin) -> Result<(), StoreError> {
         self.write(
-            "level = :level, level_until = :until, pin = :pin",
+            "service_level = :level, level_until = :until, pin = :pin",
             pin.level,
             pin.until,
             ":pin",

@@ -65,8 +65,23 @@ impl StoreError {
 /// The whole chain of causes. For logs only: it may name hosts.
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: could not {}", self.store.as_str(), self.operation)?;
-        let mut cause: Option<&(dyn Error + 'static)> = Some(self.source.as_ref());
+        write!(
+            f,
+            "{}: could not {}: {}",
+            self.store.as_str(),
+            self.operation,
+            Chain(self.source.as_ref())
+        )
+    }
+}
+
+/// Shows an error with all its causes: those of the SDK say no more than "service error" by themselves.
+pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
         while let Some(error) = cause {
             write!(f, ": {error}")?;
             cause = error.source();

@@ -10,6 +10,7 @@ use shared::{
     capacity::{Action, Lever, PerLane, State},
     config::{self, ConfigError},
     job::Lane,
+    store::Chain,
 };
 
 /// Workers that one provisioned poller runs.
@@ -75,8 +76,7 @@ impl Levers {
             match self.read_one(lever, &mut stand.bulk_runs).await {
                 Ok(value) => stand.state.extend(value.map(|value| (lever, value))),
                 Err(error) => {
-                    tracing::error!(%lever, %error, "a lever cannot be read");
-                    stand.failures.push(format!("{lever}: {error}"));
+                    stand.failures.push(format!("{lever} cannot be read: {}", Chain(error.as_ref())));
                 }
             }
         }

@@ -20,6 +20,7 @@ use shared::{
     },
     config,
     service_level::{Remembered, ServiceLevel},
+    store::Chain,
     telemetry::metric,
 };
 
@@ -159,7 +160,7 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
         plan, prices, observer, ..
     } = context;
     let (remembered, pin) = context.level.remembered().await?;
-    let (signals, history) = observer.look(now).await;
+    let (signals, history, mut failures) = observer.look(now).await;
     let controller = remembered
         .controller
         .next(Pressure::judge(&signals, plan), now, plan.degradation.calm_minutes);
@@ -167,8 +168,9 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
     let Stand {
         state: actual,
         bulk_runs,
-        mut failures,
+        failures: unread,
     } = context.levers.read().await;
+    failures.extend(unread);
     let decision = decide(now, plan, prices, &history, &signals, &actual, &remembered.memory);
     let actions = actions(&decision.desired, &actual, bulk_runs, level);
     if !dry_run {
@@ -180,11 +182,13 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
         context.level.set(level, until, &remember).await?;
         for action in &actions {
             if let Err(error) = context.levers.apply(action).await {
-                tracing::error!(?action, %error, "a lever was not moved");
-                failures.push(format!("{action:?}: {error}"));
+                failures.push(format!("{action:?} was not done: {}", Chain(error.as_ref())));
             }
         }
         failures.extend(unmoved(context, &actions).await);
+    }
+    for failure in &failures {
+        tracing::error!("{failure}");
     }
     tell(&decision, &actual, &actions, level);
     Ok(Report {

@@ -15,7 +15,7 @@ use shared::{
     config::{self, ConfigError},
     job::Lane,
     lanes::Lanes,
-    store::StoreError,
+    store::{Chain, StoreError},
 };
 
 use crate::levers::{WORKERS, required};
@@ -60,17 +60,18 @@ impl Observer {
         })
     }
 
-    /// Signals and history at a moment. What cannot be seen is missing, which the planner takes as a reason to hold.
-    pub(crate) async fn look(&self, now: Timestamp) -> (Signals, History) {
+    /// Signals and history at a moment, and what could not be seen: the planner takes that as a reason to hold.
+    pub(crate) async fn look(&self, now: Timestamp) -> (Signals, History, Vec<String>) {
+        let mut failures = Vec::new();
         let signals = self.signals(now).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the service cannot be seen; nothing goes down");
+            failures.push(format!("the service cannot be seen, nothing goes down: {}", Chain(error.as_ref())));
             Signals::default()
         });
         let history = self.history(now).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "planning without other weeks");
+            failures.push(format!("other weeks cannot be seen: {}", Chain(error.as_ref())));
             History::default()
         });
-        (signals, history)
+        (signals, history, failures)
     }
 
     async fn signals(&self, now: Timestamp) -> Result<Signals, Error> {

@@ -193,6 +193,41 @@ async fn the_deployed_canary_tries_the_deployed_versions() {
     }
 }
 
+/// With a table of its own: a level of the shared region is felt by every test.
+#[tokio::test]
+async fn prescale() {
+    use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+    const TABLE: &str = "prescale-events";
+    let id = AttributeDefinition::builder()
+        .attribute_name("id")
+        .attribute_type(ScalarAttributeType::S);
+    let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&region().await.sdk);
+    let table = dynamodb.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
+    let table = table.attribute_definitions(id.build().unwrap()).key_schema(key.build().unwrap());
+    table.send().await.unwrap();
+    let emulator = cloud().await.emulator("prescale", &[("LEDGER_TABLE", TABLE)]);
+    for (name, event) in events("prescale") {
+        let reply = emulator.invoke(&event).await.unwrap();
+        let error = reply["errorMessage"].as_str().unwrap_or_default();
+        match name.as_str() {
+            "dry-run" | "plan" => {
+                assert_eq!(reply["dry_run"], name == "dry-run", "{reply}");
+                assert!(
+                    reply["desired"]["standard"] == 2.0 && reply["reasons"]["standard"].is_string(),
+                    "{reply}"
+                );
+            }
+            "pin" => assert!(reply["level"] == 1 && reply["until"].is_string(), "{reply}"),
+            "unpin" => assert_eq!(reply["level"], 0, "{reply}"),
+            "malformed-moment" => assert!(error.contains("as year"), "{reply}"),
+            "pin-no-such-level" => assert!(error.contains("a level is 0, 1, 2 or 3"), "{reply}"),
+            "pin-too-long" => assert!(error.contains("between 1 and 1440"), "{reply}"),
+            other => panic!("events/prescale/{other}.json has no expectation"),
+        }
+    }
+}
+
 /// What the function tells CloudFormation or `CodeDeploy`.
 async fn told(stack: &TcpListener) -> Value {
     let (mut stream, _) = stack.accept().await.unwrap();

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
+mod capacity;
 mod cloud;
 mod events;
 mod failover;

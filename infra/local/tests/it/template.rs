@@ -357,6 +357,7 @@ fn a_wrong_mix_of_parameters_is_refused() {
         (("LedgerTableName", "ledger"), "either both tables are global or none"),
         (("DomainName", "api.example.com"), "DomainName needs HostedZoneId"),
         (("GradualDeployments", "true"), "GradualDeployments needs Monitoring"),
+        (("CapacityPlan", "guess"), "CapacityPlan may not be guess"),
         (("AvailabilityZones", "1"), "AvailabilityZones may not be 1"),
         (("ExpressConcurrency", "1"), "ExpressConcurrency is out of bounds"),
         (("WorkerTimeout", "61"), "WorkerTimeout may not be 61"),
@@ -368,6 +369,8 @@ fn a_wrong_mix_of_parameters_is_refused() {
         let found = refusals(&pairs);
         assert!(found.contains(says), "{change:?} gave {found:?}");
     }
+    let planned = [brought.as_slice(), &[("Prescaling", "true"), ("BulkLane", "false")]].concat();
+    assert!(refusals(&planned).contains("Prescaling needs BulkLane"));
 }
 
 /// The three phases, as they were decided.

@@ -1,0 +1,298 @@
+//! The deployed `prescale` moves levers and levels of a stack of its own.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use aws_sdk_lambda::types::{Environment, EventSourceMappingConfiguration, ScalingConfig};
+use jiff::{SignedDuration, Timestamp};
+use local::{
+    demo,
+    deploy::{self, deploy_stack, outputs},
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use shared::{
+    capacity::{Level, degradation::Pin},
+    service_level::ServiceLevel,
+};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use crate::cloud::{REGIONS, Region, cloud, prose};
+
+const STACK: &str = "capacity";
+/// A standard job keeps a worker for six seconds, ten jobs a minute are one worker; a backlog is to be gone in a minute;
+/// 40 jobs on 20 workers would wait for twelve seconds.
+const PLAN: &str = r#"
+utilisation = 1.0
+drain_seconds = 60
+budget_dollars_per_hour = 10
+stale_seconds = 600
+history = { quantile = 1.0, margin = 0.0 }
+
+[levers]
+express = { floor = 2, ceiling = 2, lead_minutes = 1, hold_minutes = 0, step_up = 10, step_down = 0.01 }
+standard = { floor = 2, ceiling = 20, lead_minutes = 9, hold_minutes = 0, step_up = 10, step_down = 0.01 }
+bulk = { floor = 2, ceiling = 2, lead_minutes = 1, hold_minutes = 0, step_up = 10, step_down = 0.01 }
+
+[work]
+seconds_per_job = { express = 6, standard = 6, bulk = 6 }
+requests_per_job = 3
+seconds_per_request = 0.02
+jobs_per_second_per_acu = 20
+jobs_per_second_per_reader = 200
+ecpus_per_job = 20
+api_memory_mb = 256
+worker_memory_mb = { express = 1024, standard = 1024, bulk = 1024 }
+
+[[calendar]]
+name = "launch"
+zone = "UTC"
+date = "2030-06-01"
+from = "12:00"
+until = "13:00"
+jobs_per_minute = { standard = 120 }
+
+[degradation]
+wait_seconds = [10, 1000, 2000]
+failures = [0.5, 0.8, 0.9]
+leave = 0.5
+calm_minutes = 0
+"#;
+/// What the API and the workers know of the level may be so old.
+const KNOWN: Duration = Duration::from_secs(6);
+
+static REGION: OnceCell<Region> = OnceCell::const_new();
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// The stack, for one test at a time.
+async fn stack() -> (Region, MutexGuard<'static, ()>) {
+    let turn = TURN.lock().await;
+    (REGION.get_or_init(make).await.clone(), turn)
+}
+
+async fn make() -> Region {
+    let cloud = cloud().await;
+    let name = REGIONS[1];
+    let template = cloud.instance.dir().join("build/template.yaml");
+    let mut parameters = deploy::parameters(&cloud.instance, name);
+    parameters.insert("StandardConcurrency".to_owned(), "20".to_owned());
+    deploy_stack(&cloud.instance, name, &template, STACK, &parameters).await.unwrap();
+    let made = outputs(&deploy::sdk(&cloud.instance, name), STACK).await.unwrap();
+    demo::register(&cloud.instance, name, &made).await.unwrap();
+    let file = cloud.instance.dir().join("capacity.toml");
+    fs::write(&file, PLAN).unwrap();
+    let region = cloud.stack(name, made);
+    let lambda = aws_sdk_lambda::Client::new(&region.sdk);
+    let function = &region.outputs["PrescaleFunction"];
+    let configuration = lambda.get_function_configuration().function_name(function).send().await.unwrap();
+    let known = configuration
+        .environment()
+        .and_then(|known| known.variables())
+        .expect("an environment");
+    let environment = Environment::builder()
+        .set_variables(Some(known.clone()))
+        .variables("CAPACITY_PLAN_FILE", file.to_str().unwrap());
+    let change = lambda.update_function_configuration().function_name(function);
+    change.environment(environment.build()).send().await.unwrap();
+    region
+}
+
+impl Region {
+    async fn plan_at(&self, moment: &str) -> Value {
+        self.invoke("PrescaleFunction", &json!({"action": "plan", "at": moment})).await
+    }
+
+    async fn plan(&self) -> Value {
+        self.invoke("PrescaleFunction", &json!({"action": "plan"})).await
+    }
+
+    async fn mapping(&self, lane: &str) -> EventSourceMappingConfiguration {
+        let worker = format!("{}:live", self.outputs[&format!("Summarize{lane}Function")]);
+        let lambda = aws_sdk_lambda::Client::new(&self.sdk);
+        let mappings = lambda.list_event_source_mappings().function_name(worker).send().await.unwrap();
+        mappings.event_source_mappings.unwrap().remove(0)
+    }
+
+    async fn workers(&self, lane: &str) -> i32 {
+        let mapping = self.mapping(lane).await;
+        mapping
+            .scaling_config()
+            .and_then(ScalingConfig::maximum_concurrency)
+            .expect("a bound")
+    }
+
+    async fn enable(&self, lane: &str, enabled: bool) {
+        let id = self.mapping(lane).await.uuid;
+        let lambda = aws_sdk_lambda::Client::new(&self.sdk);
+        let change = lambda.update_event_source_mapping().set_uuid(id).enabled(enabled);
+        change.send().await.unwrap();
+    }
+
+    async fn retry_after(&self, id: &str) -> String {
+        let request = self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(demo::KEY);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.headers()["retry-after"].to_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_calendar_spike_is_ready_before_it_comes_and_gone_after() {
+    let (region, _turn) = stack().await;
+    for (moment, workers, because) in [
+        ("2030-06-01T11:40:00Z", 2, "floor"),
+        ("2030-06-01T11:51:00Z", 12, "calendar: launch"),
+        ("2030-06-01T12:30:00Z", 12, "calendar: launch"),
+        ("2030-06-01T13:01:00Z", 2, "floor"),
+    ] {
+        let report = region.plan_at(moment).await;
+        assert_eq!(region.workers("Standard").await, workers, "{moment}: {report}");
+        assert_eq!(report["reasons"]["standard"], because, "{moment}: {report}");
+        let again = region.plan_at(moment).await;
+        assert_eq!(again["actions"], json!([]), "{moment}: the second run finds nothing to do");
+    }
+    let look = json!({"action": "plan", "dry_run": true, "at": "2030-06-01T12:00:00Z"});
+    let report = region.invoke("PrescaleFunction", &look).await;
+    assert_eq!(report["actions"], json!([{"set": {"lever": "standard", "from": 2.0, "to": 12.0}}]));
+    assert_eq!(region.workers("Standard").await, 2, "a dry run moves nothing");
+}
+
+#[tokio::test]
+async fn two_runs_at_once_do_what_one_does() {
+    let (region, _turn) = stack().await;
+    let up = || region.plan_at("2030-06-01T12:00:00Z");
+    let runs = tokio::join!(up(), up(), up(), up());
+    assert_eq!(region.workers("Standard").await, 12);
+    for run in [runs.0, runs.1, runs.2, runs.3] {
+        assert_eq!((&run["desired"]["standard"], &run["failures"]), (&json!(12.0), &json!([])), "{run}");
+    }
+    region.plan_at("2030-06-02T12:00:00Z").await;
+    assert_eq!(region.workers("Standard").await, 2);
+}
+
+#[tokio::test]
+async fn the_same_hour_of_last_week_is_expected_again() {
+    let (region, _turn) = stack().await;
+    let queue = region.outputs["StandardQueue"].rsplit('/').next().unwrap().to_owned();
+    let cloudwatch = aws_sdk_cloudwatch::Client::new(&region.sdk);
+    // A day ahead: a moment that no other test has made `prescale` look up.
+    let moment = Timestamp::now() + SignedDuration::from_hours(24);
+    for step in 0..12 {
+        let at = moment - SignedDuration::from_hours(7 * 24) + SignedDuration::from_mins(5 * step - 5);
+        let data = aws_sdk_cloudwatch::types::MetricDatum::builder()
+            .metric_name("NumberOfMessagesSent")
+            .dimensions(
+                aws_sdk_cloudwatch::types::Dimension::builder()
+                    .name("QueueName")
+                    .value(&queue)
+                    .build(),
+            )
+            .timestamp(aws_sdk_cloudwatch::primitives::DateTime::from_secs(at.as_second()))
+            .value(350.0)
+            .build();
+        let put = cloudwatch.put_metric_data().namespace("AWS/SQS").metric_data(data);
+        put.send().await.unwrap();
+    }
+    let report = region.plan_at(&moment.to_string()).await;
+    assert_eq!(report["reasons"]["standard"], "same hour of other weeks", "{report}");
+    assert_eq!(region.workers("Standard").await, 7, "70 jobs a minute: {report}");
+    region.plan_at("2030-06-02T12:00:00Z").await;
+    assert_eq!(region.workers("Standard").await, 2);
+}
+
+#[tokio::test]
+async fn a_backlog_gets_workers_and_trims_until_it_is_gone() {
+    let (region, _turn) = stack().await;
+    region.enable("Standard", false).await;
+    let mut ids = Vec::new();
+    for number in 0..40 {
+        let body = json!({"text": prose(&format!("backlog {number}"), 600), "length": {"sentences": 1}, "include": ["keywords"]});
+        ids.push(region.accepted(&body).await);
+    }
+    let report = region.plan().await;
+    assert_eq!(report["reasons"]["standard"], "backlog", "{report}");
+    assert_eq!((region.workers("Standard").await, &report["level"]), (4, &json!(1)), "{report}");
+    tokio::time::sleep(KNOWN).await;
+    assert_eq!(region.retry_after(&ids[0]).await, "5");
+
+    region.enable("Standard", true).await;
+    for id in &ids {
+        let resource = region.succeeds(id).await;
+        assert_eq!(resource["result"]["degraded"], true, "{resource}");
+        assert!(resource["result"]["keywords"].is_null(), "{resource}");
+    }
+    // SQS counts a deleted message for a moment yet.
+    for _ in 0..40 {
+        if region.plan().await["level"] == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let report = region.plan().await;
+    assert_eq!((region.workers("Standard").await, &report["level"]), (2, &json!(0)), "{report}");
+    tokio::time::sleep(KNOWN).await;
+    let body = json!({"text": prose("backlog 0", 600), "length": {"sentences": 1}, "include": ["keywords"]});
+    let resource = region.succeeds(&region.accepted(&body).await).await;
+    assert_eq!(resource["result"]["degraded"], false, "what was trimmed is not reused: {resource}");
+    assert!(!resource["result"]["keywords"].as_array().unwrap().is_empty(), "{resource}");
+}
+
+#[tokio::test]
+async fn level_three_pauses_the_bulk_lane_and_recovery_restores_all() {
+    let (region, _turn) = stack().await;
+    let states = async || -> BTreeMap<&str, String> {
+        let mut states = BTreeMap::new();
+        for lane in ["Express", "Standard", "Bulk"] {
+            states.insert(lane, region.mapping(lane).await.state.unwrap_or_default());
+        }
+        states
+    };
+    let all_run = states().await;
+    let pinned = region
+        .invoke("PrescaleFunction", &json!({"action": "pin", "level": 3, "minutes": 10}))
+        .await;
+    assert_eq!(pinned["level"], 3, "{pinned}");
+    let report = region.plan().await;
+    assert_eq!((&report["level"], &report["pinned"]), (&json!(3), &json!(true)), "{report}");
+    assert_eq!(region.mapping("Bulk").await.state(), Some("Disabled"));
+    tokio::time::sleep(KNOWN).await;
+    let of = |seed: &str, lane: &str| json!({"text": prose(seed, 600), "length": {"sentences": 1}, "priority": lane});
+    let waiting = region.accepted(&of("waits for level three to end", "bulk")).await;
+    let meanwhile = region.accepted(&of("does not wait", "express")).await;
+    region.succeeds(&meanwhile).await;
+    assert_eq!(region.retry_after(&waiting).await, "30");
+    assert_eq!(region.read(&waiting).await.1["status"], "queued");
+
+    region.invoke("PrescaleFunction", &json!({"action": "unpin"})).await;
+    let report = region.plan().await;
+    assert_eq!((&report["level"], &report["pinned"]), (&json!(0), &json!(false)), "{report}");
+    assert_eq!(states().await, all_run);
+    region.succeeds(&waiting).await;
+    tokio::time::sleep(KNOWN).await;
+    region.enable("Bulk", false).await;
+    let unfinished = region.accepted(&of("asked about after recovery", "bulk")).await;
+    assert_eq!(region.retry_after(&unfinished).await, "1");
+    let report = region.plan().await;
+    assert_eq!(
+        report["actions"],
+        json!([{"resume": "bulk"}]),
+        "a lane that should run is set going: {report}"
+    );
+    region.succeeds(&unfinished).await;
+}
+
+#[tokio::test]
+async fn a_pin_that_expired_is_no_level_any_more() {
+    let region = crate::cloud::region().await;
+    let level = || ServiceLevel::new(&region.sdk, region.outputs["LedgerTable"].clone(), "nowhere-1");
+    let until = Timestamp::now() + SignedDuration::from_secs(3);
+    level()
+        .pin(Pin {
+            level: Level::QueueOnly,
+            until,
+        })
+        .await
+        .unwrap();
+    assert_eq!(level().current().await, Level::QueueOnly);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(level().current().await, Level::Normal);
+}
