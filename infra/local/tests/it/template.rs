@@ -12,6 +12,7 @@ use local::{
     },
 };
 use serde_json::{Value, json};
+use shared::capacity::{Lever, Plan, Prices};
 
 use crate::cloud::region;
 
@@ -371,6 +372,51 @@ fn a_wrong_mix_of_parameters_is_refused() {
     }
     let planned = [brought.as_slice(), &[("Prescaling", "true"), ("BulkLane", "false")]].concat();
     assert!(refusals(&planned).contains("Prescaling needs BulkLane"));
+}
+
+/// What a plan says of its phase is what the phase has.
+#[test]
+fn capacity_plans_fit_their_environments() {
+    let prices = Prices::parse(&fs::read_to_string(workspace().join("infra/cost.toml")).unwrap()).unwrap();
+    let mut planned = 0;
+    for (name, (_, values)) in template::environments().unwrap() {
+        let is = |parameter: &str, wanted: &str| values.get(parameter).is_some_and(|value| value == wanted);
+        if !is("Prescaling", "true") {
+            continue;
+        }
+        let file = format!("infra/capacity/{}.toml", values["CapacityPlan"]);
+        let text = fs::read_to_string(workspace().join(&file)).unwrap();
+        let plan = Plan::parse(&file, &text, &prices).unwrap();
+        let value = |parameter: &str| values.get(parameter).map_or(0.0, |value| value.parse::<f64>().unwrap());
+        let memory = plan.work.worker_memory_mb;
+        for (says, parameter) in [
+            (plan.work.api_memory_mb, "ApiMemory"),
+            (memory.express, "ExpressMemory"),
+            (memory.standard, "StandardMemory"),
+            (memory.bulk, "BulkMemory"),
+        ] {
+            assert!(
+                (says - value(parameter)).abs() < 1e-9,
+                "{name}: {file} says {says}, {parameter} is {}",
+                value(parameter)
+            );
+        }
+        for (lever, parameter, is_there) in [
+            (Lever::Warm, "ApiProvisionedMax", value("ApiProvisioned") > 0.0),
+            (Lever::Express, "ExpressConcurrency", true),
+            (Lever::Standard, "StandardConcurrency", true),
+            (Lever::Bulk, "BulkConcurrency", true),
+            (Lever::Acus, "MaxAcu", is("Database", "aurora")),
+            (Lever::Cache, "CacheMaxEcpuPerSecond", is("Cache", "serverless")),
+        ] {
+            let ceiling = plan.levers.get(&lever).map(|bounds| bounds.ceiling);
+            assert_eq!(ceiling, is_there.then(|| value(parameter)), "{name}: {file}, {lever}");
+        }
+        let pollers = plan.levers[&Lever::Express].multiple_of;
+        assert_eq!(pollers, (value("ExpressPollers") > 0.0).then_some(10.0), "{name}: whole pollers");
+        planned += 1;
+    }
+    assert!(planned >= 5, "growth, scale and its regions: {planned}");
 }
 
 /// The three phases, as they were decided.
