@@ -112,7 +112,7 @@ impl Observer {
                 .map(|(_, points)| points.as_slice())
                 .unwrap_or_default()
         };
-        let sum = |id: &str| values(id).iter().map(|(_, value)| value).sum::<f64>();
+        let sum = |id: &str| values(id).iter().fold(0.0, |sum, (_, value)| sum + value);
         let latest = |id: &str| values(id).iter().max_by_key(|(at, _)| *at).map(|(_, value)| *value);
         let of = |lane: Lane, metric: &str| sum(&format!("{lane}_{metric}"));
         let all = |metric: &str| Lane::ALL.map(|lane| of(lane, metric)).iter().sum::<f64>();

@@ -1,4 +1,4 @@
-//! The pinned Python environments: the local cloud's servers, the tools, and the template checks.
+//! The pinned Python environments: the local cloud's servers, the tools, the template checks, and moto.
 
 use std::{
     fs::{self, File},
@@ -25,6 +25,8 @@ pub enum Environment {
     Tools,
     /// checkov, whose pins clash with those of SAM.
     Checks,
+    /// moto, for what MiniStack lacks.
+    Moto,
 }
 
 impl Environment {
@@ -33,6 +35,7 @@ impl Environment {
             Self::Cloud => "cloud",
             Self::Tools => "tools",
             Self::Checks => "checks",
+            Self::Moto => "moto",
         }
     }
 

@@ -180,7 +180,8 @@ pub fn decide(
             if now.duration_since(since).as_secs_f64() < bounds.hold_minutes * 60.0 {
                 (current, Reason::Hold)
             } else {
-                (at_least(current * bounds.step_down, grain).max(wanted), reason)
+                let least = at_least(current * bounds.step_down, grain).min(current - grain);
+                (least.max(wanted), reason)
             }
         };
         if value < bounds.floor {

@@ -326,6 +326,21 @@ fn fields() -> impl Strategy<Value = (f64, f64, f64, f64, i64)> {
     (0.0..200_000.0, 0.0..1_000_000.0, 0.001..10.0, 0.5..60.0, 0_i64..2_000_000_000)
 }
 
+#[test]
+fn without_demand_every_lever_goes_all_the_way_down() {
+    for (file, text) in SHIPPED {
+        let plan = Plan::parse(file, text, &prices()).unwrap();
+        let (mut state, mut memory) = (plan.ceilings(), Memory::default());
+        for minute in 0..24 * 60 {
+            // A Sunday, when no office is open.
+            let now = at("2026-11-29T00:00:00Z") + SignedDuration::from_mins(minute);
+            let decision = once(&plan, now, &signals(now, 0.0, 0.0), &state, &memory);
+            (state, memory) = (decision.desired, decision.memory);
+        }
+        assert_eq!(state, plan.floors(), "{file}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

@@ -1,12 +1,14 @@
 //! The deployed `prescale` moves levers and levels of a stack of its own.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, process::Stdio, time::Duration};
 
+use aws_config::SdkConfig;
 use aws_sdk_lambda::types::{Environment, EventSourceMappingConfiguration, ScalingConfig};
 use jiff::{SignedDuration, Timestamp};
 use local::{
     demo,
     deploy::{self, deploy_stack, outputs},
+    python::Environment as Python,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -14,7 +16,10 @@ use shared::{
     capacity::{Level, degradation::Pin},
     service_level::ServiceLevel,
 };
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, MutexGuard, OnceCell},
+};
 
 use crate::cloud::{REGIONS, Region, cloud, prose};
 
@@ -32,14 +37,18 @@ history = { quantile = 1.0, margin = 0.0 }
 express = { floor = 2, ceiling = 2, lead_minutes = 1, hold_minutes = 0, step_up = 10, step_down = 0.01 }
 standard = { floor = 2, ceiling = 20, lead_minutes = 9, hold_minutes = 0, step_up = 10, step_down = 0.01 }
 bulk = { floor = 2, ceiling = 2, lead_minutes = 1, hold_minutes = 0, step_up = 10, step_down = 0.01 }
+warm = { floor = 2, ceiling = 20, lead_minutes = 3, hold_minutes = 0, step_up = 10, step_down = 0.01 }
+acus = { floor = 1, ceiling = 8, lead_minutes = 0, hold_minutes = 0, step_up = 10, step_down = 0.01 }
+readers = { floor = 0, ceiling = 3, lead_minutes = 10, hold_minutes = 0, step_up = 10, step_down = 0.01 }
+cache = { floor = 0, ceiling = 20000, lead_minutes = 60, hold_minutes = 0, step_up = 100, step_down = 0.01 }
 
 [work]
 seconds_per_job = { express = 6, standard = 6, bulk = 6 }
 requests_per_job = 3
-seconds_per_request = 0.02
-jobs_per_second_per_acu = 20
-jobs_per_second_per_reader = 200
-ecpus_per_job = 20
+seconds_per_request = 2
+jobs_per_second_per_acu = 0.5
+jobs_per_second_per_reader = 1
+ecpus_per_job = 5000
 api_memory_mb = 256
 worker_memory_mb = { express = 1024, standard = 1024, bulk = 1024 }
 
@@ -295,4 +304,132 @@ async fn a_pin_that_expired_is_no_level_any_more() {
     assert_eq!(level().current().await, Level::QueueOnly);
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(level().current().await, Level::Normal);
+}
+
+/// moto, for Application Auto Scaling and Aurora. Ends when dropped.
+struct Moto {
+    process: tokio::process::Child,
+    url: String,
+}
+
+impl Moto {
+    async fn start() -> Self {
+        Python::Moto.install().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let process = tokio::process::Command::new(Python::Moto.bin().join("moto_server"))
+            .args(["--port", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut moto = Self {
+            process,
+            url: format!("http://127.0.0.1:{port}"),
+        };
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert_eq!(moto.process.try_wait().unwrap(), None, "moto ended");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        moto
+    }
+}
+
+/// How warm environments, Aurora and the cache stand.
+async fn stores(moto: &SdkConfig, cloud: &SdkConfig) -> (Vec<i32>, f64, i32) {
+    use aws_sdk_applicationautoscaling::types::ServiceNamespace;
+    let autoscaling = aws_sdk_applicationautoscaling::Client::new(moto);
+    let mut least = Vec::new();
+    for namespace in [ServiceNamespace::Lambda, ServiceNamespace::Rds] {
+        let targets = autoscaling
+            .describe_scalable_targets()
+            .service_namespace(namespace)
+            .send()
+            .await
+            .unwrap();
+        least.extend(targets.scalable_targets().iter().map(|target| target.min_capacity));
+    }
+    let clusters = aws_sdk_rds::Client::new(moto).describe_db_clusters().send().await.unwrap();
+    let cluster = &clusters.db_clusters()[0];
+    let units = cluster.serverless_v2_scaling_configuration().and_then(|units| units.min_capacity());
+    let caches = aws_sdk_elasticache::Client::new(cloud)
+        .describe_serverless_caches()
+        .send()
+        .await
+        .unwrap();
+    let limits = caches.serverless_caches()[0].cache_usage_limits();
+    let cache = limits.and_then(|limits| limits.ecpu_per_second()).and_then(|ecpus| ecpus.minimum());
+    (least, units.unwrap_or_default(), cache.unwrap_or_default())
+}
+
+/// Each lever moves ahead of the launch by its own lead time: the cache by an hour, the readers by ten minutes, the
+/// warm environments by three, Aurora at once.
+#[tokio::test]
+async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
+    use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
+    let (cloud, region) = (cloud().await, crate::cloud::region().await);
+    let moto = Moto::start().await;
+    let elsewhere = region.sdk.to_builder().endpoint_url(&moto.url).build();
+    let rds = aws_sdk_rds::Client::new(&elsewhere);
+    let units = aws_sdk_rds::types::ServerlessV2ScalingConfiguration::builder()
+        .min_capacity(1.0)
+        .max_capacity(8.0)
+        .build();
+    let cluster = rds.create_db_cluster().db_cluster_identifier("archive").engine("aurora-postgresql");
+    let cluster = cluster.master_username("owner").master_user_password("correct horse");
+    cluster.serverless_v2_scaling_configuration(units).send().await.unwrap();
+    let autoscaling = aws_sdk_applicationautoscaling::Client::new(&elsewhere);
+    let warm = autoscaling
+        .register_scalable_target()
+        .service_namespace(ServiceNamespace::Lambda)
+        .resource_id("function:api:live")
+        .scalable_dimension(ScalableDimension::LambdaFunctionProvisionedConcurrency);
+    warm.min_capacity(2).max_capacity(20).send().await.unwrap();
+    let most = aws_sdk_elasticache::types::EcpuPerSecond::builder().maximum(20_000).build();
+    let limits = aws_sdk_elasticache::types::CacheUsageLimits::builder()
+        .ecpu_per_second(most)
+        .build();
+    let elasticache = aws_sdk_elasticache::Client::new(&region.sdk);
+    let cache = elasticache
+        .create_serverless_cache()
+        .serverless_cache_name("prescaled")
+        .engine("valkey");
+    cache.cache_usage_limits(limits).send().await.unwrap();
+
+    let plan = cloud.instance.dir().join("stores.toml");
+    fs::write(&plan, PLAN).unwrap();
+    let table = region.table("prescale-stores").await;
+    let emulator = cloud.emulator(
+        "prescale",
+        &[
+            ("AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING", &moto.url),
+            ("AWS_ENDPOINT_URL_RDS", &moto.url),
+            ("LEDGER_TABLE", &table),
+            ("CAPACITY_PLAN_FILE", plan.to_str().unwrap()),
+            (
+                "CEILINGS",
+                r#"{"warm":20,"express":2,"standard":2,"bulk":2,"acus":8,"cache":20000}"#,
+            ),
+            ("API_ALIAS", "function:api:live"),
+            ("DATABASE_CLUSTER", "archive"),
+            ("CACHE_NAME", "prescaled"),
+        ],
+    );
+    for (moment, stand) in [
+        ("2030-06-01T10:50:00Z", (vec![2], 1.0, 0)),
+        ("2030-06-01T11:00:00Z", (vec![2], 1.0, 10_000)),
+        ("2030-06-01T11:50:00Z", (vec![2, 2], 1.0, 10_000)),
+        ("2030-06-01T11:57:00Z", (vec![12, 2], 1.0, 10_000)),
+        ("2030-06-01T12:00:00Z", (vec![12, 2], 4.0, 10_000)),
+        ("2030-06-01T13:01:00Z", (vec![2, 0], 1.0, 0)),
+    ] {
+        // The last step down to nothing takes a run of its own.
+        for _ in 0..2 {
+            let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
+            assert_eq!(report["failures"], json!([]), "{moment}: {report}");
+        }
+        assert_eq!(stores(&elsewhere, &region.sdk).await, stand, "{moment}");
+        let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
+        assert_eq!(report["actions"], json!([]), "{moment}: {report}");
+    }
 }

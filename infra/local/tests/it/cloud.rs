@@ -3,6 +3,7 @@
 use std::{fmt::Write, fs, path::Path, time::Duration};
 
 use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use local::{
     Instance, artifacts,
     cloud::{Plan, Up, up},
@@ -173,6 +174,22 @@ impl Region {
             .await
             .expect("registered");
         key
+    }
+
+    /// A table like the ledger's, for levels of service that no other test feels.
+    pub(crate) async fn table(&self, name: &str) -> String {
+        let id = AttributeDefinition::builder()
+            .attribute_name("id")
+            .attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+        let table = aws_sdk_dynamodb::Client::new(&self.sdk)
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(id.build().expect("an attribute"))
+            .key_schema(key.build().expect("a key"));
+        table.send().await.expect("a table");
+        name.to_owned()
     }
 
     pub(crate) async fn database(&self) -> PgConnection {

@@ -196,17 +196,8 @@ async fn the_deployed_canary_tries_the_deployed_versions() {
 /// With a table of its own: a level of the shared region is felt by every test.
 #[tokio::test]
 async fn prescale() {
-    use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
-    const TABLE: &str = "prescale-events";
-    let id = AttributeDefinition::builder()
-        .attribute_name("id")
-        .attribute_type(ScalarAttributeType::S);
-    let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
-    let dynamodb = aws_sdk_dynamodb::Client::new(&region().await.sdk);
-    let table = dynamodb.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-    let table = table.attribute_definitions(id.build().unwrap()).key_schema(key.build().unwrap());
-    table.send().await.unwrap();
-    let emulator = cloud().await.emulator("prescale", &[("LEDGER_TABLE", TABLE)]);
+    let table = region().await.table("prescale-events").await;
+    let emulator = cloud().await.emulator("prescale", &[("LEDGER_TABLE", &table)]);
     for (name, event) in events("prescale") {
         let reply = emulator.invoke(&event).await.unwrap();
         let error = reply["errorMessage"].as_str().unwrap_or_default();
