@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::{
     demo,
     deploy::{self, deploy_stack, outputs},
+    instance::workspace,
     python::Environment as Python,
 };
 use reqwest::{Method, StatusCode};
@@ -59,6 +60,14 @@ date = "2030-06-01"
 from = "12:00"
 until = "13:00"
 jobs_per_minute = { standard = 120 }
+
+[[calendar]]
+name = "another launch"
+zone = "UTC"
+date = "2030-07-01"
+from = "12:00"
+until = "13:00"
+jobs_per_minute = { express = 240 }
 
 [degradation]
 wait_seconds = [10, 1000, 2000]
@@ -431,5 +440,57 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         assert_eq!(stores(&elsewhere, &region.sdk).await, stand, "{moment}");
         let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
         assert_eq!(report["actions"], json!([]), "{moment}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn provisioned_pollers_move_by_whole_pollers() {
+    let (cloud, region) = (cloud().await, crate::cloud::region().await);
+    let moto = Moto::start().await;
+    let script = workspace().join("infra/local/tests/pollers.py");
+    let mut make = std::process::Command::new(Python::Moto.bin().join("python"));
+    make.arg(script).args([&moto.url, REGIONS[0]]);
+    local::python::run(&mut make, "make workers in moto").unwrap();
+    let elsewhere = region.sdk.to_builder().endpoint_url(&moto.url).build();
+    let pollers = async || {
+        let lambda = aws_sdk_lambda::Client::new(&elsewhere);
+        let mappings = lambda.list_event_source_mappings().function_name("express").send().await.unwrap();
+        let config = mappings.event_source_mappings()[0]
+            .provisioned_poller_config()
+            .cloned()
+            .expect("pollers");
+        (config.minimum_pollers.unwrap(), config.maximum_pollers.unwrap())
+    };
+    let plan = cloud.instance.dir().join("pollers.toml");
+    fs::write(
+        &plan,
+        PLAN.replacen("floor = 2, ceiling = 2,", "floor = 20, ceiling = 100, multiple_of = 10,", 1),
+    )
+    .unwrap();
+    let table = region.table("prescale-pollers").await;
+    let emulator = cloud.emulator(
+        "prescale",
+        &[
+            ("AWS_ENDPOINT_URL_LAMBDA", &moto.url),
+            ("LEDGER_TABLE", &table),
+            ("CAPACITY_PLAN_FILE", plan.to_str().unwrap()),
+            ("CEILINGS", "{}"),
+            ("EXPRESS_WORKER", "express"),
+            ("STANDARD_WORKER", "standard"),
+            ("BULK_WORKER", "bulk"),
+        ],
+    );
+    for (moment, stand) in [
+        ("2030-07-01T11:00:00Z", (2, 10)),
+        // 24 workers are three pollers.
+        ("2030-07-01T12:00:00Z", (3, 10)),
+        ("2030-07-01T13:01:00Z", (2, 10)),
+    ] {
+        let event = json!({"action": "plan", "at": moment});
+        let report = emulator.invoke(&event).await.unwrap();
+        assert_eq!(report["failures"], json!([]), "{moment}: {report}");
+        assert_eq!(pollers().await, stand, "{moment}: {report}");
+        let again = emulator.invoke(&event).await.unwrap();
+        assert_eq!(again["actions"], json!([]), "{moment}: {again}");
     }
 }
