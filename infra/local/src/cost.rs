@@ -188,6 +188,11 @@ impl Case<'_> {
             + METRICS * book.price("cloudwatch", "metric_month")?
             + book.price("cloudwatch", "dashboard_month")?;
         fixed.insert("monitoring", watching);
+        if self.is("Prescaling", "true") {
+            let read = book.usage("prescale_metrics_read_per_minute")? * HOURS * 60.0 / 1000.0;
+            let made = book.usage("prescale_metrics")? * book.price("cloudwatch", "metric_month")?;
+            fixed.insert("prescaling", read * book.price("cloudwatch", "thousand_metrics_read")? + made);
+        }
         fixed.insert("keys", self.estate.count("AWS::KMS::Key") * book.price("kms", "key_month")?);
         Ok(fixed)
     }
@@ -305,6 +310,18 @@ mod tests {
         let costs = phases().unwrap();
         let of = |name: &str| &costs[name];
         assert!(of("startup").month() < of("growth").month() && of("growth").month() < of("scale").month());
+        let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+        for name in costs.keys() {
+            let dollars = format!("{:.0}", of(name).month());
+            let grouped = dollars.len().checked_sub(4).map_or(dollars.clone(), |_| {
+                let (thousands, rest) = dollars.split_at(dollars.len() - 3);
+                format!("{thousands},{rest}")
+            });
+            assert!(
+                readme.contains(&format!(" {grouped} $ for ")),
+                "the README has another price of {name} than {grouped} $"
+            );
+        }
         let each = |name: &str| of(name).month() / of(name).summaries;
         assert!(each("startup") > each("growth") && each("growth") > each("scale"));
         assert!(
