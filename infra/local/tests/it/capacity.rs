@@ -347,6 +347,8 @@ impl Moto {
 /// How warm environments, Aurora and the cache stand.
 async fn stores(moto: &SdkConfig, cloud: &SdkConfig) -> (Vec<i32>, f64, i32) {
     use aws_sdk_applicationautoscaling::types::ServiceNamespace;
+    use aws_sdk_elasticache::types::{CacheUsageLimits, EcpuPerSecond};
+    use aws_sdk_rds::types::ServerlessV2ScalingConfigurationInfo;
     let autoscaling = aws_sdk_applicationautoscaling::Client::new(moto);
     let mut least = Vec::new();
     for namespace in [ServiceNamespace::Lambda, ServiceNamespace::Rds] {
@@ -360,14 +362,16 @@ async fn stores(moto: &SdkConfig, cloud: &SdkConfig) -> (Vec<i32>, f64, i32) {
     }
     let clusters = aws_sdk_rds::Client::new(moto).describe_db_clusters().send().await.unwrap();
     let cluster = &clusters.db_clusters()[0];
-    let units = cluster.serverless_v2_scaling_configuration().and_then(|units| units.min_capacity());
+    let units = cluster
+        .serverless_v2_scaling_configuration()
+        .and_then(ServerlessV2ScalingConfigurationInfo::min_capacity);
     let caches = aws_sdk_elasticache::Client::new(cloud)
         .describe_serverless_caches()
         .send()
         .await
         .unwrap();
     let limits = caches.serverless_caches()[0].cache_usage_limits();
-    let cache = limits.and_then(|limits| limits.ecpu_per_second()).and_then(|ecpus| ecpus.minimum());
+    let cache = limits.and_then(CacheUsageLimits::ecpu_per_second).and_then(EcpuPerSecond::minimum);
     (least, units.unwrap_or_default(), cache.unwrap_or_default())
 }
 
