@@ -35,6 +35,8 @@ pub(crate) struct Observer {
     lanes: Lanes,
     queues: PerLane<String>,
     workers: PerLane<String>,
+    /// The API as `function:alias`, if any of it is warm.
+    api: Option<String>,
     cluster: Option<String>,
     proxy: Option<String>,
     cache: Option<String>,
@@ -53,6 +55,7 @@ impl Observer {
             lanes: Lanes::from_env(aws, QUEUES)?,
             queues: PerLane::from_fn(|lane| last(&queues[lane])),
             workers: PerLane::from_fn(|lane| function(&workers[lane])),
+            api: config::optional("API_ALIAS").map(|api| api.trim_start_matches("function:").to_owned()),
             cluster: config::optional("DATABASE_CLUSTER"),
             proxy: config::optional("PROXY_NAME"),
             cache: config::optional("CACHE_NAME"),
@@ -77,30 +80,52 @@ impl Observer {
     async fn signals(&self, now: Timestamp) -> Result<Signals, Error> {
         let mut queries = Queries::new(60);
         for lane in Lane::ALL {
-            let queue = self.queues[lane].as_str();
+            let (queue, worker) = (
+                [("QueueName", self.queues[lane].as_str())],
+                [("FunctionName", self.workers[lane].as_str())],
+            );
             for metric in ["NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted"] {
-                queries.add(&format!("{lane}_{metric}"), "AWS/SQS", metric, "QueueName", queue, "Sum");
+                queries.add(&format!("{lane}_{metric}"), "AWS/SQS", metric, &queue, "Sum");
             }
             queries.add(
-                &format!("{lane}_Duration"),
+                &format!("{lane}_age"),
+                "AWS/SQS",
+                "ApproximateAgeOfOldestMessage",
+                &queue,
+                "Maximum",
+            );
+            for metric in ["Duration", "Throttles"] {
+                queries.add(&format!("{lane}_{metric}"), "AWS/Lambda", metric, &worker, "Sum");
+            }
+        }
+        if let Some(api) = &self.api {
+            let (function, _) = api.split_once(':').unwrap_or((api, ""));
+            let alias = [("FunctionName", function), ("Resource", api)];
+            queries.add(
+                "spill_over",
                 "AWS/Lambda",
-                "Duration",
-                "FunctionName",
-                &self.workers[lane],
+                "ProvisionedConcurrencySpilloverInvocations",
+                &alias,
                 "Sum",
             );
         }
         if let Some(cluster) = &self.cluster {
-            queries.add(
-                "acus", "AWS/RDS", "ServerlessDatabaseCapacity", "DBClusterIdentifier", cluster, "Maximum",
-            );
+            let cluster = [("DBClusterIdentifier", cluster.as_str())];
+            queries.add("acus", "AWS/RDS", "ServerlessDatabaseCapacity", &cluster, "Maximum");
         }
         if let Some(proxy) = &self.proxy {
-            queries.add("connections", "AWS/RDS", "DatabaseConnections", "ProxyName", proxy, "Maximum");
-            queries.add("allowed", "AWS/RDS", "MaxDatabaseConnectionsAllowed", "ProxyName", proxy, "Maximum");
+            let proxy = [("ProxyName", proxy.as_str())];
+            queries.add("connections", "AWS/RDS", "DatabaseConnections", &proxy, "Maximum");
+            queries.add("allowed", "AWS/RDS", "MaxDatabaseConnectionsAllowed", &proxy, "Maximum");
         }
         if let Some(cache) = &self.cache {
-            queries.add("throttled", "AWS/ElastiCache", "ThrottledCmds", "clusterId", cache, "Sum");
+            queries.add(
+                "throttled",
+                "AWS/ElastiCache",
+                "ThrottledCmds",
+                &[("clusterId", cache.as_str())],
+                "Sum",
+            );
         }
         let depths = try_join_all(Lane::ALL.map(|lane| self.lanes.of(lane).depth()));
         let from = now - SignedDuration::from_mins(WINDOW);
@@ -129,6 +154,9 @@ impl Observer {
                 standard: depths[1],
                 bulk: depths[2],
             },
+            oldest: PerLane::from_fn(|lane| latest(&format!("{lane}_age")).unwrap_or(0.0)),
+            throttles: all("Throttles"),
+            spill_over: latest("spill_over").unwrap_or(0.0),
             seconds_per_job: PerLane::from_fn(|lane| {
                 let done = of(lane, "NumberOfMessagesDeleted");
                 (done >= ENOUGH).then(|| of(lane, "Duration") / 1000.0 / done)
@@ -157,14 +185,8 @@ impl Observer {
         let from = Timestamp::from_second(now.as_second() / step * step)?;
         let mut queries = Queries::new(i32::try_from(step)?);
         for lane in Lane::ALL {
-            queries.add(
-                lane.as_str(),
-                "AWS/SQS",
-                "NumberOfMessagesSent",
-                "QueueName",
-                &self.queues[lane],
-                "Sum",
-            );
+            let queue = [("QueueName", self.queues[lane].as_str())];
+            queries.add(lane.as_str(), "AWS/SQS", "NumberOfMessagesSent", &queue, "Sum");
         }
         let weeks = (1..=WEEKS).map(|week| {
             let start = from - SignedDuration::from_hours(7 * 24 * week);
@@ -239,12 +261,14 @@ impl Queries {
         }
     }
 
-    fn add(&mut self, id: &str, namespace: &str, metric: &str, dimension: &str, value: &str, statistic: &str) {
-        let dimension = Dimension::builder().name(dimension).value(value).build();
+    fn add(&mut self, id: &str, namespace: &str, metric: &str, dimensions: &[(&str, &str)], statistic: &str) {
+        let dimensions = dimensions
+            .iter()
+            .map(|(name, value)| Dimension::builder().name(*name).value(*value).build());
         let metric = Metric::builder()
             .namespace(namespace)
             .metric_name(metric)
-            .dimensions(dimension)
+            .set_dimensions(Some(dimensions.collect()))
             .build();
         let statistic = MetricStat::builder().metric(metric).period(self.period).stat(statistic).build();
         self.queries.push(MetricDataQuery::builder().id(id).metric_stat(statistic).build());

@@ -87,7 +87,8 @@ impl fmt::Display for Level {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    /// Seconds that a new job of the express or standard lane would wait with all workers the ceiling allows: levels 1, 2, 3.
+    /// Seconds that a job of the express or standard lane has waited, or a new one would with all workers the ceiling
+    /// allows: levels 1, 2, 3.
     pub wait_seconds: [f64; 3],
     /// Share of deliveries that fail: levels 1, 2, 3.
     pub failures: [f64; 3],
@@ -120,13 +121,14 @@ impl Pressure {
         let wait = [Lane::Express, Lane::Standard]
             .map(|lane| {
                 let workers = plan.levers.get(&Lever::of(lane)).map_or(1.0, |bounds| bounds.ceiling.max(1.0));
-                signals.backlog[lane] * signals.seconds_per_job(lane, plan) / workers
+                let to_come = signals.backlog[lane] * signals.seconds_per_job(lane, plan) / workers;
+                to_come.max(signals.waited(lane))
             })
             .into_iter()
             .fold(0.0, f64::max);
         let thresholds = &plan.degradation;
         let level = |share: f64| {
-            let strained = if signals.stores_strained(plan, share) {
+            let strained = if signals.strained(plan, share) {
                 Level::Trim
             } else {
                 Level::Normal

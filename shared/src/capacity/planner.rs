@@ -16,6 +16,10 @@ use crate::job::Lane;
 pub const HISTORY_STEP_MINUTES: f64 = 5.0;
 /// A store is strained from this share of its bound.
 const STRAINED: f64 = 0.95;
+/// Jobs a minute: fewer are taken for as many when old messages are judged.
+const FEW_JOBS: f64 = 10.0;
+/// What there is of warm environments is multiplied by this when requests found none.
+const MORE_WARM: f64 = 1.5;
 
 /// What is seen of the running service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -26,10 +30,16 @@ pub struct Signals {
     pub arrivals: Demand,
     /// Messages that wait.
     pub backlog: PerLane<f64>,
+    /// Seconds that the oldest of them has waited.
+    pub oldest: PerLane<f64>,
     /// Worker seconds per job, where jobs were done.
     pub seconds_per_job: PerLane<Option<f64>>,
     /// Share of deliveries that failed.
     pub failures: f64,
+    /// Invocations of late that found no room to run in.
+    pub throttles: f64,
+    /// Requests of the last minute that found no warm environment.
+    pub spill_over: f64,
     /// Capacity units the database runs at.
     pub acus: Option<f64>,
     /// Share of the database's connections in use.
@@ -45,14 +55,22 @@ impl Signals {
             .unwrap_or_else(|| plan.seconds_per_job(lane))
     }
 
-    /// Whether a store is at its bound, or at `share` of it.
-    pub(super) fn stores_strained(&self, plan: &Plan, share: f64) -> bool {
+    /// Seconds that messages of a lane wait. A few old ones among many that come are retries, not a wait.
+    pub(super) fn waited(&self, lane: Lane) -> f64 {
+        let per_second = self.arrivals[lane].max(FEW_JOBS) / 60.0;
+        self.oldest[lane].min(self.backlog[lane] / per_second)
+    }
+
+    /// Whether workers are refused, or a store is at its bound, or at `share` of it.
+    pub(super) fn strained(&self, plan: &Plan, share: f64) -> bool {
         let ceiling = plan.levers.get(&Lever::Acus).map(|bounds| bounds.ceiling);
         let acus = self
             .acus
             .zip(ceiling)
             .is_some_and(|(acus, ceiling)| acus >= STRAINED * share * ceiling);
-        acus || self.connections.is_some_and(|connections| connections >= STRAINED * share) || self.cache_throttled > 0.0
+        acus || self.connections.is_some_and(|connections| connections >= STRAINED * share)
+            || self.cache_throttled > 0.0
+            || self.throttles > 0.0
     }
 
     fn is_fresh(&self, now: Timestamp, plan: &Plan) -> bool {
@@ -109,6 +127,8 @@ pub enum Reason {
     Arrivals,
     /// What waits.
     Backlog,
+    /// Requests found no warm environment.
+    SpillOver,
     /// Nothing needs more.
     Floor,
     /// The plan or the template allows no more.
@@ -130,6 +150,7 @@ impl fmt::Display for Reason {
             Self::History => "same hour of other weeks",
             Self::Arrivals => "arrivals",
             Self::Backlog => "backlog",
+            Self::SpillOver => "spill-over",
             Self::Floor => "floor",
             Self::Ceiling => "ceiling",
             Self::Step => "step limit",
@@ -166,7 +187,11 @@ pub fn decide(
     let (mut desired, mut reasons, mut less_since) = (State::new(), BTreeMap::new(), BTreeMap::new());
     for (&lever, bounds) in &plan.levers {
         let Some(&current) = actual.get(&lever) else { continue };
-        let (need, reason) = outlook.need(lever, bounds);
+        let (mut need, mut reason) = outlook.need(lever, bounds);
+        let spilt = current * MORE_WARM;
+        if lever == Lever::Warm && outlook.signals.spill_over > 0.0 && spilt > need {
+            (need, reason) = (spilt, Reason::SpillOver);
+        }
         let grain = bounds.grain(lever);
         let wanted = at_least(need.clamp(bounds.floor, bounds.ceiling), grain);
         let since = memory.less_since.get(&lever).copied().filter(|since| *since <= now);
@@ -289,7 +314,12 @@ impl<'a> Outlook<'a> {
         ];
         let demand = forecasts.iter().fold(Demand::default(), |most, (demand, _)| most.max(demand));
         let drained = self.signals.backlog.times(60.0 / self.plan.drain_seconds);
-        let (flow, backlog) = (self.of(lever, &demand) / self.plan.utilisation, self.of(lever, &drained));
+        let (busy, backlog) = (self.of(lever, &demand), self.of(lever, &drained));
+        let mut flow = busy / self.plan.utilisation;
+        if lever == Lever::Warm {
+            // Nothing queues in front of the API, and requests do not come evenly: three deviations above the mean.
+            flow = flow.max(busy + 3.0 * busy.sqrt());
+        }
         let need = flow + backlog;
         if need <= bounds.floor {
             return (need, Reason::Floor);

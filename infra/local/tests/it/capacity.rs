@@ -145,6 +145,18 @@ impl Region {
         change.send().await.unwrap();
     }
 
+    async fn put_metric(&self, namespace: &str, name: &str, (dimension, of): (&str, &str), at: Timestamp, value: f64) {
+        let dimension = aws_sdk_cloudwatch::types::Dimension::builder().name(dimension).value(of);
+        let data = aws_sdk_cloudwatch::types::MetricDatum::builder()
+            .metric_name(name)
+            .dimensions(dimension.build())
+            .timestamp(aws_sdk_cloudwatch::primitives::DateTime::from_secs(at.as_second()))
+            .value(value)
+            .build();
+        let put = aws_sdk_cloudwatch::Client::new(&self.sdk).put_metric_data();
+        put.namespace(namespace).metric_data(data).send().await.unwrap();
+    }
+
     async fn retry_after(&self, id: &str) -> String {
         let request = self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(demo::KEY);
         let response = request.send().await.unwrap();
@@ -191,30 +203,43 @@ async fn two_runs_at_once_do_what_one_does() {
 async fn the_same_hour_of_last_week_is_expected_again() {
     let (region, _turn) = stack().await;
     let queue = region.outputs["StandardQueue"].rsplit('/').next().unwrap().to_owned();
-    let cloudwatch = aws_sdk_cloudwatch::Client::new(&region.sdk);
     // A day ahead: a moment that no other test has made `prescale` look up.
     let moment = Timestamp::now() + SignedDuration::from_hours(24);
     for step in 0..12 {
         let at = moment - SignedDuration::from_hours(7 * 24) + SignedDuration::from_mins(5 * step - 5);
-        let data = aws_sdk_cloudwatch::types::MetricDatum::builder()
-            .metric_name("NumberOfMessagesSent")
-            .dimensions(
-                aws_sdk_cloudwatch::types::Dimension::builder()
-                    .name("QueueName")
-                    .value(&queue)
-                    .build(),
-            )
-            .timestamp(aws_sdk_cloudwatch::primitives::DateTime::from_secs(at.as_second()))
-            .value(350.0)
-            .build();
-        let put = cloudwatch.put_metric_data().namespace("AWS/SQS").metric_data(data);
-        put.send().await.unwrap();
+        region
+            .put_metric("AWS/SQS", "NumberOfMessagesSent", ("QueueName", &queue), at, 350.0)
+            .await;
     }
     let report = region.plan_at(&moment.to_string()).await;
     assert_eq!(report["reasons"]["standard"], "same hour of other weeks", "{report}");
     assert_eq!(region.workers("Standard").await, 7, "70 jobs a minute: {report}");
     region.plan_at("2030-06-02T12:00:00Z").await;
     assert_eq!(region.workers("Standard").await, 2);
+}
+
+#[tokio::test]
+async fn throttled_workers_are_seen() {
+    let (region, _turn) = stack().await;
+    let moment = Timestamp::now() + SignedDuration::from_hours(48);
+    let worker = region.outputs["SummarizeExpressFunction"].clone();
+    let seen = moment - SignedDuration::from_mins(2);
+    region
+        .put_metric("AWS/Lambda", "Throttles", ("FunctionName", &worker), seen, 3.0)
+        .await;
+    let report = region.plan_at(&moment.to_string()).await;
+    assert_eq!(
+        (&report["signals"]["throttles"], &report["level"]),
+        (&json!(3.0), &json!(1)),
+        "{report}"
+    );
+    let later = moment + SignedDuration::from_mins(10);
+    let report = region.plan_at(&later.to_string()).await;
+    assert_eq!(
+        (&report["signals"]["throttles"], &report["level"]),
+        (&json!(0.0), &json!(0)),
+        "{report}"
+    );
 }
 
 #[tokio::test]

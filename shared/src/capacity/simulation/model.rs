@@ -121,6 +121,8 @@ impl<'a> Model<'a> {
             at: Some(at),
             arrivals: self.arrivals.get(old).copied().unwrap_or_default(),
             backlog: PerLane::from_fn(|lane| self.lanes[lane.as_str()].backlog),
+            oldest: PerLane::from_fn(|lane| self.lanes[lane.as_str()].oldest(self.second)),
+            spill_over: (self.environments() - self.lever(Lever::Warm)).max(0.0),
             acus: self.plan.levers.contains_key(&Lever::Acus).then_some(self.acus),
             ..Signals::default()
         }
@@ -144,13 +146,7 @@ impl<'a> Model<'a> {
     }
 
     fn oldest(&self) -> f64 {
-        let oldest = self
-            .lanes
-            .values()
-            .filter_map(|lane| lane.queue.front())
-            .map(|(second, _)| *second)
-            .min();
-        oldest.map_or(0.0, |oldest| (self.second - oldest) as f64)
+        self.lanes.values().map(|lane| lane.oldest(self.second)).fold(0.0, f64::max)
     }
 
     fn lever(&self, lever: Lever) -> f64 {
@@ -274,6 +270,10 @@ impl<'a> Model<'a> {
 }
 
 impl LaneModel {
+    fn oldest(&self, now: usize) -> f64 {
+        self.queue.front().map_or(0.0, |(since, _)| (now - since) as f64)
+    }
+
     /// Lambda's own scaling of a mapping, up to its bound.
     fn scale(&mut self, limit: f64, ramps: bool) {
         if !ramps {
