@@ -38,7 +38,7 @@ history = { quantile = 1.0, margin = 0.0 }
 express = { floor = 2, ceiling = 2, lead_minutes = 1, hold_minutes = 0, step_up = 10, step_down = 0.01 }
 standard = { floor = 2, ceiling = 20, lead_minutes = 9, hold_minutes = 0, step_up = 10, step_down = 0.01 }
 bulk = { floor = 2, ceiling = 2, lead_minutes = 1, hold_minutes = 0, step_up = 10, step_down = 0.01 }
-warm = { floor = 2, ceiling = 20, lead_minutes = 3, hold_minutes = 0, step_up = 10, step_down = 0.01 }
+warm = { floor = 2, ceiling = 40, lead_minutes = 3, hold_minutes = 0, step_up = 10, step_down = 0.01 }
 acus = { floor = 1, ceiling = 8, lead_minutes = 0, hold_minutes = 0, step_up = 10, step_down = 0.01 }
 readers = { floor = 0, ceiling = 3, lead_minutes = 10, hold_minutes = 0, step_up = 10, step_down = 0.01 }
 cache = { floor = 0, ceiling = 20000, lead_minutes = 60, hold_minutes = 0, step_up = 100, step_down = 0.01 }
@@ -422,7 +422,7 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         .service_namespace(ServiceNamespace::Lambda)
         .resource_id("function:api:live")
         .scalable_dimension(ScalableDimension::LambdaFunctionProvisionedConcurrency);
-    warm.min_capacity(2).max_capacity(20).send().await.unwrap();
+    warm.min_capacity(2).max_capacity(40).send().await.unwrap();
     let most = aws_sdk_elasticache::types::EcpuPerSecond::builder().maximum(20_000).build();
     let limits = aws_sdk_elasticache::types::CacheUsageLimits::builder()
         .ecpu_per_second(most)
@@ -446,7 +446,7 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
             ("CAPACITY_PLAN_FILE", plan.to_str().unwrap()),
             (
                 "CEILINGS",
-                r#"{"warm":20,"express":2,"standard":2,"bulk":2,"acus":8,"cache":20000}"#,
+                r#"{"warm":40,"express":2,"standard":2,"bulk":2,"acus":8,"cache":20000}"#,
             ),
             ("API_ALIAS", "function:api:live"),
             ("DATABASE_CLUSTER", "archive"),
@@ -457,8 +457,8 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         ("2030-06-01T10:50:00Z", (vec![2], 1.0, 0)),
         ("2030-06-01T11:00:00Z", (vec![2], 1.0, 10_000)),
         ("2030-06-01T11:50:00Z", (vec![2, 2], 1.0, 10_000)),
-        ("2030-06-01T11:57:00Z", (vec![12, 2], 1.0, 10_000)),
-        ("2030-06-01T12:00:00Z", (vec![12, 2], 4.0, 10_000)),
+        ("2030-06-01T11:57:00Z", (vec![20, 2], 1.0, 10_000)),
+        ("2030-06-01T12:00:00Z", (vec![20, 2], 4.0, 10_000)),
         ("2030-06-01T13:01:00Z", (vec![2, 0], 1.0, 0)),
     ] {
         // The last step down to nothing takes a run of its own.
