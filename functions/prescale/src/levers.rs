@@ -1,10 +1,12 @@
 //! The levers as AWS has them: read, and moved.
 
+use std::collections::BTreeSet;
+
 use aws_config::SdkConfig;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
-use aws_sdk_elasticache::types::{CacheUsageLimits, EcpuPerSecond};
+use aws_sdk_elasticache::types::{CacheUsageLimits, EcpuPerSecond, ServerlessCache};
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, ProvisionedPollerConfig, ScalingConfig};
-use aws_sdk_rds::types::ServerlessV2ScalingConfiguration;
+use aws_sdk_rds::types::{DbCluster, ServerlessV2ScalingConfiguration, ServerlessV2ScalingConfigurationInfo};
 use lambda_runtime::Error;
 use shared::{
     capacity::{Action, Lever, PerLane, State},
@@ -15,6 +17,8 @@ use shared::{
 
 /// Workers that one provisioned poller runs.
 const WORKERS_PER_POLLER: f64 = 10.0;
+/// The status of a store that nothing is being done to.
+const AVAILABLE: &str = "available";
 
 /// The variables that name the workers, as the mappings know them.
 pub(crate) const WORKERS: [&str; 3] = ["EXPRESS_WORKER", "STANDARD_WORKER", "BULK_WORKER"];
@@ -33,6 +37,8 @@ pub(crate) struct Stand {
     /// Those that are there and could be read.
     pub(crate) state: State,
     pub(crate) bulk_runs: bool,
+    /// Those that AWS still works on: it refuses any further change until it is done.
+    pub(crate) changing: BTreeSet<Lever>,
     /// What could not be read, and why.
     pub(crate) failures: Vec<String>,
 }
@@ -70,10 +76,11 @@ impl Levers {
         let mut stand = Stand {
             state: State::new(),
             bulk_runs: true,
+            changing: BTreeSet::new(),
             failures: Vec::new(),
         };
         for lever in Lever::ALL {
-            match self.read_one(lever, &mut stand.bulk_runs).await {
+            match self.read_one(lever, &mut stand).await {
                 Ok(value) => stand.state.extend(value.map(|value| (lever, value))),
                 Err(error) => {
                     stand.failures.push(format!("{lever} cannot be read: {}", Chain(error.as_ref())));
@@ -83,18 +90,31 @@ impl Levers {
         stand
     }
 
-    async fn read_one(&self, lever: Lever, bulk_runs: &mut bool) -> Result<Option<f64>, Error> {
+    async fn read_one(&self, lever: Lever, stand: &mut Stand) -> Result<Option<f64>, Error> {
         if let Some(lane) = lever.lane() {
             let mapping = self.mapping(lane).await?;
+            if !matches!(mapping.state(), Some("Enabled" | "Disabled")) {
+                stand.changing.insert(lever);
+            }
             if lane == Lane::Bulk {
-                *bulk_runs = !matches!(mapping.state(), Some("Disabled" | "Disabling"));
+                stand.bulk_runs = !matches!(mapping.state(), Some("Disabled" | "Disabling"));
             }
             return Ok(workers(&mapping));
         }
         match (lever, &self.cluster, &self.cache) {
-            (Lever::Acus, Some(cluster), _) => Ok(self.units(cluster).await?.min_capacity()),
+            (Lever::Acus, Some(cluster), _) => {
+                let cluster = self.cluster(cluster).await?;
+                if cluster.status() != Some(AVAILABLE) {
+                    stand.changing.insert(lever);
+                }
+                Ok(units(cluster)?.min_capacity())
+            }
             (Lever::Cache, _, Some(cache)) => {
-                let limits = self.cache_limits(cache).await?;
+                let cache = self.cache(cache).await?;
+                if cache.status() != Some(AVAILABLE) {
+                    stand.changing.insert(lever);
+                }
+                let limits = limits(cache)?;
                 Ok(Some(f64::from(
                     limits.ecpu_per_second().and_then(EcpuPerSecond::minimum).unwrap_or(0),
                 )))
@@ -163,7 +183,7 @@ impl Levers {
         }
         match (lever, &self.cluster, &self.cache) {
             (Lever::Acus, Some(cluster), _) => {
-                let most = self.units(cluster).await?.max_capacity().unwrap_or(value);
+                let most = units(self.cluster(cluster).await?)?.max_capacity().unwrap_or(value);
                 let limits = ServerlessV2ScalingConfiguration::builder()
                     .min_capacity(value)
                     .max_capacity(most.max(value));
@@ -176,7 +196,7 @@ impl Levers {
                 Ok(())
             }
             (Lever::Cache, _, Some(cache)) => {
-                let known = self.cache_limits(cache).await?;
+                let known = limits(self.cache(cache).await?)?;
                 let units = EcpuPerSecond::builder()
                     .minimum(whole(value))
                     .set_maximum(known.ecpu_per_second().and_then(EcpuPerSecond::maximum));
@@ -206,7 +226,7 @@ impl Levers {
         match (targets.first(), &self.cluster) {
             (Some(target), _) => Ok(Some(f64::from(target.min_capacity))),
             (None, Some(cluster)) if lever == Lever::Readers => {
-                let cluster = self.describe(cluster).await?;
+                let cluster = self.cluster(cluster).await?;
                 let readers = cluster
                     .db_cluster_members()
                     .iter()
@@ -233,28 +253,26 @@ impl Levers {
         }
     }
 
-    async fn describe(&self, cluster: &str) -> Result<aws_sdk_rds::types::DbCluster, Error> {
-        let reply = self.rds.describe_db_clusters().db_cluster_identifier(cluster).send().await?;
+    async fn cluster(&self, name: &str) -> Result<DbCluster, Error> {
+        let reply = self.rds.describe_db_clusters().db_cluster_identifier(name).send().await?;
         let found = reply.db_clusters.and_then(|clusters| clusters.into_iter().next());
-        Ok(found.ok_or_else(|| format!("there is no cluster {cluster}"))?)
+        Ok(found.ok_or_else(|| format!("there is no cluster {name}"))?)
     }
 
-    async fn units(&self, cluster: &str) -> Result<aws_sdk_rds::types::ServerlessV2ScalingConfigurationInfo, Error> {
-        let limits = self.describe(cluster).await?.serverless_v2_scaling_configuration;
-        Ok(limits.ok_or_else(|| format!("{cluster} is not serverless"))?)
+    async fn cache(&self, name: &str) -> Result<ServerlessCache, Error> {
+        let request = self.elasticache.describe_serverless_caches().serverless_cache_name(name);
+        let found = request.send().await?.serverless_caches.and_then(|caches| caches.into_iter().next());
+        Ok(found.ok_or_else(|| format!("there is no serverless cache {name}"))?)
     }
+}
 
-    async fn cache_limits(&self, cache: &str) -> Result<CacheUsageLimits, Error> {
-        let reply = self
-            .elasticache
-            .describe_serverless_caches()
-            .serverless_cache_name(cache)
-            .send()
-            .await?;
-        let found = reply.serverless_caches.and_then(|caches| caches.into_iter().next());
-        let found = found.ok_or_else(|| format!("there is no serverless cache {cache}"))?;
-        Ok(found.cache_usage_limits.ok_or_else(|| format!("{cache} has no limits"))?)
-    }
+fn units(cluster: DbCluster) -> Result<ServerlessV2ScalingConfigurationInfo, Error> {
+    let units = cluster.serverless_v2_scaling_configuration;
+    Ok(units.ok_or("the database's cluster is not serverless")?)
+}
+
+fn limits(cache: ServerlessCache) -> Result<CacheUsageLimits, Error> {
+    Ok(cache.cache_usage_limits.ok_or("the cache has no limits")?)
 }
 
 /// How many workers a mapping has: kept ready by its pollers, or allowed at most.

@@ -8,14 +8,17 @@
 mod levers;
 mod observe;
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::{
     capacity::{
-        Action, Decision, Level, Plan, Prices, Reason, Signals, State, actions, decide,
+        Action, Decision, Level, Lever, Plan, Prices, Reason, Signals, State, actions, decide,
         degradation::{Pin, Pressure, effective},
     },
     config,
@@ -109,6 +112,8 @@ pub struct Report {
     reasons: BTreeMap<&'static str, String>,
     dollars_per_hour: f64,
     actions: Vec<Action>,
+    /// Levers that an earlier change is still being made to; they are left alone until it is.
+    changing: BTreeSet<Lever>,
     /// What was not done, and why.
     failures: Vec<String>,
 }
@@ -168,11 +173,13 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
     let Stand {
         state: actual,
         bulk_runs,
+        changing,
         failures: unread,
     } = context.levers.read().await;
     failures.extend(unread);
     let decision = decide(now, plan, prices, &history, &signals, &actual, &remembered.memory);
-    let actions = actions(&decision.desired, &actual, bulk_runs, level);
+    let mut actions = actions(&decision.desired, &actual, bulk_runs, level);
+    actions.retain(|action| !changing.contains(&action.lever()));
     if !dry_run {
         let until = pin.filter(|pin| now < pin.until).map_or(now + LEVEL_HOLDS, |pin| pin.until);
         let remember = Remembered {
@@ -200,27 +207,28 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
         reasons: reasons(&decision.reasons),
         dollars_per_hour: decision.dollars_per_hour,
         actions,
+        changing,
         failures,
     })
 }
 
-/// Settings that do not read back as they were set.
+/// Settings that AWS has done with, and that do not read back as they were set.
 async fn unmoved(context: &Context, actions: &[Action]) -> Vec<String> {
     if actions.is_empty() {
         return Vec::new();
     }
-    let state = context.levers.read().await.state;
+    let Stand { state, changing, .. } = context.levers.read().await;
     let unmoved = actions.iter().filter_map(|action| match action {
-        Action::Set { lever, to, .. } => {
+        Action::Set { lever, to, .. } if !changing.contains(lever) => {
             let is = state.get(lever).copied().unwrap_or_default();
             ((is - to).abs() > f64::EPSILON).then(|| format!("{lever} was set to {to} and reads {is}"))
         }
-        Action::Pause(_) | Action::Resume(_) => None,
+        _ => None,
     });
     unmoved.collect()
 }
 
-fn reasons(reasons: &BTreeMap<shared::capacity::Lever, Reason>) -> BTreeMap<&'static str, String> {
+fn reasons(reasons: &BTreeMap<Lever, Reason>) -> BTreeMap<&'static str, String> {
     reasons.iter().map(|(lever, reason)| (lever.as_str(), reason.to_string())).collect()
 }
 

@@ -200,7 +200,18 @@ pub enum Action {
     Resume(Lane),
 }
 
-/// What turns `actual` into `desired`, and the bulk lane on or off. Nothing for what is not there.
+impl Action {
+    /// What it changes.
+    pub const fn lever(&self) -> Lever {
+        match *self {
+            Self::Set { lever, .. } => lever,
+            Self::Pause(lane) | Self::Resume(lane) => Lever::of(lane),
+        }
+    }
+}
+
+/// What turns `actual` into `desired`, and the bulk lane on or off: one thing for each lever at most, because AWS
+/// refuses a second change while a first is under way. Nothing for what is not there.
 pub fn actions(desired: &State, actual: &State, bulk_runs: bool, level: Level) -> Vec<Action> {
     let mut actions = Vec::new();
     match (bulk_runs, level.runs_bulk()) {
@@ -208,8 +219,11 @@ pub fn actions(desired: &State, actual: &State, bulk_runs: bool, level: Level) -
         (false, true) => actions.push(Action::Resume(Lane::Bulk)),
         _ => {}
     }
+    let switched = actions.first().map(Action::lever);
     for (&lever, &to) in desired {
-        if let Some(&from) = actual.get(&lever).filter(|from| (**from - to).abs() > f64::EPSILON) {
+        if let Some(&from) = actual.get(&lever).filter(|from| (**from - to).abs() > f64::EPSILON)
+            && switched != Some(lever)
+        {
             actions.push(Action::Set { lever, from, to });
         }
     }

@@ -480,6 +480,19 @@ fn actions_are_what_differs() {
 }
 
 #[test]
+fn a_lane_that_is_switched_is_not_bounded_at_the_same_time() {
+    let (actual, desired) = (State::from([(Lever::Bulk, 2.0)]), State::from([(Lever::Bulk, 4.0)]));
+    assert_eq!(actions(&desired, &actual, true, Level::QueueOnly), [Action::Pause(Lane::Bulk)]);
+    assert_eq!(actions(&desired, &actual, false, Level::Normal), [Action::Resume(Lane::Bulk)]);
+    let bounded = Action::Set {
+        lever: Lever::Bulk,
+        from: 2.0,
+        to: 4.0,
+    };
+    assert_eq!(actions(&desired, &actual, true, Level::Normal), [bounded]);
+}
+
+#[test]
 fn the_level_moves_as_its_table_says() {
     let now = at("2026-12-01T12:00:00Z");
     let calm = SignedDuration::from_mins(5);

@@ -470,6 +470,22 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
         assert_eq!(report["actions"], json!([]), "{moment}: {report}");
     }
+
+    // While AWS works on the cluster it takes no change: that is no failure, and the next run makes it.
+    rds.stop_db_cluster().db_cluster_identifier("archive").send().await.unwrap();
+    let launch = json!({"action": "plan", "at": "2030-06-01T12:00:00Z"});
+    let report = emulator.invoke(&launch).await.unwrap();
+    assert_eq!(
+        (&report["changing"], &report["failures"]),
+        (&json!(["acus"]), &json!([])),
+        "{report}"
+    );
+    assert!(!report["actions"].to_string().contains("acus"), "{report}");
+    assert_eq!(stores(&elsewhere, &region.sdk).await, (vec![20, 2], 1.0, 10_000));
+    rds.start_db_cluster().db_cluster_identifier("archive").send().await.unwrap();
+    let report = emulator.invoke(&launch).await.unwrap();
+    assert_eq!((&report["changing"], &report["failures"]), (&json!([]), &json!([])), "{report}");
+    assert_eq!(stores(&elsewhere, &region.sdk).await, (vec![23, 2], 4.0, 10_000));
 }
 
 #[tokio::test]
