@@ -78,16 +78,45 @@ impl Archive {
         Ok(())
     }
 
-    /// Brings the schema up to date; to be run against the database itself, not a pooler.
+    /// Brings the schema up to date; to be run against the database itself, not a pooler. A replica has the schema of
+    /// its primary, and only has to have it already.
     ///
     /// # Errors
-    /// If the database does not answer or refuses a migration.
+    /// If the database does not answer or refuses a migration, or is a replica whose primary was not migrated yet.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.refresh("migrate the schema").await?;
+        const OPERATION: &str = "migrate the schema";
+        if self.is_replica().await? {
+            let mut transaction = self.begin(OPERATION).await?;
+            let has: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
+                .persistent(false)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(failed(OPERATION))?;
+            let needs = Self::newest_migration();
+            transaction.commit().await.map_err(failed(OPERATION))?;
+            if has < needs {
+                let behind = format!("its primary has schema {has} and this needs {needs}: deploy the primary's region first");
+                return Err(StoreError::because(Store::Archive, OPERATION)(behind));
+            }
+            return Ok(());
+        }
+        self.refresh(OPERATION).await?;
         MIGRATIONS
             .run(&self.pool)
             .await
-            .map_err(StoreError::because(Store::Archive, "migrate the schema"))
+            .map_err(StoreError::because(Store::Archive, OPERATION))
+    }
+
+    async fn is_replica(&self) -> Result<bool, StoreError> {
+        const OPERATION: &str = "ask whether it is a replica";
+        let mut transaction = self.begin(OPERATION).await?;
+        let replica = sqlx::query_scalar("SELECT pg_is_in_recovery()")
+            .persistent(false)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed(OPERATION))?;
+        transaction.commit().await.map_err(failed(OPERATION))?;
+        Ok(replica)
     }
 
     /// The version of the newest migration in this build.

@@ -89,12 +89,16 @@ pub fn plan_partitions(existing: &[Partition], now: OffsetDateTime) -> (Vec<Part
 }
 
 impl Archive {
-    /// Makes the partitions that are missing at `now` and drops the expired ones. Twice is once.
+    /// Makes the partitions that are missing at `now` and drops the expired ones. Twice is once. A replica has those of
+    /// its primary.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn keep_partitions(&self, now: OffsetDateTime) -> Result<Upkeep, StoreError> {
         const OPERATION: &str = "keep the partitions";
+        if self.is_replica().await? {
+            return Ok(Upkeep::default());
+        }
         let mut transaction = self.begin(OPERATION).await?;
         let rows = sqlx::query("SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'summaries'::regclass")
             .persistent(false)

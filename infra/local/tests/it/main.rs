@@ -12,6 +12,7 @@ mod failure;
 mod lanes;
 mod phases;
 mod regions;
+mod replica;
 mod supervision;
 mod template;
 mod tokens;
