@@ -211,7 +211,7 @@ impl Levers {
         }
     }
 
-    /// The floor that Application Auto Scaling keeps; for readers that it does not know yet, how many there are.
+    /// The floor that Application Auto Scaling keeps.
     async fn least(&self, lever: Lever) -> Result<Option<f64>, Error> {
         let Some((namespace, resource, dimension)) = self.target(lever) else {
             return Ok(None);
@@ -223,18 +223,7 @@ impl Levers {
             .resource_ids(resource)
             .scalable_dimension(dimension);
         let targets = request.send().await?.scalable_targets.unwrap_or_default();
-        match (targets.first(), &self.cluster) {
-            (Some(target), _) => Ok(Some(f64::from(target.min_capacity))),
-            (None, Some(cluster)) if lever == Lever::Readers => {
-                let cluster = self.cluster(cluster).await?;
-                let readers = cluster
-                    .db_cluster_members()
-                    .iter()
-                    .filter(|member| member.is_cluster_writer() != Some(true));
-                Ok(Some(readers.fold(0.0, |readers, _| readers + 1.0)))
-            }
-            _ => Ok(None),
-        }
+        Ok(targets.first().map(|target| f64::from(target.min_capacity)))
     }
 
     fn target(&self, lever: Lever) -> Option<(ServiceNamespace, String, ScalableDimension)> {

@@ -20,6 +20,9 @@ use stack::{Parameters, Stack, entries, text};
 /// Regions whose resource types and limits the templates are checked against.
 pub const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-1"];
 
+/// The name that stacks are checked under.
+const STACK: &str = "summarease";
+
 /// Templates that the root nests, or that are deployed by themselves.
 pub const NESTED: [&str; 7] = [
     "network.yaml", "data.yaml", "cache.yaml", "monitoring.yaml", "domain.yaml", "edge.yaml", "global.yaml",
@@ -131,13 +134,13 @@ pub fn estate(name: &str, environment: &(Option<String>, Parameters)) -> Result<
 /// # Errors
 /// If a template refuses its parameters.
 pub fn assemble(name: &str, root: &Value, parameters: &Parameters, region: &str) -> Result<Estate> {
-    let stack = Stack::new(root, parameters, region);
+    let stack = Stack::new(STACK, root, parameters, region);
     refuse(name, &stack)?;
     let resources = stack.resources();
     let mut nested = BTreeMap::new();
-    for resource in resources
-        .values()
-        .filter(|resource| resource["Type"] == "AWS::CloudFormation::Stack")
+    for (nest, resource) in resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::CloudFormation::Stack")
     {
         let properties = &resource["Properties"];
         let file = text(&properties["TemplateURL"]).rsplit('/').next().unwrap_or_default().to_owned();
@@ -145,7 +148,9 @@ pub fn assemble(name: &str, root: &Value, parameters: &Parameters, region: &str)
         let given = entries(&properties["Parameters"])
             .map(|(name, value)| (name.clone(), stack::placeholder(value)))
             .collect();
-        let stack = Stack::new(&template, &given, region);
+        // As CloudFormation names it.
+        let own = format!("{STACK}-{nest}-1A2B3C4D5E6F7");
+        let stack = Stack::new(&own, &template, &given, region);
         refuse(&format!("{name}, {file}"), &stack)?;
         nested.insert(file, stack.resources());
     }

@@ -29,8 +29,8 @@ pub struct Estate {
 
 /// All that is wrong, in words.
 pub fn findings(estate: &Estate) -> Vec<String> {
-    let rules: [fn(&Estate, &mut Vec<String>); 12] = [
-        queues, mappings, concurrency, functions, roles, deployments, api, tables, database, cache, network, monitoring,
+    let rules: [fn(&Estate, &mut Vec<String>); 13] = [
+        queues, mappings, concurrency, functions, roles, deployments, api, tables, database, cache, names, network, monitoring,
     ];
     let mut findings = Vec::new();
     for rule in rules {
@@ -177,7 +177,8 @@ fn concurrency(estate: &Estate, findings: &mut Vec<String>) {
     }
     for (name, target) in estate.properties("AWS::ApplicationAutoScaling::ScalableTarget") {
         let (least, most) = (number(&target["MinCapacity"]), number(&target["MaxCapacity"]));
-        if least >= most {
+        // Readers stand where `prescale` puts them.
+        if target["ServiceNamespace"] == "lambda" && least >= most {
             findings.push(format!("{name} has no room to scale"));
         }
     }
@@ -237,7 +238,22 @@ fn roles(estate: &Estate, findings: &mut Vec<String>) {
     }
     for (name, role) in estate.properties("AWS::IAM::Role") {
         let policies = role["Policies"].as_array().into_iter().flatten();
-        for statement in policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten()) {
+        let statements: Vec<_> = policies
+            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten())
+            .collect();
+        let may = |action: &str| statements.iter().any(|statement| mentions(&statement["Action"], action));
+        if may("application-autoscaling:RegisterScalableTarget") {
+            // Application Auto Scaling refuses a caller who might not do by hand what it is asked to do.
+            for (target, action) in [
+                ("AWS::Lambda::Function", "lambda:PutProvisionedConcurrencyConfig"),
+                ("AWS::RDS::DBCluster", "rds:CreateDBInstance"),
+            ] {
+                if !estate.of(target).is_empty() && !may(action) {
+                    findings.push(format!("{name} may not register targets: it lacks {action}"));
+                }
+            }
+        }
+        for statement in statements {
             if mentions(&statement["Action"], "*") {
                 findings.push(format!("{name} may do anything of a kind: {}", statement["Action"]));
             }
@@ -245,7 +261,8 @@ fn roles(estate: &Estate, findings: &mut Vec<String>) {
             let excused = statement["Action"]
                 .as_array()
                 .is_some_and(|actions| actions.iter().all(without_resources));
-            if statement["Resource"] == "*" && !excused {
+            let on_behalf = is_true(&statement["Condition"]["Bool"]["aws:ViaAWSService"]);
+            if statement["Resource"] == "*" && !excused && !on_behalf {
                 findings.push(format!("{name} may do {} to everything", statement["Action"]));
             }
         }
@@ -379,6 +396,13 @@ fn database(estate: &Estate, findings: &mut Vec<String>) {
         if number(&properties["BackupRetentionPeriod"]).is_none_or(|days| days < 7.0) {
             findings.push(format!("{name} keeps backups for less than a week"));
         }
+        let secondary = !properties["GlobalClusterIdentifier"].is_null();
+        let master = ["MasterUsername", "DatabaseName"].iter().all(|name| properties[*name].is_null());
+        if secondary && (!master || properties["EnableGlobalWriteForwarding"] != true) {
+            findings.push(format!(
+                "{name} is a secondary: it has its primary's users and databases, and forwards writes"
+            ));
+        }
         let capacity = &properties["ServerlessV2ScalingConfiguration"];
         if number(&capacity["MinCapacity"]) > number(&capacity["MaxCapacity"]) {
             findings.push(format!("{name} has a floor above its ceiling"));
@@ -420,6 +444,24 @@ fn cache(estate: &Estate, findings: &mut Vec<String>) {
     }
 }
 
+/// AWS keeps these names in lower case; tokens are signed for, and roles name, what is kept.
+fn names(estate: &Estate, findings: &mut Vec<String>) {
+    for (kind, property) in [
+        ("AWS::ElastiCache::ServerlessCache", "ServerlessCacheName"),
+        ("AWS::ElastiCache::ReplicationGroup", "ReplicationGroupId"),
+        ("AWS::ElastiCache::User", "UserId"),
+        ("AWS::ElastiCache::UserGroup", "UserGroupId"),
+        ("AWS::RDS::DBProxy", "DBProxyName"),
+    ] {
+        for (resource, properties) in estate.properties(kind) {
+            let name = text(&properties[property]);
+            if name.len() > 40 || name.chars().any(char::is_uppercase) {
+                findings.push(format!("{resource} is named {name}: it takes 40 lower-case letters at most"));
+            }
+        }
+    }
+}
+
 fn network(estate: &Estate, findings: &mut Vec<String>) {
     let Some(network) = estate.nested.get("network.yaml") else { return };
     let kinds: Vec<&str> = network.values().filter_map(|resource| resource["Type"].as_str()).collect();
@@ -448,6 +490,16 @@ fn network(estate: &Estate, findings: &mut Vec<String>) {
         if !endpoints.iter().any(reached) {
             findings.push(format!("functions cannot reach {service}"));
         }
+    }
+    let custom = estate
+        .all()
+        .filter(|(_, resource)| resource["Type"].as_str().is_some_and(|kind| kind.starts_with("Custom::")));
+    let inside = custom
+        .filter_map(|(_, resource)| estate.function(&resource["Properties"]["ServiceToken"]))
+        .any(|(_, function)| !function["VpcConfig"].is_null());
+    let answers = |(_, endpoint): &(&str, &Value)| mentions(&endpoint["PolicyDocument"], "cloudformation-custom-resource-response-");
+    if inside && !endpoints.iter().any(answers) {
+        findings.push("functions in the network cannot answer CloudFormation".to_owned());
     }
     for (name, group) in estate.properties("AWS::EC2::SecurityGroup") {
         if mentions(&group["SecurityGroupIngress"], "0.0.0.0/0") || mentions(&group["SecurityGroupIngress"], "::/0") {

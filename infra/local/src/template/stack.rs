@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// The name that stacks are checked under.
-const STACK: &str = "summarease";
-
 /// Values of a template's parameters by name.
 pub type Parameters = BTreeMap<String, String>;
 
 /// A template with parameter values.
 pub struct Stack<'a> {
+    name: &'a str,
     template: &'a Value,
     parameters: Parameters,
     region: &'a str,
@@ -19,7 +17,7 @@ pub struct Stack<'a> {
 
 impl<'a> Stack<'a> {
     /// Given values come before the defaults of the template.
-    pub fn new(template: &'a Value, given: &Parameters, region: &'a str) -> Self {
+    pub fn new(name: &'a str, template: &'a Value, given: &Parameters, region: &'a str) -> Self {
         let defaults = entries(&template["Parameters"]).filter_map(|(name, parameter)| {
             let value = parameter.get("Default")?;
             Some((name.clone(), text(value)))
@@ -27,6 +25,7 @@ impl<'a> Stack<'a> {
         let mut parameters: Parameters = defaults.collect();
         parameters.extend(given.clone());
         Self {
+            name,
             template,
             parameters,
             region,
@@ -142,7 +141,7 @@ impl<'a> Stack<'a> {
     fn named(&self, name: &Value) -> Option<Value> {
         match name.as_str()? {
             "AWS::Region" => Some(self.region.into()),
-            "AWS::StackName" => Some(STACK.into()),
+            "AWS::StackName" => Some(self.name.into()),
             name => Some(self.parameters.get(name)?.clone().into()),
         }
     }
@@ -164,7 +163,7 @@ impl<'a> Stack<'a> {
 
     fn filled(&self, pattern: &str) -> Value {
         let known = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let pseudo = [("AWS::Region", self.region), ("AWS::StackName", STACK)];
+        let pseudo = [("AWS::Region", self.region), ("AWS::StackName", self.name)];
         let filled = known.chain(pseudo).fold(pattern.to_owned(), |filled, (name, value)| {
             filled.replace(&format!("${{{name}}}"), value)
         });

@@ -423,6 +423,12 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         .resource_id("function:api:live")
         .scalable_dimension(ScalableDimension::LambdaFunctionProvisionedConcurrency);
     warm.min_capacity(2).max_capacity(40).send().await.unwrap();
+    let readers = autoscaling
+        .register_scalable_target()
+        .service_namespace(ServiceNamespace::Rds)
+        .resource_id("cluster:archive")
+        .scalable_dimension(ScalableDimension::RdsClusterReadReplicaCount);
+    readers.min_capacity(0).max_capacity(0).send().await.unwrap();
     let most = aws_sdk_elasticache::types::EcpuPerSecond::builder().maximum(20_000).build();
     let limits = aws_sdk_elasticache::types::CacheUsageLimits::builder()
         .ecpu_per_second(most)
@@ -454,8 +460,8 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         ],
     );
     for (moment, stand) in [
-        ("2030-06-01T10:50:00Z", (vec![2], 1.0, 0)),
-        ("2030-06-01T11:00:00Z", (vec![2], 1.0, 10_000)),
+        ("2030-06-01T10:50:00Z", (vec![2, 0], 1.0, 0)),
+        ("2030-06-01T11:00:00Z", (vec![2, 0], 1.0, 10_000)),
         ("2030-06-01T11:50:00Z", (vec![2, 2], 1.0, 10_000)),
         ("2030-06-01T11:57:00Z", (vec![23, 2], 1.0, 10_000)),
         ("2030-06-01T12:00:00Z", (vec![23, 2], 4.0, 10_000)),
