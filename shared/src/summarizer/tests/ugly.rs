@@ -227,7 +227,9 @@ fn markup_is_not_shown() {
 
 #[test]
 fn nothing_to_summarise_is_an_error() {
-    for text in ["", " \n\t", "?!...", "---\n***", "\u{feff}\u{200b}", "&amp;。", "[!](https://example.com)"] {
+    for text in [
+        "", " \n\t", "?!...", "---\n***", "\u{feff}\u{200b}", "&amp;。", "[!](https://example.com)",
+    ] {
         assert_eq!(summarize(text, &Options::default()), Err(NoSentence::Blank), "{text:?}");
     }
 }
