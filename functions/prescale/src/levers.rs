@@ -1,15 +1,15 @@
 //! The levers as AWS has them: read, and moved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
-use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTargetAction, ServiceNamespace};
 use aws_sdk_elasticache::types::{CacheUsageLimits, EcpuPerSecond, ServerlessCache};
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, ProvisionedPollerConfig, ScalingConfig};
 use aws_sdk_rds::types::{DbCluster, ServerlessV2ScalingConfiguration, ServerlessV2ScalingConfigurationInfo};
 use lambda_runtime::Error;
 use shared::{
-    capacity::{Action, Lever, PerLane, State},
+    capacity::{Action, Ahead, Lever, PerLane, State},
     config::{self, ConfigError},
     job::Lane,
     store::Chain,
@@ -17,6 +17,8 @@ use shared::{
 
 /// Workers that one provisioned poller runs.
 const WORKERS_PER_POLLER: f64 = 10.0;
+/// What the names of scheduled actions begin with that come from the plan.
+const SCHEDULED: &str = "plan-";
 /// The status of a store that nothing is being done to.
 const AVAILABLE: &str = "available";
 
@@ -167,7 +169,6 @@ impl Levers {
 
     async fn set(&self, lever: Lever, value: f64) -> Result<(), Error> {
         if let Some((namespace, resource, dimension)) = self.target(lever) {
-            let most = self.ceilings.get(&lever).copied().unwrap_or(value);
             let request = self
                 .autoscaling
                 .register_scalable_target()
@@ -176,7 +177,7 @@ impl Levers {
                 .scalable_dimension(dimension);
             request
                 .min_capacity(whole(value))
-                .max_capacity(whole(most.max(value)))
+                .max_capacity(self.most(lever, value))
                 .send()
                 .await?;
             return Ok(());
@@ -209,6 +210,71 @@ impl Levers {
             }
             _ => Err(format!("{lever} is not there").into()),
         }
+    }
+
+    /// Whether Application Auto Scaling moves a lever, and so can do it by itself at a moment.
+    pub(crate) fn is_scheduled(&self, lever: Lever) -> bool {
+        self.target(lever).is_some()
+    }
+
+    /// Has Application Auto Scaling do what the calendar asks for even if nobody asks it on the day. What was scheduled
+    /// and is not asked for any more goes away.
+    pub(crate) async fn schedule(&self, ahead: &[Ahead]) -> Result<(), Error> {
+        for lever in Lever::ALL {
+            let Some((namespace, resource, dimension)) = self.target(lever) else {
+                continue;
+            };
+            let mut pages = self
+                .autoscaling
+                .describe_scheduled_actions()
+                .service_namespace(namespace.clone())
+                .resource_id(&resource)
+                .scalable_dimension(dimension.clone())
+                .into_paginator()
+                .items()
+                .send();
+            let mut scheduled = BTreeMap::new();
+            while let Some(action) = pages.next().await {
+                let action = action?;
+                let least = action.scalable_target_action().and_then(ScalableTargetAction::min_capacity);
+                scheduled.insert(action.scheduled_action_name, least);
+            }
+            for change in ahead.iter().filter(|change| change.lever == lever) {
+                let (name, least) = (scheduled_name(change), whole(change.least));
+                if scheduled.remove(&name) == Some(Some(least)) {
+                    continue;
+                }
+                let bounds = ScalableTargetAction::builder()
+                    .min_capacity(least)
+                    .max_capacity(self.most(lever, change.least));
+                self.autoscaling
+                    .put_scheduled_action()
+                    .service_namespace(namespace.clone())
+                    .resource_id(&resource)
+                    .scalable_dimension(dimension.clone())
+                    .scheduled_action_name(name)
+                    .schedule(format!("at({})", change.from.strftime("%Y-%m-%dT%H:%M:%S")))
+                    .scalable_target_action(bounds.build())
+                    .send()
+                    .await?;
+            }
+            for name in scheduled.into_keys().filter(|name| name.starts_with(SCHEDULED)) {
+                self.autoscaling
+                    .delete_scheduled_action()
+                    .service_namespace(namespace.clone())
+                    .resource_id(&resource)
+                    .scalable_dimension(dimension.clone())
+                    .scheduled_action_name(name)
+                    .send()
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What Application Auto Scaling may go up to.
+    fn most(&self, lever: Lever, least: f64) -> i32 {
+        whole(self.ceilings.get(&lever).copied().unwrap_or(least).max(least))
     }
 
     /// The floor that Application Auto Scaling keeps.
@@ -273,6 +339,11 @@ fn workers(mapping: &EventSourceMappingConfiguration) -> Option<f64> {
     polled
         .map(|pollers| f64::from(pollers) * WORKERS_PER_POLLER)
         .or_else(|| bounded.map(f64::from))
+}
+
+/// Names may not hold colons.
+fn scheduled_name(change: &Ahead) -> String {
+    format!("{SCHEDULED}{}", change.from.strftime("%Y%m%dT%H%M%SZ"))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "settings are small whole numbers")]

@@ -18,7 +18,7 @@ use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::{
     capacity::{
-        Action, Decision, Level, Lever, Plan, Prices, Reason, Signals, State, actions, decide,
+        Action, Ahead, Decision, Level, Lever, Plan, Prices, Reason, Signals, State, actions, ahead, decide,
         degradation::{Pin, Pressure, effective},
     },
     config,
@@ -112,6 +112,8 @@ pub struct Report {
     reasons: BTreeMap<&'static str, String>,
     dollars_per_hour: f64,
     actions: Vec<Action>,
+    /// What AWS does by itself in the next day, because the calendar says so.
+    ahead: Vec<Ahead>,
     /// Levers that an earlier change is still being made to; they are left alone until it is.
     changing: BTreeSet<Lever>,
     /// What was not done, and why.
@@ -180,6 +182,8 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
     let decision = decide(now, plan, prices, &history, &signals, &actual, &remembered.memory);
     let mut actions = actions(&decision.desired, &actual, bulk_runs, level);
     actions.retain(|action| !changing.contains(&action.lever()));
+    let mut ahead = ahead(now, plan, prices, &actual);
+    ahead.retain(|change| context.levers.is_scheduled(change.lever));
     if !dry_run {
         let until = pin.filter(|pin| now < pin.until).map_or(now + LEVEL_HOLDS, |pin| pin.until);
         let remember = Remembered {
@@ -193,6 +197,9 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
             }
         }
         failures.extend(unmoved(context, &actions).await);
+        if let Err(error) = context.levers.schedule(&ahead).await {
+            failures.push(format!("announced demand was not scheduled: {}", Chain(error.as_ref())));
+        }
     }
     for failure in &failures {
         tracing::error!("{failure}");
@@ -207,6 +214,7 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
         reasons: reasons(&decision.reasons),
         dollars_per_hour: decision.dollars_per_hour,
         actions,
+        ahead,
         changing,
         failures,
     })

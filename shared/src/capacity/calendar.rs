@@ -4,7 +4,7 @@
 //! the clocks change. A time that a change of the clocks skips is taken as much later as the clocks
 //! jump; of a time that comes twice the first is meant.
 
-use std::str::FromStr;
+use std::{ops::Range, str::FromStr};
 
 use jiff::{
     Span, Timestamp,
@@ -143,10 +143,16 @@ pub(super) struct Occurrence<'a> {
     from: f64,
     until: f64,
     ramp: f64,
-    jobs_per_minute: &'a Demand,
+    pub(super) jobs_per_minute: &'a Demand,
 }
 
 impl Occurrence<'_> {
+    /// Seconds since 1970 between which a lever that takes so long has to be ready for it, and for the minute until
+    /// the next decision.
+    pub(super) fn window(&self, lead_minutes: f64) -> Range<f64> {
+        self.from - self.ramp - (lead_minutes + 1.0) * 60.0..self.until + self.ramp
+    }
+
     /// Jobs per minute at a moment: all of them while it lasts, a share on the ramps before and after.
     pub(super) fn demand(&self, at: f64) -> Demand {
         let off = (self.from - at).max(at - self.until).max(0.0);
@@ -206,7 +212,7 @@ impl Event {
 
 impl Calendar {
     /// Adds an event that happens once, on the UTC day of `on`.
-    pub(super) fn announce(&mut self, name: &str, on: Timestamp, hours: std::ops::Range<Time>, jobs_per_minute: Demand) {
+    pub(super) fn announce(&mut self, name: &str, on: Timestamp, hours: Range<Time>, jobs_per_minute: Demand) {
         self.0.push(Event {
             name: name.to_owned(),
             zone: TimeZone::UTC,

@@ -1,7 +1,8 @@
 //! PURE: what should be ready before the demand is, and how the service gives way when it is not.
 //!
 //! [`Plan`] is what an operator writes down (`infra/capacity/*.toml`). [`planner::decide`] turns it,
-//! the clock, history and live signals into a desired [`State`]; [`actions`] says what to change.
+//! the clock, history and live signals into a desired [`State`]; [`actions`] says what to change, and [`ahead()`]
+//! what the calendar will ask for.
 //! [`degradation`] picks the level of service. [`simulation`] runs all of it over a virtual day.
 //!
 //! Units: jobs per minute for demand, seconds for waits and service times, US dollars an hour for costs.
@@ -13,6 +14,7 @@
     reason = "seconds, minutes and counts are far inside the limits of their types"
 )]
 
+mod ahead;
 mod calendar;
 pub mod degradation;
 mod plan;
@@ -27,6 +29,7 @@ use std::{collections::BTreeMap, fmt, ops::Index};
 
 use serde::{Deserialize, Serialize};
 
+pub use ahead::{Ahead, ahead};
 pub use calendar::Calendar;
 pub use degradation::Level;
 pub use plan::{Bounds, Plan, PlanError, Work};

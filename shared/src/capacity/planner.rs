@@ -217,7 +217,9 @@ pub fn decide(
         desired.insert(lever, value);
         reasons.insert(lever, because);
     }
-    keep_to_budget(plan, prices, &mut desired, &mut reasons);
+    for lever in keep_to_budget(plan, prices, &mut desired) {
+        reasons.insert(lever, Reason::Budget);
+    }
     let dollars_per_hour = prices.per_hour(&desired, &plan.work);
     Decision {
         desired,
@@ -227,11 +229,11 @@ pub fn decide(
     }
 }
 
-/// Takes the same share of what every lever has above its floor, as little as it takes.
-fn keep_to_budget(plan: &Plan, prices: &Prices, desired: &mut State, reasons: &mut BTreeMap<Lever, Reason>) {
+/// Takes the same share of what every lever has above its floor, as little as it takes; says of which levers.
+pub(super) fn keep_to_budget(plan: &Plan, prices: &Prices, desired: &mut State) -> Vec<Lever> {
     let cost = |state: &State| prices.per_hour(state, &plan.work);
     if cost(desired) <= plan.budget_dollars_per_hour {
-        return;
+        return Vec::new();
     }
     let kept = |share: f64| -> State {
         let part = |(&lever, &value): (&Lever, &f64)| {
@@ -251,16 +253,18 @@ fn keep_to_budget(plan: &Plan, prices: &Prices, desired: &mut State, reasons: &m
         }
     }
     let affordable = kept(enough);
+    let mut lowered = Vec::new();
     for (lever, value) in desired.iter_mut() {
         if affordable[lever] < *value {
             *value = affordable[lever];
-            reasons.insert(*lever, Reason::Budget);
+            lowered.push(*lever);
         }
     }
+    lowered
 }
 
 /// The demand of the minutes to come.
-struct Outlook<'a> {
+pub(super) struct Outlook<'a> {
     plan: &'a Plan,
     signals: &'a Signals,
     /// By minutes from now, ascending: the most up to then, and of what.
@@ -297,6 +301,26 @@ impl<'a> Outlook<'a> {
         Self { plan, signals, peaks }
     }
 
+    /// Without a look at what comes.
+    pub(super) fn blind(plan: &'a Plan, signals: &'a Signals) -> Self {
+        Self {
+            plan,
+            signals,
+            peaks: Vec::new(),
+        }
+    }
+
+    /// What a lever needs for a steady demand.
+    pub(super) fn flow(&self, lever: Lever, demand: &Demand) -> f64 {
+        let busy = self.of(lever, demand);
+        let flow = busy / self.plan.utilisation;
+        if lever == Lever::Warm {
+            // Nothing queues in front of the API, and requests do not come evenly: three deviations above the mean.
+            return flow.max(busy + 3.0 * busy.sqrt());
+        }
+        flow
+    }
+
     /// What a lever needs until it could have been moved again, and because of what.
     fn need(&self, lever: Lever, bounds: &Bounds) -> (f64, Reason) {
         let until = bounds.lead_minutes + 1.0;
@@ -314,12 +338,7 @@ impl<'a> Outlook<'a> {
         ];
         let demand = forecasts.iter().fold(Demand::default(), |most, (demand, _)| most.max(demand));
         let drained = self.signals.backlog.times(60.0 / self.plan.drain_seconds);
-        let (busy, backlog) = (self.of(lever, &demand), self.of(lever, &drained));
-        let mut flow = busy / self.plan.utilisation;
-        if lever == Lever::Warm {
-            // Nothing queues in front of the API, and requests do not come evenly: three deviations above the mean.
-            flow = flow.max(busy + 3.0 * busy.sqrt());
-        }
+        let (flow, backlog) = (self.flow(lever, &demand), self.of(lever, &drained));
         let need = flow + backlog;
         if need <= bounds.floor {
             return (need, Reason::Floor);

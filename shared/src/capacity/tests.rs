@@ -263,6 +263,45 @@ fn a_spike_is_prepared_by_each_levers_lead_time() {
 }
 
 #[test]
+fn announced_spikes_are_known_a_day_ahead() {
+    let launch = |hours: (&str, &str), ramp: u32| {
+        format!(
+            "[[calendar]]\nname = \"launch\"\nzone = \"UTC\"\ndate = \"2026-12-01\"\nfrom = \"{}\"\nuntil = \"{}\"\nramp_minutes = {ramp}\njobs_per_minute = {{ standard = 6000 }}\n",
+            hours.0, hours.1
+        )
+    };
+    let changes = |events: &str, now: &str| {
+        let plan = with_events(events);
+        let warm = ahead(at(now), &plan, &prices(), &plan.floors()).into_iter();
+        warm.filter(|change| change.lever == Lever::Warm)
+            .map(|change| (change.from.to_string(), change.least))
+            .collect::<Vec<_>>()
+    };
+    let evening = launch(("18:00", "19:00"), 0);
+    let [(up, most), (down, least)] = &changes(&evening, "2026-12-01T12:00:00Z")[..] else {
+        panic!("up, and down again");
+    };
+    assert_eq!((up.as_str(), down.as_str()), ("2026-12-01T17:56:00Z", "2026-12-01T19:00:00Z"));
+    assert!(
+        *least == with_events(&evening).levers[&Lever::Warm].floor && most > least,
+        "{most} {least}"
+    );
+    let ramped = changes(&launch(("18:00", "19:00"), 30), "2026-12-01T12:00:00Z");
+    assert_eq!(ramped[0].0, "2026-12-01T17:26:00Z", "ready when the ramp begins");
+    assert_eq!(ramped[1].0, "2026-12-01T19:30:00Z", "and until it ends");
+    assert_eq!(
+        changes(&evening, "2026-12-01T18:30:00Z"),
+        [(down.clone(), *least)],
+        "what has begun ends"
+    );
+    assert_eq!(changes(&evening, "2026-11-29T18:00:00Z"), [], "more than a day off");
+    let both = evening + &launch(("18:30", "20:00"), 0);
+    let stands: Vec<f64> = changes(&both, "2026-12-01T12:00:00Z").iter().map(|(_, least)| *least).collect();
+    assert_eq!(stands.len(), 4, "one, both, the other, none: {stands:?}");
+    assert!(stands[1] > stands[0] && stands[2] == stands[0] && stands[3] == *least, "{stands:?}");
+}
+
+#[test]
 fn missing_or_old_signals_hold_and_the_calendar_still_counts() {
     let plan = with_events("");
     let now = at("2026-12-01T12:00:00Z");
@@ -383,6 +422,28 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn announced_demand_keeps_to_bounds_and_budget((jobs, _, _, budget, second) in fields()) {
+        let mut plan = with_events("");
+        let floors = prices().per_hour(&plan.floors(), &plan.work);
+        plan.budget_dollars_per_hour = floors + budget;
+        let now = Timestamp::from_second(second).unwrap();
+        let demand = Demand { standard: jobs, ..Demand::default() };
+        let hours = |from, until| jiff::civil::time(from, 0, 0, 0)..jiff::civil::time(until, 0, 0, 0);
+        plan.calendar.announce("morning", now + SignedDuration::from_hours(24), hours(6, 10), demand);
+        plan.calendar.announce("noon", now + SignedDuration::from_hours(24), hours(9, 13), demand);
+        let changes = ahead(now, &plan, &prices(), &plan.floors());
+        let mut state = plan.floors();
+        for (number, change) in changes.iter().enumerate() {
+            let bounds = plan.levers[&change.lever];
+            prop_assert!(change.least >= bounds.floor && change.least <= bounds.ceiling, "{:?}", change);
+            state.insert(change.lever, change.least);
+            if changes.get(number + 1).is_none_or(|next| next.from > change.from) {
+                prop_assert!(prices().per_hour(&state, &plan.work) <= plan.budget_dollars_per_hour + 1e-9, "{:?}", state);
+            }
+        }
+    }
 
     #[test]
     fn constant_load_comes_to_rest((arrivals, backlog, seconds, _, second) in fields()) {

@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::cloud::{REGIONS, Region, cloud, prose};
 
-const STACK: &str = "capacity";
+pub(crate) const STACK: &str = "capacity";
 /// A standard job keeps a worker for six seconds, ten jobs a minute are one worker; a backlog is to be gone in a minute;
 /// 40 jobs on 20 workers would wait for twelve seconds.
 const PLAN: &str = r#"
@@ -82,7 +82,7 @@ static REGION: OnceCell<Region> = OnceCell::const_new();
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// The stack, for one test at a time.
-async fn stack() -> (Region, MutexGuard<'static, ()>) {
+pub(crate) async fn stack() -> (Region, MutexGuard<'static, ()>) {
     let turn = TURN.lock().await;
     (REGION.get_or_init(make).await.clone(), turn)
 }
@@ -119,7 +119,7 @@ impl Region {
         self.invoke("PrescaleFunction", &json!({"action": "plan", "at": moment})).await
     }
 
-    async fn plan(&self) -> Value {
+    pub(crate) async fn plan(&self) -> Value {
         self.invoke("PrescaleFunction", &json!({"action": "plan"})).await
     }
 
@@ -130,7 +130,7 @@ impl Region {
         mappings.event_source_mappings.unwrap().remove(0)
     }
 
-    async fn workers(&self, lane: &str) -> i32 {
+    pub(crate) async fn workers(&self, lane: &str) -> i32 {
         let mapping = self.mapping(lane).await;
         mapping
             .scaling_config()
@@ -400,6 +400,26 @@ async fn stores(moto: &SdkConfig, cloud: &SdkConfig) -> (Vec<i32>, f64, i32) {
     (least, units.unwrap_or_default(), cache.unwrap_or_default())
 }
 
+/// What Application Auto Scaling is to do by itself: when, and the least from then on.
+async fn scheduled(autoscaling: &aws_sdk_applicationautoscaling::Client) -> Vec<(String, i32)> {
+    use aws_sdk_applicationautoscaling::types::{ScalableTargetAction, ServiceNamespace};
+    let mut scheduled = Vec::new();
+    for namespace in [ServiceNamespace::Lambda, ServiceNamespace::Rds] {
+        let actions = autoscaling
+            .describe_scheduled_actions()
+            .service_namespace(namespace)
+            .send()
+            .await
+            .unwrap();
+        scheduled.extend(actions.scheduled_actions().iter().map(|action| {
+            let least = action.scalable_target_action().and_then(ScalableTargetAction::min_capacity);
+            (action.schedule().to_owned(), least.unwrap())
+        }));
+    }
+    scheduled.sort();
+    scheduled
+}
+
 /// Each lever moves ahead of the launch by its own lead time: the cache by an hour, the readers by ten minutes, the
 /// warm environments by three, Aurora at once.
 #[tokio::test]
@@ -459,6 +479,22 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
             ("CACHE_NAME", "prescaled"),
         ],
     );
+    // What AWS is to do by itself on the day, if nobody asks it then.
+    let early = json!({"action": "plan", "at": "2030-06-01T10:50:00Z"});
+    for _ in 0..2 {
+        let report = emulator.invoke(&early).await.unwrap();
+        assert_eq!(report["failures"], json!([]), "{report}");
+        assert_eq!(
+            scheduled(&autoscaling).await,
+            [
+                ("at(2030-06-01T11:49:00)", 2),
+                ("at(2030-06-01T11:56:00)", 23),
+                ("at(2030-06-01T13:00:00)", 0),
+                ("at(2030-06-01T13:00:00)", 2),
+            ]
+            .map(|(moment, least)| (moment.to_owned(), least))
+        );
+    }
     for (moment, stand) in [
         ("2030-06-01T10:50:00Z", (vec![2, 0], 1.0, 0)),
         ("2030-06-01T11:00:00Z", (vec![2, 0], 1.0, 10_000)),
@@ -476,6 +512,7 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
         assert_eq!(report["actions"], json!([]), "{moment}: {report}");
     }
+    assert_eq!(scheduled(&autoscaling).await, [], "what is over is not scheduled any more");
 
     // While AWS works on the cluster it takes no change: that is no failure, and the next run makes it.
     rds.stop_db_cluster().db_cluster_identifier("archive").send().await.unwrap();
