@@ -18,7 +18,7 @@ use crate::{
 
 /// The stack of a region. IAM knows no regions, and MiniStack derives the names of roles from the
 /// stack's name alone: two stacks of one name would share, and overwrite, their roles.
-fn stack_name(region: &str) -> String {
+pub fn stack_name(region: &str) -> String {
     format!("summarease-{}", RegionTag::from_region(region))
 }
 
@@ -121,7 +121,7 @@ pub async fn deploy_stack(instance: &Instance, region: &str, template: &Path, st
 }
 
 /// Points a command at the local cloud; nothing of the user's own AWS set-up may leak in.
-fn isolated<'a>(command: &'a mut Command, instance: &Instance, region: &str) -> &'a mut Command {
+pub fn isolated<'a>(command: &'a mut Command, instance: &Instance, region: &str) -> &'a mut Command {
     for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN"] {
         command.env_remove(name);
     }

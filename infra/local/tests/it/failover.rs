@@ -2,71 +2,31 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, CreateReplicationGroupMemberAction, KeySchemaElement, KeyType, ReplicationGroupUpdate,
-    ScalarAttributeType, StreamSpecification, StreamViewType,
-};
 use local::{
     demo,
     deploy::{self, deploy_stack, outputs},
 };
 
-use crate::cloud::{Cloud, REGIONS, Region, cloud, submission};
+use crate::{
+    cloud::{Cloud, REGIONS, Region, cloud, submission},
+    runbooks::Runbook,
+};
 
-const TABLES: [&str; 2] = ["drill-directory", "drill-ledger"];
+const STACKS: [(&str, &str); 2] = [(REGIONS[0], "drill-use1"), (REGIONS[1], "drill-euw1")];
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A table in the first region with a replica in the second, as infra/global.yaml makes it.
-async fn make_global(cloud: &Cloud, table: &str) {
-    let client = aws_sdk_dynamodb::Client::new(&deploy::sdk(&cloud.instance, REGIONS[0]));
-    let id = AttributeDefinition::builder()
-        .attribute_name("id")
-        .attribute_type(ScalarAttributeType::S)
-        .build()
-        .unwrap();
-    let key = KeySchemaElement::builder()
-        .attribute_name("id")
-        .key_type(KeyType::Hash)
-        .build()
-        .unwrap();
-    let stream = StreamSpecification::builder()
-        .stream_enabled(true)
-        .stream_view_type(StreamViewType::NewAndOldImages)
-        .build()
-        .unwrap();
-    client
-        .create_table()
-        .table_name(table)
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(id)
-        .key_schema(key)
-        .stream_specification(stream)
-        .send()
-        .await
-        .unwrap();
-    let replica = CreateReplicationGroupMemberAction::builder()
-        .region_name(REGIONS[1])
-        .build()
-        .unwrap();
-    client
-        .update_table()
-        .table_name(table)
-        .replica_updates(ReplicationGroupUpdate::builder().create(replica).build())
-        .send()
-        .await
-        .unwrap();
-}
-
-async fn deploy_region(cloud: &Cloud, region: &str, stack: &str) -> Region {
+/// Deploys a region of the drill, with tables of its own or with replicas of another's.
+async fn deploy_region(cloud: &Cloud, (region, stack): (&str, &str), first: Option<&Region>) -> Region {
     let mut parameters = deploy::parameters(&cloud.instance, region);
-    let shared = [
-        ("DirectoryTableName", TABLES[0].to_owned()),
-        ("LedgerTableName", TABLES[1].to_owned()),
-        // The global database has one writer.
-        ("DatabaseUrl", deploy::database_url(&cloud.instance, REGIONS[0])),
-        ("DatabaseDirectUrl", deploy::database_url(&cloud.instance, REGIONS[0])),
-    ];
-    parameters.extend(shared.map(|(name, value)| (name.to_owned(), value)));
+    // The global database has one writer.
+    let database = deploy::database_url(&cloud.instance, REGIONS[0]);
+    for name in ["DatabaseUrl", "DatabaseDirectUrl"] {
+        parameters.insert(name.to_owned(), database.clone());
+    }
+    for table in ["DirectoryTable", "LedgerTable"] {
+        let replica = first.map(|first| first.outputs[table].clone());
+        parameters.extend(replica.map(|name| (format!("{table}Name"), name)));
+    }
     let template = cloud.instance.dir().join("build/template.yaml");
     deploy_stack(&cloud.instance, region, &template, stack, &parameters).await.unwrap();
     let outputs = outputs(&deploy::sdk(&cloud.instance, region), stack).await.unwrap();
@@ -86,22 +46,37 @@ async fn workers(region: &Region, run: bool) {
     }
 }
 
+/// Takes the API of a region away, or puts it back.
+async fn answers(region: &Region, run: bool) {
+    let lambda = aws_sdk_lambda::Client::new(&region.sdk);
+    let api = &region.outputs["ApiFunction"];
+    if run {
+        let alias = lambda.create_alias().function_name(api).name("live").function_version("1");
+        alias.send().await.unwrap();
+    } else {
+        lambda.delete_alias().function_name(api).name("live").send().await.unwrap();
+    }
+}
+
 async fn unfinished(region: &Region) -> i32 {
     let client = aws_sdk_dynamodb::Client::new(&region.sdk);
-    client.scan().table_name(TABLES[1]).send().await.unwrap().count()
+    client
+        .scan()
+        .table_name(&region.outputs["LedgerTable"])
+        .send()
+        .await
+        .unwrap()
+        .count()
 }
 
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the times of the drill, for the runbook")]
 async fn nothing_accepted_is_lost_when_a_region_is() {
     let cloud = cloud().await;
-    for table in TABLES {
-        make_global(cloud, table).await;
-    }
-    let lost = deploy_region(cloud, REGIONS[0], "drill-use1").await;
-    let other = deploy_region(cloud, REGIONS[1], "drill-euw1").await;
-    // One registration: the replica knows the key too.
+    let lost = deploy_region(cloud, STACKS[0], None).await;
     demo::register(&cloud.instance, REGIONS[0], &lost.outputs).await.unwrap();
+    Runbook::open(cloud, "add-region.md", &STACKS).follow(&["ZONE=", "replica-updates"], &[]);
+    let other = deploy_region(cloud, STACKS[1], Some(&lost)).await;
 
     let before = lost.accepted(&submission("before the loss")).await;
     lost.succeeds(&before).await;
@@ -112,6 +87,10 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
     for number in 0..8 {
         stranded.push(lost.accepted(&submission(&format!("stranded number {number}"))).await);
     }
+
+    answers(&lost, false).await;
+    let (status, problem) = lost.submit(&submission("to a region that is gone")).await;
+    assert!(status.is_server_error(), "{status} {problem}");
 
     let taken = other.accepted(&submission("taken over")).await;
     assert!(taken.starts_with("sum_euw1_"), "{taken}");
@@ -130,6 +109,7 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
 
     let returned = Instant::now();
     workers(&lost, true).await;
+    answers(&lost, true).await;
     for id in &stranded {
         let finished = other.reaches(id, &["succeeded"], PATIENCE).await;
         assert_eq!(finished["region"], REGIONS[0]);
@@ -145,5 +125,10 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
         false
     };
     assert!(audited().await, "nothing is left in the ledger");
+    let runbook = Runbook::open(cloud, "fail-over.md", &STACKS);
+    let lanes = runbook.follow(&["get-queue-attributes"], &[]);
+    assert_eq!(lanes.matches("\"0\"").count(), 6, "{lanes}");
+    assert!(runbook.follow(&["--select COUNT"], &[]).contains("\"Count\": 0"));
+    lost.succeeds(&lost.accepted(&submission("after the return")).await).await;
     println!("the other region finished a job {took_over:?} after the loss; what was stranded was done {caught_up:?} after the return");
 }

@@ -13,6 +13,7 @@ mod lanes;
 mod phases;
 mod regions;
 mod replica;
+mod runbooks;
 mod supervision;
 mod template;
 mod tokens;

@@ -1,0 +1,184 @@
+//! The runbooks' commands, run as they stand there, by the AWS CLI on the local cloud.
+
+use std::{fs, process::Command};
+
+use crate::{
+    capacity,
+    cloud::{Cloud, REGIONS, answer, cloud, submission},
+};
+use local::{
+    demo, deploy,
+    instance::workspace,
+    python::{self, Environment},
+};
+use reqwest::{Method, StatusCode};
+
+/// What stands between the runbooks and the local cloud: its stacks have other names, and version 1 of the CLI takes
+/// payloads as they are and looks for SQS elsewhere.
+const AWS: &str = r#"
+aws() {
+  local region=$AWS_REGION given=("$@") taken=() stack i
+  for ((i = 0; i + 1 < $#; i++)); do [[ ${given[i]} != --region ]] || region=${given[i + 1]}; done
+  stack=$(stack "$region")
+  for ((i = 0; i < $#; i++)); do
+    case ${given[i]} in
+      --cli-binary-format) i=$((i + 1)) ;;
+      "$stack"*) taken+=("${given[i]}") ;;
+      summarease | summarease-*) taken+=("$stack${given[i]#summarease}") ;;
+      *) taken+=("${given[i]}") ;;
+    esac
+  done
+  command aws --endpoint-url "$AWS_ENDPOINT_URL" "${taken[@]}"
+}
+"#;
+
+/// A runbook, and the stacks that it is followed for.
+pub(crate) struct Runbook<'a> {
+    cloud: &'a Cloud,
+    /// Regions and the names of their stacks; the first region is the one that commands mean by themselves.
+    stacks: &'a [(&'a str, &'a str)],
+    blocks: Vec<String>,
+}
+
+impl<'a> Runbook<'a> {
+    pub(crate) fn open(cloud: &'a Cloud, name: &str, stacks: &'a [(&'a str, &'a str)]) -> Self {
+        let text = fs::read_to_string(workspace().join("infra/runbooks").join(name)).unwrap();
+        let mut blocks: Vec<String> = Vec::new();
+        let mut inside = false;
+        for line in text.lines() {
+            match line.trim_start() {
+                "```sh" => {
+                    blocks.push(String::new());
+                    inside = true;
+                }
+                "```" => inside = false,
+                command if inside => blocks.last_mut().unwrap().extend([command, "\n"]),
+                _ => {}
+            }
+        }
+        Self { cloud, stacks, blocks }
+    }
+
+    /// Follows the steps that hold these words, in a row; `filled` are the lines that an operator fills in. Returns what was said.
+    pub(crate) fn follow(&self, steps: &[&str], filled: &[(&str, &str)]) -> String {
+        let cases = self.stacks.iter().map(|(region, name)| format!("{region}) echo {name} ;;"));
+        let cases: Vec<String> = cases.collect();
+        let mut script = format!("set -euo pipefail\nstack() {{ case $1 in {} esac; }}\n{AWS}", cases.join(" "));
+        for step in steps {
+            let mut found = self.blocks.iter().filter(|block| block.contains(step));
+            script += found.next().unwrap_or_else(|| panic!("no step holds {step}"));
+            assert!(found.next().is_none(), "several steps hold {step}");
+        }
+        for (line, instead) in filled {
+            assert!(script.contains(line), "there is no {line} in\n{script}");
+            script = script.replace(line, instead);
+        }
+        Environment::Tools.install().unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let mut command = Command::new("bash");
+        command.arg("-c").arg(script);
+        let command = deploy::isolated(&mut command, &self.cloud.instance, self.stacks[0].0);
+        command.env("PATH", format!("{}:{path}", Environment::Tools.bin().display()));
+        python::run(command, "follow the runbook").unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_made_used_and_withdrawn() {
+    let cloud = cloud().await;
+    let stack = deploy::stack_name(REGIONS[0]);
+    let stacks = [(REGIONS[0], stack.as_str())];
+    let runbook = Runbook::open(cloud, "rotate-keys.md", &stacks);
+    let told = ("DIRECTORY_TABLE=", "echo \"$KEY\"\nDIRECTORY_TABLE=");
+    let steps = ["KEY=sk_", "put-item"];
+    let new = runbook.follow(&steps, &[told]);
+    let old = runbook.follow(&["KEY=sk_", "put-item", "delete-item"], &[told, ("OLD_ID=\"key#…\"", "OLD_ID=$ID")]);
+    let region = cloud.region(REGIONS[0]);
+    let with = async |key: &str| {
+        let request = region.request(Method::POST, "/v1/summaries").header("x-api-key", key);
+        answer(request.json(&submission("with a key of a runbook"))).await.0
+    };
+    assert_eq!(with(new.trim()).await, StatusCode::ACCEPTED);
+    assert_eq!(with(old.trim()).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn capacity_is_steered_by_hand() {
+    let (region, _turn) = capacity::stack().await;
+    let stacks = [(REGIONS[1], capacity::STACK)];
+    let lambda = aws_sdk_lambda::Client::new(&region.sdk);
+    let reserved = async |function: &str| {
+        let name = &region.outputs[function];
+        let answer = lambda.get_function_concurrency().function_name(name).send().await.unwrap();
+        answer.reserved_concurrent_executions()
+    };
+
+    let capacity = Runbook::open(cloud().await, "capacity.md", &stacks);
+    let said = capacity.follow(
+        &["PRESCALE=", "\"dry_run\":true"],
+        &[("2026-12-24T17:00:00Z", "2030-06-01T12:00:00Z")],
+    );
+    assert!(said.contains(r#""dry_run": true"#) && said.contains("calendar: launch"), "{said}");
+    let said = capacity.follow(&["PRESCALE=", "unpin"], &[]);
+    assert!(said.contains(r#""level": 3"#) && said.contains(r#""level": 0"#), "{said}");
+    capacity.follow(&["PRESCALE=", "UUID="], &[]);
+    assert_eq!((region.workers("Standard").await, reserved("PrescaleFunction").await), (8, Some(1)));
+
+    let late = Runbook::open(cloud().await, "late-lane.md", &stacks);
+    late.follow(&["WORKER=", "MAPPING=", "projection-expression"], &[]);
+    assert_eq!(
+        (region.workers("Standard").await, reserved("SummarizeStandardFunction").await),
+        (32, Some(32))
+    );
+
+    let report = region.plan().await;
+    assert_eq!(region.workers("Standard").await, 2, "the plan has it again: {report}");
+    for function in ["SummarizeStandardFunction", "PrescaleFunction"] {
+        let undo = lambda.delete_function_concurrency().function_name(&region.outputs[function]);
+        undo.send().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_and_deleted_documents_are_found() {
+    let cloud = cloud().await;
+    let region = cloud.region(REGIONS[0]);
+    let stack = deploy::stack_name(REGIONS[0]);
+    let stacks = [(REGIONS[0], stack.as_str())];
+    let job = region.accepted(&submission("asked about at night")).await;
+    region.succeeds(&job).await;
+    let (named, key, url) = (
+        format!("JOB={job}"),
+        format!("KEY={}", demo::KEY),
+        format!("URL={} BUCKET=", region.url),
+    );
+    let dead = Runbook::open(cloud, "replay-dead-letters.md", &stacks);
+    Runbook::open(cloud, "read-the-dashboard.md", &stacks).follow(&["describe-alarms"], &[]);
+    let said = dead.follow(
+        &["JOB=", "RedriveFunction"],
+        &[
+            ("JOB=sum_use1_…", &named),
+            ("KEY=sk_…", &key),
+            // Hosts of the local cloud are its own, and version 1 of the CLI does not follow logs.
+            ("URL=$(out ApiUrl) BUCKET=", &url),
+            ("aws logs tail", ": aws logs tail"),
+        ],
+    );
+    assert!(said.contains(&job) && said.contains("\"StatusCode\": 200"), "{said}");
+
+    let s3 = aws_sdk_s3::Client::new(&region.sdk);
+    let (bucket, document) = (&region.outputs["DocumentsBucket"], format!("documents/demo/{job}"));
+    let text = aws_sdk_s3::primitives::ByteStream::from_static(b"It rained.");
+    s3.put_object().bucket(bucket).key(&document).body(text).send().await.unwrap();
+    s3.delete_object().bucket(bucket).key(&document).send().await.unwrap();
+    let read = async || s3.get_object().bucket(bucket).key(&document).send().await;
+    assert!(read().await.is_err());
+    let restore = Runbook::open(cloud, "restore.md", &stacks);
+    restore.follow(
+        &["BUCKET=", "DELETE_MARKER="],
+        &[("TENANT=acme JOB=sum_use1_…", &format!("TENANT=demo {named}"))],
+    );
+    let restored = read().await.unwrap().body.collect().await.unwrap().to_vec();
+    assert_eq!(restored, b"It rained.");
+    s3.delete_object().bucket(bucket).key(&document).send().await.unwrap();
+}
