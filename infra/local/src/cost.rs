@@ -21,6 +21,10 @@ const LAMBDA_TIME: &str = "Lambda time";
 const LAMBDA_REQUESTS: &str = "Lambda requests";
 const API_GATEWAY: &str = "API Gateway";
 const WARM: &str = "warm API";
+/// Parts that are always on.
+const DATABASE: &str = "database";
+const STORAGE: &str = "database storage";
+const CACHE: &str = "cache";
 /// Megabytes of a function that are one vCPU.
 const VCPU_MEGABYTES: f64 = 1769.0;
 
@@ -46,8 +50,8 @@ pub struct Cost {
     pub per_million: BTreeMap<&'static str, f64>,
     /// Summaries of the month.
     pub summaries: f64,
-    /// Saved by a Savings Plan over the month's Lambda time.
-    pub savings_plan: f64,
+    /// What Savings Plans over what is always on would take off the month at best, by kind of plan.
+    pub savings: BTreeMap<&'static str, f64>,
     /// The same month on containers that are sized for three times the mean.
     pub containers: f64,
     /// Summaries a month from which the least of those containers cost less than Lambda.
@@ -158,25 +162,29 @@ impl Case<'_> {
         let mut fixed = BTreeMap::new();
         if self.is("Database", "aurora") {
             let acus = self.value("MinAcu") * (1.0 + self.value("Readers"));
-            fixed.insert(
-                "database",
-                acus * HOURS * book.price("rds", "acu_hour")? + stored * book.price("rds", "aurora_gb_month")?,
-            );
+            fixed.insert(DATABASE, acus * HOURS * book.price("rds", "acu_hour")?);
+            fixed.insert(STORAGE, stored * book.price("rds", "aurora_gb_month")?);
             let behind = acus.max(book.price("rds", "proxy_least_acus")?);
             fixed.insert("database proxy", behind * HOURS * book.price("rds", "proxy_acu_hour")?);
         } else {
-            let storage = 20.0 * book.price("rds", "gp3_gb_month")?;
-            fixed.insert("database", HOURS * book.price("rds", "instance_hour")? + storage);
+            fixed.insert(DATABASE, HOURS * book.price("rds", "instance_hour")?);
+            fixed.insert(STORAGE, 20.0 * book.price("rds", "gp3_gb_month")?);
             let behind = book.price("rds", "instance_vcpus")?;
             fixed.insert("database proxy", behind * HOURS * book.price("rds", "proxy_vcpu_hour")?);
         }
+        if self.parameters.contains_key("BackupCopyRegion") {
+            // Each day's copy is whole, and the other region's vault has a key.
+            let (kept, moved) = (self.value("BackupRetentionDays"), HOURS / 24.0);
+            let copied = kept * book.price("backup", "aurora_gb_month")? + moved * book.price("backup", "gb_moved")?;
+            fixed.insert("backup copies", stored * copied + book.price("kms", "key_month")?);
+        }
         if self.is("Cache", "cluster") {
             let nodes = self.value("CacheShards") * (1.0 + self.value("CacheReplicasPerShard"));
-            fixed.insert("cache", nodes * HOURS * book.price("elasticache", "node_hour")?);
+            fixed.insert(CACHE, nodes * HOURS * book.price("elasticache", "node_hour")?);
         } else {
             // A day's results stay.
             let kept = (stored / 30.0).clamp(book.price("elasticache", "least_gb")?, self.value("CacheMaxStorageGb"));
-            fixed.insert("cache", kept * HOURS * book.price("elasticache", "gb_hour")?);
+            fixed.insert(CACHE, kept * HOURS * book.price("elasticache", "gb_hour")?);
         }
         fixed.insert(
             "endpoints",
@@ -224,6 +232,21 @@ impl Case<'_> {
         ]))
     }
 
+    fn savings(&self, fixed: &Parts) -> Result<Parts> {
+        let off = |plan: &str| self.book.price("savings_plans", plan);
+        let serverless = off("database_serverless")?;
+        let database = if self.is("Database", "aurora") { serverless } else { 0.0 };
+        let cache = if self.is("Cache", "cluster") {
+            off("database_node")?
+        } else {
+            serverless
+        };
+        Ok(BTreeMap::from([
+            ("compute", fixed[WARM] * off("compute")?),
+            ("database", fixed[DATABASE] * database + fixed[CACHE] * cache),
+        ]))
+    }
+
     fn reckon(&self) -> Result<Cost> {
         let Self { book, month, .. } = self;
         let (fixed, per_million) = (self.fixed()?, self.per_million()?);
@@ -241,7 +264,7 @@ impl Case<'_> {
             .sum();
         let warm = fixed[WARM];
         let mut cost = Cost {
-            savings_plan: per_million[LAMBDA_TIME] * month.summaries / MILLION * book.price("lambda", "savings_plan_discount")?,
+            savings: self.savings(&fixed)?,
             break_even: (running(4.0) - warm).max(0.0) / replaced * MILLION,
             summaries: month.summaries,
             containers: 0.0,
@@ -277,8 +300,8 @@ pub fn table() -> Result<String> {
         writeln!(text, "  {:.2} $/million in all", cost.month() / cost.summaries * MILLION)?;
         writeln!(
             text,
-            "  a Savings Plan over the base would take off up to {:.2} $/month",
-            cost.savings_plan
+            "  Savings Plans over what is always on would take off up to {:.2} $/month for compute, {:.2} for databases",
+            cost.savings["compute"], cost.savings["database"]
         )?;
         let (more, less) = if cost.containers > cost.month() {
             ("containers", "Lambda")

@@ -24,8 +24,8 @@ pub const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-1"];
 const STACK: &str = "summarease";
 
 /// Templates that the root nests, or that are deployed by themselves.
-pub const NESTED: [&str; 7] = [
-    "network.yaml", "data.yaml", "cache.yaml", "monitoring.yaml", "domain.yaml", "edge.yaml", "global.yaml",
+pub const NESTED: [&str; 8] = [
+    "network.yaml", "data.yaml", "cache.yaml", "backup.yaml", "monitoring.yaml", "domain.yaml", "edge.yaml", "global.yaml",
 ];
 
 /// Runs all checks.

@@ -10,11 +10,12 @@ use shared::telemetry::{NAMESPACE, metric};
 use super::stack::text;
 
 /// Actions that IAM cannot narrow to a resource.
-const WITHOUT_RESOURCES: [&str; 4] = [
+const WITHOUT_RESOURCES: [&str; 5] = [
     "xray:",
     "cloudwatch:GetMetricData",
     "lambda:ListEventSourceMappings",
     "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScheduledActions",
 ];
 
 /// The stacks of one environment, worked out.
@@ -29,8 +30,8 @@ pub struct Estate {
 
 /// All that is wrong, in words.
 pub fn findings(estate: &Estate) -> Vec<String> {
-    let rules: [fn(&Estate, &mut Vec<String>); 13] = [
-        queues, mappings, concurrency, functions, roles, deployments, api, tables, database, cache, names, network, monitoring,
+    let rules: [fn(&Estate, &mut Vec<String>); 14] = [
+        queues, mappings, concurrency, functions, roles, deployments, api, tables, database, backups, cache, names, network, monitoring,
     ];
     let mut findings = Vec::new();
     for rule in rules {
@@ -415,6 +416,38 @@ fn database(estate: &Estate, findings: &mut Vec<String>) {
     }
 }
 
+/// Copies of all stores lie in another region, as long as the stores themselves can be restored.
+fn backups(estate: &Estate, findings: &mut Vec<String>) {
+    let retention = |kind| {
+        let databases = estate.properties(kind);
+        databases
+            .iter()
+            .find_map(|(_, database)| number(&database["BackupRetentionPeriod"]))
+    };
+    let days = retention("AWS::RDS::DBCluster").or_else(|| retention("AWS::RDS::DBInstance"));
+    for (name, plan) in estate.properties("AWS::Backup::BackupPlan") {
+        let rules = plan["BackupPlan"]["BackupPlanRule"].as_array().into_iter().flatten();
+        for rule in rules {
+            let copy = &rule["CopyActions"][0];
+            if !text(&copy["DestinationBackupVaultArn"]).contains(":backup:") {
+                findings.push(format!("{name} copies nothing to another region"));
+            } else if number(&copy["Lifecycle"]["DeleteAfterDays"]) < days {
+                findings.push(format!("{name} deletes copies before the backups they are of"));
+            }
+        }
+    }
+    for (name, selection) in estate.properties("AWS::Backup::BackupSelection") {
+        let chosen = &selection["BackupSelection"]["Resources"];
+        let tables = estate.of("AWS::DynamoDB::Table");
+        let database = days.map(|_| "DatabaseArn");
+        for store in tables.iter().map(|(table, _)| *table).chain(database) {
+            if !mentions(chosen, store) {
+                findings.push(format!("{name} leaves out {store}"));
+            }
+        }
+    }
+}
+
 fn cache(estate: &Estate, findings: &mut Vec<String>) {
     for (name, group) in estate.properties("AWS::ElastiCache::ReplicationGroup") {
         if group["TransitEncryptionEnabled"] != true || group["AtRestEncryptionEnabled"] != true {
@@ -554,6 +587,13 @@ fn monitoring(estate: &Estate, findings: &mut Vec<String>) {
     for (kind, metric) in stores {
         if !estate.of(kind).is_empty() && !alarms.iter().any(|(_, alarm)| alarm["MetricName"] == metric) {
             findings.push(format!("{kind} has no alarm on {metric}"));
+        }
+    }
+    if !estate.of("AWS::Backup::BackupPlan").is_empty() {
+        for metric in ["NumberOfBackupJobsFailed", "NumberOfCopyJobsFailed"] {
+            if !alarms.iter().any(|(_, alarm)| mentions(&alarm["Metrics"], metric)) {
+                findings.push(format!("backups have no alarm on {metric}"));
+            }
         }
     }
     if estate

@@ -61,9 +61,9 @@ fn a_region_among_several_keeps_the_rules() {
 
 /// What is done to an estate: to a resource of the root or of a nested stack, at a JSON pointer.
 /// `null` takes the place away.
-type Defect = (&'static str, &'static str, Value, &'static str);
+type Defect<'a> = (&'static str, &'a str, Value, &'static str);
 
-fn spoil(estate: &mut Estate, (resource, pointer, value, _): &Defect) {
+fn spoil(estate: &mut Estate, (resource, pointer, value, _): &Defect<'_>) {
     let nested = estate.nested.values_mut().find(|stack| stack.contains_key(*resource));
     let stack = nested.unwrap_or(&mut estate.root);
     if pointer.is_empty() {
@@ -344,7 +344,36 @@ fn seeded_defects_are_caught() {
             "which nothing emits",
         ),
     ];
-    let clean = estate("scale-use1");
+    every_defect_is_caught("scale-use1", &defects);
+}
+
+#[test]
+fn seeded_defects_of_copied_backups_are_caught() {
+    let rule = "/Properties/BackupPlan/BackupPlanRule/0";
+    let place = |field: &str| format!("{rule}/{field}");
+    let (copies, kept) = (place("CopyActions"), place("CopyActions/0/Lifecycle/DeleteAfterDays"));
+    let defects: Vec<Defect> = vec![
+        ("Plan", &copies, Value::Null, "copies nothing"),
+        ("Plan", &kept, json!(13), "before the backups they are of"),
+        (
+            "Selection",
+            "/Properties/BackupSelection/Resources",
+            json!("DirectoryTable, LedgerTable"),
+            "leaves out DatabaseArn",
+        ),
+        (
+            "Selection",
+            "/Properties/BackupSelection/Resources",
+            json!("DatabaseArn, LedgerTable"),
+            "leaves out DirectoryTable",
+        ),
+        ("BackupCopyFailed", "", Value::Null, "no alarm on NumberOfCopyJobsFailed"),
+    ];
+    every_defect_is_caught("growth", &defects);
+}
+
+fn every_defect_is_caught(environment: &str, defects: &[Defect]) {
+    let clean = estate(environment);
     assert!(findings(&clean).is_empty());
     for defect in defects {
         let mut spoiled = Estate {
@@ -352,7 +381,7 @@ fn seeded_defects_are_caught() {
             root: clean.root.clone(),
             nested: clean.nested.clone(),
         };
-        spoil(&mut spoiled, &defect);
+        spoil(&mut spoiled, defect);
         let found = findings(&spoiled);
         assert!(found.iter().any(|finding| finding.contains(defect.3)), "{defect:?} gave {found:?}");
     }
@@ -381,6 +410,8 @@ fn a_wrong_mix_of_parameters_is_refused() {
         (("ValkeyUrl", ""), "Cache=bring needs ValkeyUrl"),
         (("Database", "aurora"), "a database made here needs Network=create"),
         (("Cache", "serverless"), "ValkeyUrl is for Cache=bring only"),
+        (("BackupCopyRegion", REGIONS[0]), "another region than this one"),
+        (("BackupCopyRegion", REGIONS[1]), "needs a database made here"),
         (("GlobalClusterId", "earth"), "GlobalClusterId needs Database=aurora"),
         (("Writes", "forwarded"), "Writes=forwarded needs Database=aurora"),
         (("LedgerTableName", "ledger"), "either both tables are global or none"),
@@ -459,6 +490,7 @@ fn the_phases_have_their_values() {
         ("MaxAcu", "-", "8", "64"),
         ("Readers", "-", "1", "2"),
         ("BackupRetentionDays", "7", "14", "35"),
+        ("BackupCopyRegion", "-", "us-west-2", "-"),
         ("DeletionProtection", "true", "true", "true"),
         ("ProxyMaxConnectionsPercent", "60", "80", "80"),
         ("ProxyMaxIdlePercent", "20", "20", "40"),
