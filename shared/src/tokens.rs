@@ -32,7 +32,13 @@ pub struct Tokens {
     user: String,
     lifetime: Duration,
     issuer: Arc<Issuer>,
-    current: Arc<Mutex<Option<(SecretString, Instant)>>>,
+    current: Arc<Mutex<Option<Current>>>,
+}
+
+/// The token in use. In a frozen environment the one clock may stand still and the other goes on.
+struct Current {
+    token: SecretString,
+    renew_at: (Instant, SystemTime),
 }
 
 /// What a token is for.
@@ -82,14 +88,18 @@ impl Tokens {
     /// If none can be issued.
     pub async fn current(&self) -> Result<SecretString, BoxError> {
         let mut current = self.current.lock().await;
-        if let Some((token, renew_at)) = &*current
-            && Instant::now() < *renew_at
+        if let Some(Current { token, renew_at }) = &*current
+            && Instant::now() < renew_at.0
+            && SystemTime::now() < renew_at.1
         {
             return Ok(token.clone());
         }
-        let renew_at = Instant::now() + self.renewal();
+        let renew_at = (Instant::now() + self.renewal(), SystemTime::now() + self.renewal());
         let token = (self.issuer)().await?;
-        *current = Some((token.clone(), renew_at));
+        *current = Some(Current {
+            token: token.clone(),
+            renew_at,
+        });
         Ok(token)
     }
 
