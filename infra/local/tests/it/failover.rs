@@ -69,6 +69,14 @@ async fn unfinished(region: &Region) -> i32 {
         .count()
 }
 
+async fn comes_true(what: &str, is: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is().await {
+        assert!(Instant::now() < deadline, "not so after {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the times of the drill, for the runbook")]
 async fn nothing_accepted_is_lost_when_a_region_is() {
@@ -105,7 +113,7 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
         "succeeded",
         "finished jobs are read elsewhere"
     );
-    assert_eq!(unfinished(&other).await, 8, "the ledger knows what is stranded");
+    comes_true("the ledger knows what is stranded", async || unfinished(&other).await == 8).await;
 
     let returned = Instant::now();
     workers(&lost, true).await;
@@ -115,19 +123,15 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
         assert_eq!(finished["region"], REGIONS[0]);
     }
     let caught_up = returned.elapsed();
-    let audited = async || {
-        for _ in 0..100 {
-            if unfinished(&lost).await + unfinished(&other).await == 0 {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        false
-    };
-    assert!(audited().await, "nothing is left in the ledger");
+    comes_true("nothing is left in the ledger", async || {
+        unfinished(&lost).await + unfinished(&other).await == 0
+    })
+    .await;
     let runbook = Runbook::open(cloud, "fail-over.md", &STACKS);
-    let lanes = runbook.follow(&["get-queue-attributes"], &[]);
-    assert_eq!(lanes.matches("\"0\"").count(), 6, "{lanes}");
+    comes_true("the lanes are empty", async || {
+        runbook.follow(&["get-queue-attributes"], &[]).matches("\"0\"").count() == 6
+    })
+    .await;
     assert!(runbook.follow(&["--select COUNT"], &[]).contains("\"Count\": 0"));
     lost.succeeds(&lost.accepted(&submission("after the return")).await).await;
     println!("the other region finished a job {took_over:?} after the loss; what was stranded was done {caught_up:?} after the return");

@@ -2,16 +2,17 @@
 
 use std::{fs, process::Command};
 
-use crate::{
-    capacity,
-    cloud::{Cloud, REGIONS, answer, cloud, submission},
-};
 use local::{
     demo, deploy,
     instance::workspace,
     python::{self, Environment},
 };
 use reqwest::{Method, StatusCode};
+
+use crate::{
+    capacity,
+    cloud::{Cloud, REGIONS, answer, cloud, submission},
+};
 
 /// What stands between the runbooks and the local cloud: its stacks have other names, and version 1 of the CLI takes
 /// payloads as they are and looks for SQS elsewhere.
