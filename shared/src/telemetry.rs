@@ -4,8 +4,11 @@
 
 use std::sync::OnceLock;
 
+use lambda_runtime::Diagnostic;
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing_subscriber::EnvFilter;
+
+use crate::store::{BoxError, Chain};
 
 /// The CloudWatch namespace of every metric.
 pub const NAMESPACE: &str = "SummarEase";
@@ -72,4 +75,16 @@ pub fn flush() {
     {
         tracing::error!(%error, "metrics were not written");
     }
+}
+
+/// Ends an invocation: writes what was counted, and tells whoever invoked the whole chain of causes of a failure.
+///
+/// # Errors
+/// If the outcome is one.
+pub fn end<T>(outcome: Result<T, impl Into<BoxError>>) -> Result<T, Diagnostic> {
+    flush();
+    outcome.map_err(|error| Diagnostic {
+        error_type: "Failed".to_owned(),
+        error_message: Chain(error.into().as_ref()).to_string(),
+    })
 }

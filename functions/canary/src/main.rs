@@ -12,11 +12,7 @@ async fn main() -> Result<(), Error> {
     let context = Arc::new(Context::try_from_env().await?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Task>| {
         let context = Arc::clone(&context);
-        async move {
-            let report = canary::handle(&context, event.payload, event.context.deadline()).await;
-            telemetry::flush();
-            report
-        }
+        async move { telemetry::end(canary::handle(&context, event.payload, event.context.deadline()).await) }
     }))
     .await
 }

@@ -12,11 +12,7 @@ async fn main() -> Result<(), Error> {
     let context = Arc::new(Context::try_from_env().await?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Task>| {
         let context = Arc::clone(&context);
-        async move {
-            let report = maintain::handle(&context, event.payload).await;
-            telemetry::flush();
-            report
-        }
+        async move { telemetry::end(maintain::handle(&context, event.payload).await) }
     }))
     .await
 }

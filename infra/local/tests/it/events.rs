@@ -213,7 +213,7 @@ async fn prescale() {
             "unpin" => assert_eq!(reply["level"], 0, "{reply}"),
             "malformed-moment" => assert!(error.contains("as year"), "{reply}"),
             "pin-no-such-level" => assert!(error.contains("a level is 0, 1, 2 or 3"), "{reply}"),
-            "pin-too-long" => assert!(error.contains("between 1 and 1440"), "{reply}"),
+            "pin-too-long" => assert!(error.contains("between 1 and 1440") && reply["errorType"] == "Failed", "{reply}"),
             other => panic!("events/prescale/{other}.json has no expectation"),
         }
     }
