@@ -32,7 +32,7 @@ pub fn ahead(now: Timestamp, plan: &Plan, prices: &Prices, actual: &State) -> Ve
         .flat_map(|bounds| occurrences.iter().map(|occurrence| occurrence.window(bounds.lead_minutes)));
     let mut moments: Vec<f64> = windows
         .flat_map(|window| [window.start, window.end])
-        .filter(|moment| (start..=start + HORIZON).contains(moment) && *moment > start)
+        .filter(|moment| *moment > start && *moment <= start + HORIZON)
         .collect();
     moments.sort_by(f64::total_cmp);
     moments.dedup();
