@@ -4,9 +4,11 @@
 //! Application Auto Scaling. The rules over the translated templates hold those.
 
 use aws_sdk_cloudformation::types::ResourceStatus;
+use aws_sdk_dynamodb::types::StreamSpecification;
 use local::{
     deploy::{self, deploy_stack, outputs},
-    template,
+    instance::workspace,
+    template::{self, stack::Parameters},
 };
 
 use crate::cloud::{REGIONS, cloud};
@@ -101,5 +103,35 @@ async fn every_phase_is_made_kept_changed_and_taken_away() {
             .send()
             .await
             .expect("the bucket is still there");
+    }
+}
+
+/// What stands beside the regions' stacks, as far as the emulator has it: the vault that copies go to, and tables that
+/// belong to no region (it makes no replicas of them; the failover drill does).
+#[tokio::test]
+async fn the_other_vault_and_shared_tables_are_stacks_of_their_own() {
+    let cloud = cloud().await;
+    let region = REGIONS[0];
+    let sdk = deploy::sdk(&cloud.instance, region);
+    let made = async |file: &str, stack: &str, (name, value): (&str, &str)| {
+        let template = workspace().join("infra").join(file);
+        let parameters = Parameters::from([(name.to_owned(), value.to_owned())]);
+        for changes in [true, false] {
+            let deployed = deploy_stack(&cloud.instance, region, &template, stack, &parameters).await;
+            assert_eq!(deployed.unwrap(), changes, "{file}");
+        }
+        outputs(&sdk, stack).await.unwrap()
+    };
+    let vault = made("backup.yaml", "copies", ("Name", "copies")).await;
+    assert!(vault["VaultArn"].ends_with(":backup-vault:copies"), "{vault:?}");
+    let tables = made("global.yaml", "everywhere", ("SecondRegion", REGIONS[1])).await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+    for table in ["DirectoryTableName", "LedgerTableName"] {
+        let answer = dynamodb.describe_table().table_name(&tables[table]).send().await.unwrap();
+        let table = answer.table().expect("a table");
+        assert!(
+            table.stream_specification().is_some_and(StreamSpecification::stream_enabled),
+            "{table:?}"
+        );
     }
 }
