@@ -236,17 +236,17 @@ impl Levers {
             let mut scheduled = BTreeMap::new();
             while let Some(action) = pages.next().await {
                 let action = action?;
-                let least = action.scalable_target_action().and_then(ScalableTargetAction::min_capacity);
-                scheduled.insert(action.scheduled_action_name, least);
+                scheduled.insert(action.scheduled_action_name, action.scalable_target_action);
             }
             for change in ahead.iter().filter(|change| change.lever == lever) {
-                let (name, least) = (scheduled_name(change), whole(change.least));
-                if scheduled.remove(&name) == Some(Some(least)) {
+                let name = scheduled_name(change);
+                let bounds = ScalableTargetAction::builder()
+                    .min_capacity(whole(change.least))
+                    .max_capacity(self.most(lever, change.least))
+                    .build();
+                if scheduled.remove(&name).flatten().as_ref() == Some(&bounds) {
                     continue;
                 }
-                let bounds = ScalableTargetAction::builder()
-                    .min_capacity(least)
-                    .max_capacity(self.most(lever, change.least));
                 self.autoscaling
                     .put_scheduled_action()
                     .service_namespace(namespace.clone())
@@ -254,7 +254,7 @@ impl Levers {
                     .scalable_dimension(dimension.clone())
                     .scheduled_action_name(name)
                     .schedule(format!("at({})", change.from.strftime("%Y-%m-%dT%H:%M:%S")))
-                    .scalable_target_action(bounds.build())
+                    .scalable_target_action(bounds)
                     .send()
                     .await?;
             }

@@ -11,7 +11,7 @@ use std::{str::FromStr, time::Duration};
 use aws_config::SdkConfig;
 use secrecy::ExposeSecret;
 use sqlx::{
-    PgPool, Postgres, Transaction,
+    Decode, PgPool, Postgres, Transaction, Type,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -86,14 +86,8 @@ impl Archive {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         const OPERATION: &str = "migrate the schema";
         if self.is_replica().await? {
-            let mut transaction = self.begin(OPERATION).await?;
-            let has: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
-                .persistent(false)
-                .fetch_one(&mut *transaction)
-                .await
-                .map_err(failed(OPERATION))?;
-            let needs = Self::newest_migration();
-            transaction.commit().await.map_err(failed(OPERATION))?;
+            let newest = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
+            let (has, needs): (i64, _) = (self.ask(OPERATION, newest).await?, Self::newest_migration());
             if has < needs {
                 let behind = format!("its primary has schema {has} and this needs {needs}: deploy the primary's region first");
                 return Err(StoreError::because(Store::Archive, OPERATION)(behind));
@@ -108,15 +102,7 @@ impl Archive {
     }
 
     async fn is_replica(&self) -> Result<bool, StoreError> {
-        const OPERATION: &str = "ask whether it is a replica";
-        let mut transaction = self.begin(OPERATION).await?;
-        let replica = sqlx::query_scalar("SELECT pg_is_in_recovery()")
-            .persistent(false)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed(OPERATION))?;
-        transaction.commit().await.map_err(failed(OPERATION))?;
-        Ok(replica)
+        self.ask("ask whether it is a replica", "SELECT pg_is_in_recovery()").await
     }
 
     /// The version of the newest migration in this build.
@@ -129,13 +115,22 @@ impl Archive {
     /// # Errors
     /// If it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let mut transaction = self.begin("answer").await?;
-        sqlx::query("SELECT 1")
+        self.ask("answer", "SELECT 1").await.map(|_: i32| ())
+    }
+
+    /// One value, in a transaction of its own.
+    async fn ask<T>(&self, operation: &'static str, question: &'static str) -> Result<T, StoreError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin,
+    {
+        let mut transaction = self.begin(operation).await?;
+        let answer = sqlx::query_scalar(question)
             .persistent(false)
-            .execute(&mut *transaction)
+            .fetch_one(&mut *transaction)
             .await
-            .map_err(failed("answer"))?;
-        transaction.commit().await.map_err(failed("answer"))
+            .map_err(failed(operation))?;
+        transaction.commit().await.map_err(failed(operation))?;
+        Ok(answer)
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {

@@ -22,7 +22,7 @@ use tokio::{
     sync::{Mutex, MutexGuard, OnceCell},
 };
 
-use crate::cloud::{REGIONS, Region, cloud, prose};
+use crate::cloud::{REGIONS, Region, cloud, comes_true, prose};
 
 pub(crate) const STACK: &str = "capacity";
 /// A standard job keeps a worker for six seconds, ten jobs a minute are one worker; a backlog is to be gone in a minute;
@@ -264,12 +264,10 @@ async fn a_backlog_gets_workers_and_trims_until_it_is_gone() {
         assert!(resource["result"]["keywords"].is_null(), "{resource}");
     }
     // SQS counts a deleted message for a moment yet.
-    for _ in 0..40 {
-        if region.plan().await["level"] == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
+    comes_true("the level falls", Duration::from_secs(10), async || {
+        region.plan().await["level"] == 0
+    })
+    .await;
     let report = region.plan().await;
     assert_eq!((region.workers("Standard").await, &report["level"]), (2, &json!(0)), "{report}");
     tokio::time::sleep(KNOWN).await;
@@ -361,10 +359,11 @@ impl Moto {
             process,
             url: format!("http://127.0.0.1:{port}"),
         };
-        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        comes_true("moto answers", Duration::from_mins(1), async || {
             assert_eq!(moto.process.try_wait().unwrap(), None, "moto ended");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+        })
+        .await;
         moto
     }
 }

@@ -101,6 +101,15 @@ impl Cloud {
     }
 }
 
+/// Waits for a condition.
+pub(crate) async fn comes_true(what: &str, patience: Duration, mut is: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !is().await {
+        assert!(Instant::now() < deadline, "not so after {patience:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// The first region of the shared cloud.
 pub(crate) async fn region() -> Region {
     cloud().await.region(REGIONS[0])

@@ -8,7 +8,7 @@ use local::{
 };
 
 use crate::{
-    cloud::{Cloud, REGIONS, Region, cloud, submission},
+    cloud::{Cloud, REGIONS, Region, cloud, comes_true, submission},
     runbooks::Runbook,
 };
 
@@ -69,14 +69,6 @@ async fn unfinished(region: &Region) -> i32 {
         .count()
 }
 
-async fn comes_true(what: &str, is: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is().await {
-        assert!(Instant::now() < deadline, "not so after {PATIENCE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the times of the drill, for the runbook")]
 async fn nothing_accepted_is_lost_when_a_region_is() {
@@ -113,7 +105,10 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
         "succeeded",
         "finished jobs are read elsewhere"
     );
-    comes_true("the ledger knows what is stranded", async || unfinished(&other).await == 8).await;
+    comes_true("the ledger knows what is stranded", PATIENCE, async || {
+        unfinished(&other).await == 8
+    })
+    .await;
 
     let returned = Instant::now();
     workers(&lost, true).await;
@@ -123,12 +118,12 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
         assert_eq!(finished["region"], REGIONS[0]);
     }
     let caught_up = returned.elapsed();
-    comes_true("nothing is left in the ledger", async || {
+    comes_true("nothing is left in the ledger", PATIENCE, async || {
         unfinished(&lost).await + unfinished(&other).await == 0
     })
     .await;
     let runbook = Runbook::open(cloud, "fail-over.md", &STACKS);
-    comes_true("the lanes are empty", async || {
+    comes_true("the lanes are empty", PATIENCE, async || {
         runbook.follow(&["get-queue-attributes"], &[]).matches("\"0\"").count() == 6
     })
     .await;

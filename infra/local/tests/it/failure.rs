@@ -12,7 +12,7 @@ use sqlx::Row;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use tokio::time::Instant;
 
-use crate::cloud::{Region, cloud, prose, region};
+use crate::cloud::{Region, cloud, comes_true, prose, region};
 
 /// A job in the ledger, as the API leaves it there, and its message.
 async fn written_down(region: &Region, tenant: &str, document: Document) -> (JobId, SummarizeMessage) {
@@ -96,19 +96,15 @@ async fn a_poison_message_ends_as_a_failed_job_and_its_neighbours_succeed() {
     }
     // Postgres has both letters once the redrive function found them in the dead-letter queue.
     let mut database = region.database().await;
-    let deadline = Instant::now() + Duration::from_mins(1);
-    loop {
+    comes_true("the poison reaches the dead-letter queue", Duration::from_mins(1), async || {
         let parked = region.invoke("RedriveFunction", &json!({})).await;
         assert!(parked["standard"].is_u64(), "{parked}");
         let query =
             "SELECT count(*) FILTER (WHERE job_id = $1) AS poison, count(*) FILTER (WHERE job_id IS NULL) AS strangers FROM dead_letters";
         let row = sqlx::query(query).bind(poisoned.uuid()).fetch_one(&mut database).await.unwrap();
-        if row.get::<i64, _>("poison") == 1 && row.get::<i64, _>("strangers") == 1 {
-            break;
-        }
-        assert!(Instant::now() < deadline, "the poison did not reach the dead-letter queue");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+        row.get::<i64, _>("poison") == 1 && row.get::<i64, _>("strangers") == 1
+    })
+    .await;
     let resource = region.reaches(&poisoned.to_string(), &["failed"], Duration::from_secs(5)).await;
     assert_eq!(resource["error"]["code"], "unreadable_message");
     assert!(resource["error"]["message"].as_str().unwrap().contains("version 99"), "{resource}");

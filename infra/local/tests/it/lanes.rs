@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::cloud::{prose, region, submission};
+use crate::cloud::{comes_true, prose, region, submission};
 
 fn assert_verbatim(text: &str, resource: &Value) {
     let characters: Vec<char> = text.chars().collect();
@@ -141,16 +141,14 @@ async fn usage_is_counted_once_per_job() {
         assert_eq!(status, StatusCode::ACCEPTED, "{resource}");
     }
     let mut database = region.database().await;
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
+    let mut characters = None;
+    comes_true("usage is counted", std::time::Duration::from_secs(30), async || {
         let query = "SELECT sum(succeeded)::bigint AS n, sum(input_characters)::bigint AS c FROM usage_daily WHERE tenant = 'counted'";
         let row = sqlx::query(query).fetch_one(&mut database).await.unwrap();
-        if row.get::<Option<i64>, _>("n") == Some(3) {
-            let expected: usize = ["one", "two", "three"].iter().map(|seed| prose(seed, 1_000).chars().count()).sum();
-            assert_eq!(row.get::<Option<i64>, _>("c"), i64::try_from(expected).ok());
-            return;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "usage was not counted");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+        characters = row.get::<Option<i64>, _>("c");
+        row.get::<Option<i64>, _>("n") == Some(3)
+    })
+    .await;
+    let expected: usize = ["one", "two", "three"].iter().map(|seed| prose(seed, 1_000).chars().count()).sum();
+    assert_eq!(characters, i64::try_from(expected).ok());
 }

@@ -3,6 +3,8 @@
 //! What the emulator lacks is off: RDS Proxy, serverless caches, backup selections, composite alarms, `CodeDeploy`,
 //! Application Auto Scaling. The rules over the translated templates hold those.
 
+use std::time::Duration;
+
 use aws_sdk_cloudformation::types::ResourceStatus;
 use aws_sdk_dynamodb::types::StreamSpecification;
 use local::{
@@ -11,7 +13,7 @@ use local::{
     template::{self, stack::Parameters},
 };
 
-use crate::cloud::{REGIONS, cloud};
+use crate::cloud::{REGIONS, cloud, comes_true};
 
 const LACKING: [(&str, &str); 6] = [
     ("Network", "bring"),
@@ -81,13 +83,10 @@ async fn every_phase_is_made_kept_changed_and_taken_away() {
                 })
                 .count()
         };
-        for _ in 0..60 {
-            if gone().await == 0 {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        }
-        assert_eq!(gone().await, 0, "{phase} is taken away");
+        comes_true(&format!("{phase} is taken away"), Duration::from_secs(30), async || {
+            gone().await == 0
+        })
+        .await;
         assert!(lambda.get_function_configuration().function_name(worker).send().await.is_err());
         // Tables and the bucket outlive their stack on purpose; MiniStack takes the text "false" for true.
         let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);

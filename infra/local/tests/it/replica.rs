@@ -7,7 +7,7 @@ use shared::archive::Archive;
 use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{net::TcpListener, process::Command};
 
-use crate::cloud::{cloud, region};
+use crate::cloud::{cloud, comes_true, region};
 
 /// A hot standby of the instance's Postgres. Ends when dropped.
 struct Replica {
@@ -53,10 +53,11 @@ impl Replica {
     }
 
     async fn answer(&mut self, options: &PgConnectOptions) {
-        while PgConnection::connect_with(options).await.is_err() {
+        comes_true("the replica answers", Duration::from_mins(1), async || {
             assert_eq!(self.process.try_wait().unwrap(), None, "the replica ended");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            PgConnection::connect_with(options).await.is_ok()
+        })
+        .await;
     }
 }
 
