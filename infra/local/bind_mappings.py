@@ -1,16 +1,24 @@
-"""Sets the bounds of every event source mapping once more, as numbers.
+"""Sets the bounds of a stack's event source mappings once more, as numbers: `bind_mappings.py STACK`.
 
 MiniStack 1.5.33 keeps a `Number` parameter as text when CloudFormation makes a mapping, cannot
 compare it, and stops polling; the Rust SDK cannot even read such a mapping. Drop this with the bug.
 """
 
+import sys
+
 import boto3
 
 client = boto3.client("lambda")
-for mapping in client.get_paginator("list_event_source_mappings").paginate().search("EventSourceMappings[]"):
+resources = boto3.client("cloudformation").describe_stack_resources(StackName=sys.argv[1])["StackResources"]
+for resource in resources:
+    if resource["ResourceType"] != "AWS::Lambda::EventSourceMapping":
+        continue
+    mapping = client.get_event_source_mapping(UUID=resource["PhysicalResourceId"])
     bounds = {
         kind: {name: int(value) for name, value in mapping[kind].items()}
         for kind in ("ScalingConfig", "ProvisionedPollerConfig")
         if mapping.get(kind)
     }
-    client.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=int(mapping["BatchSize"]), **bounds)
+    bounds["BatchSize"] = int(mapping["BatchSize"])
+    if any(mapping[name] != value for name, value in bounds.items()):
+        client.update_event_source_mapping(UUID=mapping["UUID"], **bounds)

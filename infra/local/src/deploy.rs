@@ -115,7 +115,7 @@ pub async fn deploy_stack(instance: &Instance, region: &str, template: &Path, st
     command.arg("--parameter-overrides").args(pairs);
     let said = python::run(isolated(&mut command, instance, region), "deploy the stack")?;
     let mut command = Command::new(Environment::Cloud.bin().join("python"));
-    command.arg(workspace().join("infra/local/bind_mappings.py"));
+    command.arg(workspace().join("infra/local/bind_mappings.py")).arg(stack);
     python::run(isolated(&mut command, instance, region), "bound the event source mappings")?;
     Ok(!said.contains("No changes to deploy"))
 }
