@@ -1,7 +1,8 @@
 """Sets the bounds of a stack's event source mappings once more, as numbers: `bind_mappings.py STACK`.
 
 MiniStack 1.5.33 keeps a `Number` parameter as text when CloudFormation makes a mapping, cannot
-compare it, and stops polling; the Rust SDK cannot even read such a mapping. Drop this with the bug.
+compare it, and stops polling; the Rust SDK cannot even read such a mapping, and boto3 does not
+tell text from numbers. Drop this with the bug.
 """
 
 import sys
@@ -19,6 +20,4 @@ for resource in resources:
         for kind in ("ScalingConfig", "ProvisionedPollerConfig")
         if mapping.get(kind)
     }
-    bounds["BatchSize"] = int(mapping["BatchSize"])
-    if any(mapping[name] != value for name, value in bounds.items()):
-        client.update_event_source_mapping(UUID=mapping["UUID"], **bounds)
+    client.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=int(mapping["BatchSize"]), **bounds)
