@@ -1,39 +1,46 @@
-//! Jobs that were accepted and are not finished: DynamoDB.
+//! Jobs that were accepted, and for a few days how they ended: DynamoDB.
 //!
-//! Table: partition key `id` (string, the job id); `tenant`; `resource` (the queued summary
-//! resource, JSON); `attempts` (list of JSON strings); `expires_at` (TTL, seconds since 1970,
-//! far beyond the life of a message).
+//! Table: partition key `id` (string, the job id); `tenant`; until the end `resource` (the queued
+//! summary resource, JSON) and `attempts` (list of JSON strings); from then on `ended` (the final
+//! resource, JSON, deflated) and `ended_at` (seconds since 1970); `expires_at` (TTL, seconds since
+//! 1970). An end that is too large for one item goes on in `more` (number) items `<id>#1`, `<id>#2` ….
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
 
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    types::{AttributeValue, DeleteRequest, WriteRequest},
+    primitives::Blob,
+    types::{AttributeValue, PutRequest, WriteRequest},
 };
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use futures::future::try_join_all;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     config::{self, ConfigError},
-    job::{Attempt, JobId, SummaryResource, TenantId},
+    job::{Attempt, Job, JobId, SummaryResource},
     store::{BoxError, Store, StoreError},
 };
 
 /// Longer than a message can stay in a lane and its dead-letter queue together.
-const KEPT: Duration = Duration::from_hours(60 * 24);
+const KEPT: Duration = Duration::days(60);
+/// How long the ledger knows the end of a job: an archive that lost its last writes is repaired within that time.
+pub const ENDS_KEPT: Duration = Duration::days(3);
+/// Bytes of an end in one item, which holds 400 KB at most.
+const PART: usize = 350 * 1024;
 /// Items in one `BatchWriteItem`.
 const BATCH: usize = 25;
 /// Times a partly taken batch is sent again.
 const TRIES: u32 = 5;
 
-/// An unfinished job.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    pub tenant: TenantId,
-    pub resource: SummaryResource,
-}
+/// An item of the table.
+type Item = HashMap<String, AttributeValue>;
 
-/// The table of unfinished jobs.
+/// The table of accepted jobs.
 pub struct Ledger {
     client: Client,
     table: String,
@@ -60,18 +67,13 @@ impl Ledger {
     ///
     /// # Errors
     /// If DynamoDB does not take it, or has a job of this id.
-    pub async fn accept(&self, entry: &Entry) -> Result<(), StoreError> {
+    pub async fn accept(&self, job: &Job) -> Result<(), StoreError> {
         const OPERATION: &str = "write down a job";
-        let resource = serde_json::to_string(&entry.resource).map_err(StoreError::because(Store::Ledger, OPERATION))?;
-        let expires = (entry.resource.created_at + KEPT).unix_timestamp();
+        let item = accepted(job).map_err(StoreError::because(Store::Ledger, OPERATION))?;
         self.client
             .put_item()
             .table_name(&self.table)
-            .item("id", AttributeValue::S(entry.resource.id.to_string()))
-            .item("tenant", AttributeValue::S(entry.tenant.to_string()))
-            .item("resource", AttributeValue::S(resource))
-            .item("attempts", AttributeValue::L(Vec::new()))
-            .item("expires_at", AttributeValue::N(expires.to_string()))
+            .set_item(Some(item))
             .condition_expression("attribute_not_exists(id)")
             .send()
             .await
@@ -79,39 +81,63 @@ impl Ledger {
         Ok(())
     }
 
-    /// An unfinished job with the attempts made so far, read consistently.
+    /// Takes back a job that was not queued.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
-    pub async fn find(&self, id: &JobId) -> Result<Option<Entry>, StoreError> {
-        const OPERATION: &str = "find a job";
-        let reply = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("id", AttributeValue::S(id.to_string()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::because(Store::Ledger, OPERATION))?;
-        let Some(item) = reply.item else { return Ok(None) };
-        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-        let read = || -> Result<Entry, BoxError> {
-            let mut resource: SummaryResource = serde_json::from_str(&text("resource"))?;
-            for attempt in item.get("attempts").and_then(|value| value.as_l().ok()).into_iter().flatten() {
-                resource
-                    .attempts
-                    .push(serde_json::from_str(attempt.as_s().map_err(|_| "an attempt is no string")?)?);
-            }
-            Ok(Entry {
-                tenant: text("tenant").try_into()?,
-                resource,
-            })
-        };
-        read().map(Some).map_err(StoreError::because(Store::Ledger, OPERATION))
+    pub async fn withdraw(&self, id: &JobId) -> Result<(), StoreError> {
+        let request = self.client.delete_item().table_name(&self.table);
+        let reply = request.key("id", AttributeValue::S(id.to_string())).send().await;
+        reply.map(drop).map_err(StoreError::because(Store::Ledger, "take back a job"))
     }
 
-    /// Appends what went wrong with each of these jobs. Jobs that are finished stay untouched.
+    /// A job with the attempts made so far, or as it ended, read consistently.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn find(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        const OPERATION: &str = "find a job";
+        let find = async {
+            let Some(item) = self.get(&id.to_string()).await? else {
+                return Ok(None);
+            };
+            self.read(&item).await.map(Some)
+        };
+        find.await.map_err(StoreError::because(Store::Ledger, OPERATION))
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<Item>, BoxError> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let reply = request.key("id", AttributeValue::S(id.to_owned())).send().await?;
+        Ok(reply.item)
+    }
+
+    async fn read(&self, item: &Item) -> Result<Job, BoxError> {
+        let resource = match item.get("ended") {
+            None => text(item, "resource")?.to_owned(),
+            Some(part) => {
+                let mut deflated = bytes(part)?.to_vec();
+                let more: u32 = item.get("more").map_or(Ok(0), number)?;
+                for number in 1..=more {
+                    let id = format!("{}#{number}", text(item, "id")?);
+                    let part = self.get(&id).await?.ok_or("a part of the end is missing")?;
+                    deflated.extend_from_slice(bytes(part.get("ended").ok_or("a part is empty")?)?);
+                }
+                io::read_to_string(DeflateDecoder::new(deflated.as_slice()))?
+            }
+        };
+        let mut resource: SummaryResource = serde_json::from_str(&resource)?;
+        for attempt in item.get("attempts").and_then(|value| value.as_l().ok()).into_iter().flatten() {
+            let attempt = attempt.as_s().map_err(|_| "an attempt is no string")?;
+            resource.attempts.push(serde_json::from_str(attempt)?);
+        }
+        Ok(Job {
+            tenant: text(item, "tenant")?.to_owned().try_into()?,
+            resource,
+        })
+    }
+
+    /// Appends what went wrong with each of these jobs. Jobs that ended stay untouched.
     ///
     /// # Errors
     /// If DynamoDB does not take one of them.
@@ -130,7 +156,7 @@ impl Ledger {
             .table_name(&self.table)
             .key("id", AttributeValue::S(id.to_string()))
             .update_expression("SET attempts = list_append(attempts, :attempt)")
-            .condition_expression("attribute_exists(id)")
+            .condition_expression("attribute_exists(attempts)")
             .expression_attribute_values(":attempt", AttributeValue::L(vec![AttributeValue::S(attempt)]))
             .send()
             .await;
@@ -140,32 +166,82 @@ impl Ledger {
         }
     }
 
-    /// Strikes out finished jobs.
+    /// Writes down how jobs ended that the archive has entered. Of two ends of one job the later stays here; the archive
+    /// keeps the first, and is asked before.
     ///
     /// # Errors
-    /// If DynamoDB leaves some of them in.
-    pub async fn strike(&self, ids: &[JobId]) -> Result<(), StoreError> {
-        const OPERATION: &str = "strike out finished jobs";
-        for chunk in ids.chunks(BATCH) {
-            let mut left: Vec<WriteRequest> = chunk.iter().filter_map(deletion).collect();
+    /// If DynamoDB does not take all of them.
+    pub async fn end(&self, jobs: &[Job]) -> Result<(), StoreError> {
+        const OPERATION: &str = "write down how jobs ended";
+        let end = async {
+            let (mut firsts, mut others) = (Vec::new(), Vec::new());
+            for job in jobs {
+                let mut parts = ended(job)?.into_iter();
+                firsts.extend(parts.next());
+                others.extend(parts);
+            }
+            // Who finds the first part finds all.
+            self.put(others).await?;
+            self.put(firsts).await
+        };
+        end.await.map_err(StoreError::because(Store::Ledger, OPERATION))
+    }
+
+    async fn put(&self, items: Vec<Item>) -> Result<(), BoxError> {
+        let mut requests = items.into_iter().map(|item| {
+            let put = PutRequest::builder().set_item(Some(item)).build()?;
+            Ok::<_, BoxError>(WriteRequest::builder().put_request(put).build())
+        });
+        loop {
+            let mut left = requests.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?;
+            if left.is_empty() {
+                return Ok(());
+            }
             for pause in 0..TRIES {
                 if left.is_empty() {
                     break;
                 }
                 if pause > 0 {
                     // DynamoDB asks to back off before sending unprocessed items again.
-                    tokio::time::sleep(Duration::from_millis(25 << pause)).await;
+                    tokio::time::sleep(std::time::Duration::from_millis(25 << pause)).await;
                 }
-                let request = self.client.batch_write_item().request_items(&self.table, left);
-                let reply = request.send().await.map_err(StoreError::because(Store::Ledger, OPERATION))?;
+                let reply = self.client.batch_write_item().request_items(&self.table, left).send().await?;
                 left = reply
                     .unprocessed_items
                     .and_then(|mut tables| tables.remove(&self.table))
                     .unwrap_or_default();
             }
             if !left.is_empty() {
-                return Err(StoreError::new(Store::Ledger, OPERATION, "items stayed unprocessed"));
+                return Err("items stayed unprocessed".into());
             }
+        }
+    }
+
+    /// Jobs that ended at a moment or later, page by page.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer, or `take` fails.
+    pub async fn ended_since(
+        &self,
+        moment: OffsetDateTime,
+        mut take: impl AsyncFnMut(Vec<Job>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "look through the jobs that ended";
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("ended_at >= :moment")
+            .expression_attribute_values(":moment", AttributeValue::N(moment.unix_timestamp().to_string()))
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let items = page
+                .map_err(StoreError::because(Store::Ledger, OPERATION))?
+                .items
+                .unwrap_or_default();
+            let jobs = try_join_all(items.iter().map(|item| self.read(item))).await;
+            take(jobs.map_err(StoreError::because(Store::Ledger, OPERATION))?).await?;
         }
         Ok(())
     }
@@ -181,7 +257,140 @@ impl Ledger {
     }
 }
 
-fn deletion(id: &JobId) -> Option<WriteRequest> {
-    let delete = DeleteRequest::builder().key("id", AttributeValue::S(id.to_string())).build().ok()?;
-    Some(WriteRequest::builder().delete_request(delete).build())
+fn accepted(job: &Job) -> Result<Item, BoxError> {
+    let resource = &job.resource;
+    Ok(item([
+        ("id", AttributeValue::S(resource.id.to_string())),
+        ("tenant", AttributeValue::S(job.tenant.to_string())),
+        ("resource", AttributeValue::S(serde_json::to_string(resource)?)),
+        ("attempts", AttributeValue::L(Vec::new())),
+        ("expires_at", seconds(resource.created_at + KEPT)),
+    ]))
+}
+
+/// The items of an end.
+fn ended(job: &Job) -> Result<Vec<Item>, BoxError> {
+    let (id, ended_at) = (&job.resource.id, job.resource.finished_at.ok_or("the job has not ended")?);
+    let mut deflated = DeflateEncoder::new(Vec::new(), Compression::default());
+    deflated.write_all(&serde_json::to_vec(&job.resource)?)?;
+    let deflated = deflated.finish()?;
+    let parts = deflated.chunks(PART).enumerate().map(|(number, part)| {
+        let id = if number == 0 { id.to_string() } else { format!("{id}#{number}") };
+        item([
+            ("id", AttributeValue::S(id)),
+            ("ended", AttributeValue::B(Blob::new(part))),
+            ("expires_at", seconds(ended_at + ENDS_KEPT)),
+        ])
+    });
+    let mut parts: Vec<Item> = parts.collect();
+    let more = parts.len() - 1;
+    parts[0].extend(item([
+        ("tenant", AttributeValue::S(job.tenant.to_string())),
+        ("ended_at", seconds(ended_at)),
+        ("more", AttributeValue::N(more.to_string())),
+    ]));
+    Ok(parts)
+}
+
+fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+    attributes.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+fn seconds(moment: OffsetDateTime) -> AttributeValue {
+    AttributeValue::N(moment.unix_timestamp().to_string())
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, BoxError> {
+    let value = item.get(name).and_then(|value| value.as_s().ok());
+    value.map(String::as_str).ok_or_else(|| format!("there is no text `{name}`").into())
+}
+
+fn bytes(value: &AttributeValue) -> Result<&[u8], BoxError> {
+    value.as_b().map(AsRef::as_ref).map_err(|_| "an end is not binary".into())
+}
+
+fn number(value: &AttributeValue) -> Result<u32, BoxError> {
+    Ok(value.as_n().map_err(|_| "a count is no number")?.parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+    use crate::job::{Lane, RegionTag, Status, Submission, SummaryResult};
+
+    fn size(item: &Item) -> usize {
+        let value = |value: &AttributeValue| match value {
+            AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            _ => 3,
+        };
+        item.iter().map(|(name, of)| name.len() + value(of)).sum()
+    }
+
+    /// Of a text, within a budget, with the scores of all sentences.
+    fn summarised(text: &str, length: &str) -> Job {
+        let submission = format!(r#"{{"text":"One.","length":{length}}}"#);
+        let (_, request) = Submission::parse(submission.as_bytes()).unwrap();
+        let options = crate::summarizer::Options {
+            budget: request.length,
+            scores: length.contains("ratio"),
+            ..Default::default()
+        };
+        let result = SummaryResult {
+            summary: crate::summarizer::summarize(text, &options).unwrap(),
+            method: request.method,
+            degraded: false,
+        };
+        let id = JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7());
+        let now = OffsetDateTime::now_utc();
+        Job {
+            tenant: "acme".to_owned().try_into().unwrap(),
+            resource: SummaryResource {
+                status: Status::Succeeded,
+                finished_at: Some(now),
+                result: Some(result),
+                ..SummaryResource::queued(id, Lane::Standard, "us-east-1".to_owned(), now, request)
+            },
+        }
+    }
+
+    #[test]
+    fn a_usual_job_costs_two_write_units() {
+        let article = include_str!("../../infra/local/demo/article.txt");
+        let job = summarised(article, r#"{"sentences":3}"#);
+        let queued = SummaryResource {
+            result: None,
+            ..job.resource.clone()
+        };
+        let first = accepted(&Job {
+            tenant: job.tenant.clone(),
+            resource: queued,
+        });
+        let (first, last) = (first.unwrap(), ended(&job).unwrap());
+        assert_eq!(last.len(), 1);
+        assert!(
+            size(&first) <= 1024 && size(&last[0]) <= 1024,
+            "{} {}",
+            size(&first),
+            size(&last[0])
+        );
+    }
+
+    #[test]
+    fn an_end_of_any_size_fits_its_items() {
+        let mut state = 1_u64;
+        let mut text = String::new();
+        for _ in 0..40_000 {
+            for word in ["It says ", ", then ", " and "] {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                write!(text, "{word}{state:x}").unwrap();
+            }
+            text.push_str(".\n");
+        }
+        let parts = ended(&summarised(&text, r#"{"ratio":1.0}"#)).unwrap();
+        let sizes: Vec<usize> = parts.iter().map(size).collect();
+        assert!(sizes.len() > 1 && sizes.iter().all(|size| *size < 400_000), "{sizes:?}");
+    }
 }

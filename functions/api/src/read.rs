@@ -52,8 +52,8 @@ pub(crate) async fn read(
     Ok(respond(resource, poll, &headers))
 }
 
-/// Cache, then archive, then ledger. A job leaves the ledger only after it entered the archive,
-/// so after a miss in the ledger the archive is asked once more.
+/// Cache, then archive, then ledger. The ledger still knows for days what entered the archive, so a
+/// job that none of them has does not exist.
 async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
     match context.cache.find(tenant, id).await {
         Ok(Some(resource)) => return Ok(Some(resource)),
@@ -65,10 +65,9 @@ async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option
         return Ok(Some(resource));
     }
     match context.ledger.find(id).await? {
-        Some(entry) if entry.tenant == *tenant => Ok(Some(entry.resource)),
+        Some(job) if job.tenant == *tenant => Ok(Some(job.resource)),
         Some(_) => Ok(None),
-        None if archived.is_err() => archived,
-        None => context.archive.find(tenant, id).await,
+        None => archived,
     }
 }
 

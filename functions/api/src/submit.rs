@@ -12,10 +12,9 @@ use axum::{
 use shared::{
     directory::Tenant,
     job::{
-        Document, INLINE_DOCUMENT_BYTES, JobId, Limits, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource,
-        fingerprint, route,
+        Document, INLINE_DOCUMENT_BYTES, Job, JobId, Limits, Message, RegionTag, RequestOptions, Submission, SummarizeMessage,
+        SummaryResource, fingerprint, route,
     },
-    ledger::Entry,
     problem::{Kind, Problem},
     store::StoreError,
     summarizer::ENGINE,
@@ -106,12 +105,12 @@ async fn accept(
     } else {
         Document::Inline(text)
     };
-    let entry = Entry {
+    let job = Job {
         tenant: tenant.id.clone(),
         resource,
     };
-    context.ledger.accept(&entry).await?;
-    let resource = entry.resource;
+    context.ledger.accept(&job).await?;
+    let resource = job.resource;
     let message = Message::Summarize(SummarizeMessage {
         job: id.clone(),
         tenant: tenant.id.clone(),
@@ -123,7 +122,7 @@ async fn accept(
     });
     if let Err(error) = context.lanes.of(lane).send(&tenant.id, message.to_body()).await {
         // Nothing was promised yet: leave no trace of a job that will never run.
-        if let Err(error) = context.ledger.strike(&[id]).await {
+        if let Err(error) = context.ledger.withdraw(&id).await {
             tracing::warn!(%error, "a job that was not queued stays in the ledger");
         }
         return Err(error);

@@ -1,6 +1,6 @@
 //! Upkeep of the archive. Three ways in: a schedule (`{"action":"upkeep"}`), an operator
-//! (`{"action":"migrate"}`), and CloudFormation, which deploys `Custom::Migration` before any
-//! function that needs the new schema takes traffic.
+//! (`{"action":"migrate"}`, `{"action":"reconcile","hours":1}`), and CloudFormation, which deploys
+//! `Custom::Migration` before any function that needs the new schema takes traffic.
 
 mod stack;
 
@@ -10,14 +10,20 @@ use serde_json::Value;
 use shared::{
     archive::{Archive, Upkeep},
     config::{self, ConfigError},
+    job::Job,
+    ledger::{ENDS_KEPT, Ledger},
     store::StoreError,
     telemetry::metric,
 };
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
+
+/// Jobs entered in one transaction.
+const JOBS_AT_ONCE: usize = 200;
 
 /// What every run needs; made once per cold start.
 pub struct Context {
     archive: Archive,
+    ledger: Ledger,
     http: reqwest::Client,
 }
 
@@ -27,8 +33,10 @@ impl Context {
     /// # Errors
     /// If a variable is missing or wrong.
     pub async fn try_from_env() -> Result<Self, ConfigError> {
+        let aws = config::aws().await;
         Ok(Self {
-            archive: Archive::from_env(&config::aws().await)?,
+            archive: Archive::from_env(&aws)?,
+            ledger: Ledger::from_env(&aws)?,
             http: reqwest::Client::new(),
         })
     }
@@ -63,6 +71,8 @@ pub enum Direct {
     Migrate,
     /// Make partitions ahead, drop expired ones.
     Upkeep,
+    /// Enter again what ended in the last hours and the archive has lost: with its region, or by being restored.
+    Reconcile { hours: i64 },
 }
 
 /// What was done.
@@ -74,6 +84,8 @@ pub struct Report {
     pub made: Vec<String>,
     /// Partitions dropped.
     pub dropped: Vec<String>,
+    /// Jobs entered again.
+    pub entered: usize,
 }
 
 /// Does one task.
@@ -84,6 +96,7 @@ pub async fn handle(context: &Context, task: Task) -> Result<Report, Error> {
     match task {
         Task::Direct(Direct::Upkeep) => Ok(upkeep(context).await?),
         Task::Direct(Direct::Migrate) => Ok(migrate(context).await?),
+        Task::Direct(Direct::Reconcile { hours }) => reconcile(context, hours).await,
         Task::Stack(request) => {
             let outcome = if request.is_removal() {
                 Ok(Report::default())
@@ -111,8 +124,31 @@ async fn upkeep(context: &Context) -> Result<Report, StoreError> {
     metrics::counter!(metric::PARTITIONS_MADE).increment(made.len() as u64);
     tracing::info!(?made, ?dropped, "partitions are kept");
     Ok(Report {
-        schema: None,
         made,
         dropped,
+        ..Report::default()
+    })
+}
+
+async fn reconcile(context: &Context, hours: i64) -> Result<Report, Error> {
+    let most = ENDS_KEPT.whole_hours();
+    if !(1..=most).contains(&hours) {
+        return Err(format!("hours must be between 1 and {most}: the ledger knows no earlier ends").into());
+    }
+    let mut entered = 0;
+    let enter = async |jobs: Vec<Job>| {
+        for jobs in jobs.chunks(JOBS_AT_ONCE) {
+            entered += context.archive.finish(jobs).await?.len();
+        }
+        Ok(())
+    };
+    context
+        .ledger
+        .ended_since(OffsetDateTime::now_utc() - Duration::hours(hours), enter)
+        .await?;
+    tracing::warn!(entered, hours, "what the archive had lost is entered again");
+    Ok(Report {
+        entered,
+        ..Report::default()
     })
 }

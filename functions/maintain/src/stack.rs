@@ -2,7 +2,9 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>
 
 use serde::{Deserialize, Serialize};
-use shared::store::StoreError;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use shared::{job::hex, store::StoreError};
 
 use crate::Report;
 
@@ -17,6 +19,8 @@ pub struct Request {
     stack_id: String,
     request_id: String,
     logical_resource_id: String,
+    #[serde(default)]
+    resource_properties: Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -35,12 +39,25 @@ struct Answer<'a> {
     stack_id: &'a str,
     request_id: &'a str,
     logical_resource_id: &'a str,
+    data: Data,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Data {
+    /// Changes with the settings of the functions that need the schema.
+    digest: String,
 }
 
 impl Request {
     /// Whether the stack is going away. The data outlives it.
     pub(crate) fn is_removal(&self) -> bool {
         self.request_type == RequestType::Delete
+    }
+
+    fn digest(&self) -> String {
+        let settings = self.resource_properties["Settings"].to_string();
+        hex(&Sha256::digest(settings)[..8])
     }
 
     /// Tells CloudFormation how it went, without which the deployment hangs for an hour.
@@ -56,6 +73,7 @@ impl Request {
             stack_id: &self.stack_id,
             request_id: &self.request_id,
             logical_resource_id: &self.logical_resource_id,
+            data: Data { digest: self.digest() },
         };
         // The URL is signed without a content type, so none may be sent.
         let body = serde_json::to_vec(&answer).unwrap_or_default();

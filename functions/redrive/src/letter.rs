@@ -3,8 +3,8 @@
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use serde::Deserialize;
 use shared::{
-    archive::{DeadLetter, Finished, RETENTION},
-    job::{self, JobError, JobId, Lane, Status, TenantId},
+    archive::{DeadLetter, RETENTION},
+    job::{self, Job, JobError, JobId, Lane, Status, TenantId},
     store::StoreError,
 };
 use time::OffsetDateTime;
@@ -14,7 +14,7 @@ use crate::Context;
 /// A letter, and the job that it ends if that is known and unfinished.
 pub(crate) struct Parked {
     pub(crate) letter: DeadLetter,
-    pub(crate) job: Option<Finished>,
+    pub(crate) job: Option<Job>,
 }
 
 /// What can be read of a message of any version.
@@ -33,17 +33,17 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
     let (message_id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
     let address: Option<Address> = serde_json::from_str(&body).ok();
     let unreadable = job::Message::from_body(&body).err().map(|error| error.to_string());
-    let entry = match &address {
+    let unfinished = match &address {
         Some(address) => context
             .ledger
             .find(&address.job)
             .await?
-            .filter(|entry| entry.tenant == address.tenant),
+            .filter(|job| job.tenant == address.tenant && !job.resource.status.is_final()),
         None => None,
     };
-    let last = entry
+    let last = unfinished
         .as_ref()
-        .and_then(|entry| entry.resource.attempts.last())
+        .and_then(|job| job.resource.attempts.last())
         .map(|attempt| &attempt.error);
     let error = cause(unreadable, last);
     let now = OffsetDateTime::now_utc();
@@ -57,16 +57,12 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
         body_key,
         parked_at: now,
     };
-    let job = entry.map(|entry| {
-        let mut resource = entry.resource;
-        resource.status = Status::Failed;
-        resource.finished_at = Some(now);
-        resource.expires_at = Some(now + RETENTION);
-        resource.error = Some(error);
-        Finished {
-            tenant: entry.tenant,
-            resource,
-        }
+    let job = unfinished.map(|mut job| {
+        job.resource.status = Status::Failed;
+        job.resource.finished_at = Some(now);
+        job.resource.expires_at = Some(now + RETENTION);
+        job.resource.error = Some(error);
+        job
     });
     Ok(Parked { letter, job })
 }

@@ -11,11 +11,11 @@ use std::{
 use aws_sdk_sqs::types::Message;
 use futures::future::try_join_all;
 use shared::{
-    archive::{Archive, Finished},
+    archive::Archive,
     cache::{self, Cache},
     config::{self, ConfigError},
     documents::Documents,
-    job::Lane,
+    job::{Job, Lane},
     lanes::Lanes,
     ledger::Ledger,
     store::StoreError,
@@ -85,8 +85,8 @@ pub async fn handle(context: &Context, deadline: SystemTime) -> Result<BTreeMap<
 
 async fn park(context: &Context, lane: Lane, messages: Vec<Message>) -> Result<(), StoreError> {
     let parked: Vec<Parked> = try_join_all(messages.into_iter().map(|message| letter::read(context, lane, message))).await?;
-    let (letters, failed): (Vec<_>, Vec<Option<Finished>>) = parked.into_iter().map(|parked| (parked.letter, parked.job)).unzip();
-    let failed: Vec<Finished> = failed.into_iter().flatten().collect();
+    let (letters, failed): (Vec<_>, Vec<Option<Job>>) = parked.into_iter().map(|parked| (parked.letter, parked.job)).unzip();
+    let failed: Vec<Job> = failed.into_iter().flatten().collect();
     let entered = context.archive.finish_and_park(&failed, &letters).await?;
     let new = failed.iter().filter(|job| entered.contains(&job.resource.id.uuid()));
     let outcomes: Vec<_> = new
@@ -99,6 +99,5 @@ async fn park(context: &Context, lane: Lane, messages: Vec<Message>) -> Result<(
     if let Err(error) = context.cache.finished(&outcomes).await {
         tracing::warn!(%error, "failed jobs are not in the cache");
     }
-    let ids: Vec<_> = failed.iter().map(|job| job.resource.id.clone()).collect();
-    context.ledger.strike(&ids).await
+    context.ledger.end(&failed).await
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use shared::{
-    archive::{Archive, Finished, RETENTION},
+    archive::{Archive, RETENTION},
     batch::{Delivery, Outcome, Worker},
     cache::{self, Cache},
     documents::Documents,
     job::{
-        Attempt, Document, Format, Include, JobError, Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource,
+        Attempt, Document, Format, Include, Job, JobError, Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource,
         SummaryResult,
     },
     ledger::Ledger,
@@ -81,7 +81,7 @@ impl Worker for Summarizer {
             let Message::Summarize(job) = delivery.message;
             let whole = outcome.as_ref().is_ok_and(|done| !done.degraded);
             fingerprints.push(whole.then(|| job.fingerprint.clone()));
-            finished.push(Finished {
+            finished.push(Job {
                 tenant: job.tenant.clone(),
                 resource: resource(&self.region, job, outcome, attempts, finished_at),
             });
@@ -100,8 +100,11 @@ impl Worker for Summarizer {
             })
             .collect();
         let known: Vec<_> = known.iter().map(|(job, _)| (&job.tenant, &job.resource.id)).collect();
-        let ids: Vec<_> = finished.iter().map(|job| job.resource.id.clone()).collect();
-        let kept = tokio::join!(self.cache.finished(&outcomes), self.cache.forget(&known), self.ledger.strike(&ids));
+        let kept = tokio::join!(
+            self.cache.finished(&outcomes),
+            self.cache.forget(&known),
+            self.ledger.end(&finished)
+        );
         for error in [kept.0, kept.1, kept.2].into_iter().filter_map(Result::err) {
             // The archive has the truth; what lags behind expires.
             tracing::warn!(store = error.store.as_str(), %error, "a finished batch is not tidied up");
@@ -171,7 +174,7 @@ impl Summarizer {
             .ledger
             .find(&job.job)
             .await?
-            .map(|entry| entry.resource.attempts)
+            .map(|job| job.resource.attempts)
             .unwrap_or_default())
     }
 }

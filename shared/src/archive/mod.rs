@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub use partitions::{Partition, Upkeep, plan_partitions};
-pub use summaries::{DeadLetter, Finished, RETENTION};
+pub use summaries::{DeadLetter, RETENTION};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 

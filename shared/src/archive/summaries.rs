@@ -9,19 +9,12 @@ use uuid::Uuid;
 
 use super::{Archive, failed};
 use crate::{
-    job::{JobId, Lane, RegionTag, SummaryResource, TenantId},
+    job::{Job, JobId, Lane, RegionTag, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError},
 };
 
 /// How long a finished summary can be read.
 pub const RETENTION: Duration = Duration::days(30);
-
-/// A job that reached its final status.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finished {
-    pub tenant: TenantId,
-    pub resource: SummaryResource,
-}
 
 /// A message that was taken from a dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +64,7 @@ impl Archive {
     ///
     /// # Errors
     /// If the database does not answer; then none is entered.
-    pub async fn finish(&self, jobs: &[Finished]) -> Result<HashSet<Uuid>, StoreError> {
+    pub async fn finish(&self, jobs: &[Job]) -> Result<HashSet<Uuid>, StoreError> {
         self.finish_and_park(jobs, &[]).await
     }
 
@@ -79,7 +72,7 @@ impl Archive {
     ///
     /// # Errors
     /// If the database does not answer; then nothing is entered.
-    pub async fn finish_and_park(&self, jobs: &[Finished], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
+    pub async fn finish_and_park(&self, jobs: &[Job], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
         const OPERATION: &str = "enter finished jobs";
         let rows = jobs
             .iter()
@@ -135,7 +128,7 @@ impl Archive {
 }
 
 /// The row of a job: its resource, with the id as UUID and the tenant.
-fn row(job: &Finished) -> Result<Value, BoxError> {
+fn row(job: &Job) -> Result<Value, BoxError> {
     let mut row = serde_json::to_value(&job.resource)?;
     row["id"] = json!(job.resource.id.uuid().to_string());
     row["tenant"] = json!(job.tenant.as_str());

@@ -15,7 +15,7 @@ pub use fingerprint::{fingerprint, hex};
 pub use id::{JobId, ParseJobIdError, RegionTag};
 pub use message::{Document, INLINE_DOCUMENT_BYTES, Message, MessageError, SummarizeMessage};
 pub use request::{Format, Include, InvalidField, Limits, Method, Priority, RequestOptions, Submission, SubmissionError};
-pub use resource::{Attempt, JobError, Links, SummaryResource, SummaryResult};
+pub use resource::{Attempt, Job, JobError, Links, SummaryResource, SummaryResult};
 pub use routing::{Lane, route};
 pub use state::Status;
 pub use tenant::{InvalidTenant, Plan, TenantId};

@@ -4,8 +4,15 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{JobId, Lane, Method, RequestOptions, Status};
+use super::{JobId, Lane, Method, RequestOptions, Status, TenantId};
 use crate::summarizer::Summary;
+
+/// A job, and whose it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    pub tenant: TenantId,
+    pub resource: SummaryResource,
+}
 
 /// One summary job, from acceptance to its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

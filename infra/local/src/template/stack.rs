@@ -195,7 +195,7 @@ pub(super) fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> 
 }
 
 /// A scalar as CloudFormation writes it.
-pub(super) fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

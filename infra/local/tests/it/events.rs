@@ -102,15 +102,24 @@ async fn maintain() {
                 (&json!("SUCCESS"), &json!("event")),
                 "{name}: {told}"
             );
+            assert_eq!(told["Data"]["Digest"].as_str().map(str::len), Some(16), "{name}: {told}");
             assert_eq!(reply["schema"].is_null(), name == "stack-delete", "{name}: {reply}");
             continue;
         }
         let reply = emulator.invoke(&event).await.unwrap();
         match name.as_str() {
             "migrate" => assert_eq!(reply["schema"], shared::archive::Archive::newest_migration()),
-            "upkeep" => assert_eq!(reply, json!({"schema": null, "made": [], "dropped": []})),
+            "upkeep" => assert_eq!(reply, json!({"schema": null, "made": [], "dropped": [], "entered": 0})),
+            "reconcile" => assert!(reply["entered"].is_u64(), "{reply}"),
+            "reconcile-too-long" => assert!(
+                reply["errorMessage"].as_str().unwrap().contains("hours must be between 1 and 72"),
+                "{reply}"
+            ),
             "unknown-action" => assert!(
-                reply["errorMessage"].as_str().unwrap().contains("expected `migrate` or `upkeep`"),
+                reply["errorMessage"]
+                    .as_str()
+                    .unwrap()
+                    .contains("expected one of `migrate`, `upkeep`, `reconcile`"),
                 "{reply}"
             ),
             other => panic!("events/maintain/{other}.json has no expectation"),

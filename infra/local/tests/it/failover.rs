@@ -6,22 +6,23 @@ use local::{
     demo,
     deploy::{self, deploy_stack, outputs},
 };
+use shared::job::JobId;
+use sqlx::{Connection, PgConnection};
 
 use crate::{
     cloud::{Cloud, REGIONS, Region, cloud, comes_true, submission},
+    replica::Replica,
     runbooks::Runbook,
 };
 
 const STACKS: [(&str, &str); 2] = [(REGIONS[0], "drill-use1"), (REGIONS[1], "drill-euw1")];
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Deploys a region of the drill, with tables of its own or with replicas of another's.
-async fn deploy_region(cloud: &Cloud, (region, stack): (&str, &str), first: Option<&Region>) -> Region {
+/// Deploys a region of the drill: with the database that it reaches, and tables of its own or replicas of another's.
+async fn deploy_region(cloud: &Cloud, (region, stack): (&str, &str), database: &str, first: Option<&Region>) -> Region {
     let mut parameters = deploy::parameters(&cloud.instance, region);
-    // The global database has one writer.
-    let database = deploy::database_url(&cloud.instance, REGIONS[0]);
     for name in ["DatabaseUrl", "DatabaseDirectUrl"] {
-        parameters.insert(name.to_owned(), database.clone());
+        parameters.insert(name.to_owned(), database.to_owned());
     }
     for table in ["DirectoryTable", "LedgerTable"] {
         let replica = first.map(|first| first.outputs[table].clone());
@@ -63,23 +64,38 @@ async fn unfinished(region: &Region) -> i32 {
     client
         .scan()
         .table_name(&region.outputs["LedgerTable"])
+        .filter_expression("attribute_exists(attempts)")
         .send()
         .await
         .unwrap()
         .count()
 }
 
+async fn has(database: &str, id: &str) -> bool {
+    let id: JobId = id.parse().unwrap();
+    let mut database = PgConnection::connect(database).await.unwrap();
+    let ask = sqlx::query_scalar("SELECT EXISTS (SELECT FROM summaries WHERE id = $1)").bind(id.uuid());
+    ask.fetch_one(&mut database).await.unwrap()
+}
+
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the times of the drill, for the runbook")]
 async fn nothing_accepted_is_lost_when_a_region_is() {
     let cloud = cloud().await;
-    let lost = deploy_region(cloud, STACKS[0], None).await;
+    let writer = deploy::database_url(&cloud.instance, REGIONS[0]);
+    let lost = deploy_region(cloud, STACKS[0], &writer, None).await;
     demo::register(&cloud.instance, REGIONS[0], &lost.outputs).await.unwrap();
     Runbook::open(cloud, "add-region.md", &STACKS).follow(&["ZONE=", "replica-updates"], &[]);
-    let other = deploy_region(cloud, STACKS[1], Some(&lost)).await;
+    let copy = Replica::of(&writer, "drill").await;
+    let other = deploy_region(cloud, STACKS[1], &copy.url, Some(&lost)).await;
 
     let before = lost.accepted(&submission("before the loss")).await;
     lost.succeeds(&before).await;
+    comes_true("the other region's copy has it", PATIENCE, async || has(&copy.url, &before).await).await;
+    copy.cut_off().await;
+    let unheard = lost.accepted(&submission("in the last second")).await;
+    let ended = lost.succeeds(&unheard).await;
+    comes_true("the ledger has its end", PATIENCE, async || unfinished(&other).await == 0).await;
 
     workers(&lost, false).await;
     let stopped = Instant::now();
@@ -92,6 +108,7 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
     let (status, problem) = lost.submit(&submission("to a region that is gone")).await;
     assert!(status.is_server_error(), "{status} {problem}");
 
+    copy.promote().await;
     let taken = other.accepted(&submission("taken over")).await;
     assert!(taken.starts_with("sum_euw1_"), "{taken}");
     other.succeeds(&taken).await;
@@ -105,14 +122,21 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
         "succeeded",
         "finished jobs are read elsewhere"
     );
+    assert!(!has(&copy.url, &unheard).await, "the copy never heard of it");
+    assert_eq!(other.read(&unheard).await.1, ended, "what the copy lacks is read all the same");
+    let runbook = Runbook::open(cloud, "fail-over.md", &STACKS);
+    let reconcile = || runbook.follow(&["reconcile"], &[]);
+    assert!(reconcile().contains("\"entered\": 1"), "{unheard} is entered again");
+    assert!(has(&copy.url, &unheard).await);
     comes_true("the ledger knows what is stranded", PATIENCE, async || {
         unfinished(&other).await == 8
     })
     .await;
 
+    answers(&lost, true).await;
+    let lost = deploy_region(cloud, STACKS[0], &copy.url, None).await;
     let returned = Instant::now();
     workers(&lost, true).await;
-    answers(&lost, true).await;
     for id in &stranded {
         let finished = other.reaches(id, &["succeeded"], PATIENCE).await;
         assert_eq!(finished["region"], REGIONS[0]);
@@ -122,12 +146,12 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
         unfinished(&lost).await + unfinished(&other).await == 0
     })
     .await;
-    let runbook = Runbook::open(cloud, "fail-over.md", &STACKS);
     comes_true("the lanes are empty", PATIENCE, async || {
         runbook.follow(&["get-queue-attributes"], &[]).matches("\"0\"").count() == 6
     })
     .await;
     assert!(runbook.follow(&["--select COUNT"], &[]).contains("\"Count\": 0"));
+    assert!(reconcile().contains("\"entered\": 0"), "the archive has all ends");
     lost.succeeds(&lost.accepted(&submission("after the return")).await).await;
     println!("the other region finished a job {took_over:?} after the loss; what was stranded was done {caught_up:?} after the return");
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use serde_json::{Value, json};
 use shared::{
-    job::{Document, JobId, Lane, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource},
-    ledger::{Entry, Ledger},
+    job::{Document, Job, JobId, Lane, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource},
+    ledger::Ledger,
 };
 use sqlx::Row;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
@@ -23,7 +23,7 @@ async fn written_down(region: &Region, tenant: &str, document: Document) -> (Job
     let resource = SummaryResource::queued(id.clone(), Lane::Standard, "us-east-1".to_owned(), created_at, options.clone());
     let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
     ledger
-        .accept(&Entry {
+        .accept(&Job {
             tenant: tenant.clone(),
             resource,
         })

@@ -1,5 +1,7 @@
 //! From submission to result, on every lane.
 
+use std::time::Duration;
+
 use local::demo;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -113,10 +115,10 @@ async fn the_archive_holds_the_truth_after_the_cache_forgot() {
 }
 
 #[tokio::test]
-async fn every_valkey_key_has_a_time_to_live_and_finished_jobs_leave_the_ledger() {
+async fn every_valkey_key_has_a_time_to_live_and_the_ledger_knows_how_a_job_ended() {
     let region = region().await;
     let id = region.accepted(&submission("kept for a while")).await;
-    region.succeeds(&id).await;
+    let resource = region.succeeds(&id).await;
     let mut valkey = valkey().await;
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut valkey).await.unwrap();
     assert!(keys.iter().any(|key| key.ends_with(&id)));
@@ -126,7 +128,11 @@ async fn every_valkey_key_has_a_time_to_live_and_finished_jobs_leave_the_ledger(
         assert_ne!(ttl, -1, "{key} would stay for ever");
     }
     let ledger = shared::ledger::Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
-    assert_eq!(ledger.find(&id.parse().unwrap()).await.unwrap(), None);
+    comes_true("the ledger knows the end", Duration::from_secs(10), async || {
+        let job = ledger.find(&id.parse().unwrap()).await.unwrap().expect("it is still there");
+        serde_json::to_value(job.resource).unwrap() == resource
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -64,8 +64,17 @@ async fn every_phase_is_made_kept_changed_and_taken_away() {
                 .and_then(aws_sdk_lambda::types::ScalingConfig::maximum_concurrency),
             Some(7)
         );
-        let configuration = lambda.get_function_configuration().function_name(worker).send().await.unwrap();
-        assert_eq!(configuration.memory_size(), Some(2048));
+        let serving = lambda
+            .get_function_configuration()
+            .function_name(worker)
+            .qualifier("live")
+            .send()
+            .await;
+        assert_eq!(
+            serving.unwrap().memory_size(),
+            Some(2048),
+            "{phase}: the alias serves a version with the new value"
+        );
 
         let cloudformation = aws_sdk_cloudformation::Client::new(&sdk);
         cloudformation.delete_stack().stack_name(&stack).send().await.unwrap();

@@ -10,19 +10,22 @@ use tokio::{net::TcpListener, process::Command};
 use crate::cloud::{cloud, comes_true, region};
 
 /// A hot standby of the instance's Postgres. Ends when dropped.
-struct Replica {
+pub(crate) struct Replica {
     process: tokio::process::Child,
     data: PathBuf,
-    port: u16,
+    /// The same database here.
+    pub(crate) url: String,
 }
 
 impl Replica {
-    async fn of(primary: &mut PgConnection, url: &str) -> Self {
+    /// Copies the server of a database and follows it; answers already.
+    pub(crate) async fn of(url: &str, name: &str) -> Self {
+        let mut primary = PgConnection::connect(url).await.unwrap();
         let ask = "SELECT current_setting('data_directory'), (SELECT setting FROM pg_config WHERE name = 'BINDIR')";
-        let (data, programs): (String, String) = sqlx::query_as(ask).fetch_one(primary).await.unwrap();
+        let (data, programs): (String, String) = sqlx::query_as(ask).fetch_one(&mut primary).await.unwrap();
         let (data, programs) = (PathBuf::from(data), PathBuf::from(programs));
         let owner = std::fs::metadata(&data).unwrap();
-        let folder = data.with_file_name("replica");
+        let folder = data.with_file_name(name);
         let program = |name: &str| {
             let mut command = Command::new(programs.join(name));
             command
@@ -45,19 +48,38 @@ impl Replica {
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
         ]);
         let process = serve.kill_on_drop(true).spawn().unwrap();
-        Self {
+        let primary_port = PgConnectOptions::from_str(url).unwrap().get_port();
+        let mut replica = Self {
             process,
             data: folder,
-            port,
-        }
-    }
-
-    async fn answer(&mut self, options: &PgConnectOptions) {
+            url: url.replace(&format!(":{primary_port}/"), &format!(":{port}/")),
+        };
         comes_true("the replica answers", Duration::from_mins(1), async || {
-            assert_eq!(self.process.try_wait().unwrap(), None, "the replica ended");
-            PgConnection::connect_with(options).await.is_ok()
+            assert_eq!(replica.process.try_wait().unwrap(), None, "the replica ended");
+            PgConnection::connect(&replica.url).await.is_ok()
         })
         .await;
+        replica
+    }
+
+    /// Hears no more of its primary.
+    pub(crate) async fn cut_off(&self) {
+        let mut replica = PgConnection::connect(&self.url).await.unwrap();
+        replica.execute("ALTER SYSTEM SET primary_conninfo = ''").await.unwrap();
+        replica.execute("SELECT pg_reload_conf()").await.unwrap();
+        comes_true("the replica is cut off", Duration::from_mins(1), async || {
+            let ask = "SELECT count(*) FROM pg_stat_wal_receiver";
+            let receivers: i64 = sqlx::query_scalar(ask).fetch_one(&mut replica).await.unwrap();
+            receivers == 0
+        })
+        .await;
+    }
+
+    /// Becomes a primary, without what it has not heard of.
+    pub(crate) async fn promote(&self) {
+        let mut replica = PgConnection::connect(&self.url).await.unwrap();
+        let promoted: bool = sqlx::query_scalar("SELECT pg_promote()").fetch_one(&mut replica).await.unwrap();
+        assert!(promoted);
     }
 }
 
@@ -81,29 +103,24 @@ async fn a_replica_takes_the_schema_of_its_primary() {
     let mut primary = region.database().await;
     primary.execute("DROP DATABASE IF EXISTS behind").await.unwrap();
     primary.execute("CREATE DATABASE behind").await.unwrap();
-    let primary_options = PgConnectOptions::from_str(&region.database).unwrap();
-    let mut behind = PgConnection::connect_with(&primary_options.clone().database("behind"))
-        .await
-        .unwrap();
+    let behind = PgConnectOptions::from_str(&region.database).unwrap().database("behind");
+    let mut behind = PgConnection::connect_with(&behind).await.unwrap();
     behind
         .execute("CREATE TABLE _sqlx_migrations (version bigint, success boolean)")
         .await
         .unwrap();
-    let mut replica = Replica::of(&mut primary, &region.database).await;
-    let options = primary_options.port(replica.port);
-    replica.answer(&options).await;
-
-    let url = region.database.replace(
-        &format!(":{}/", PgConnectOptions::from_str(&region.database).unwrap().get_port()),
-        &format!(":{}/", replica.port),
-    );
-    let maintain = cloud.emulator("maintain", &[("DATABASE_URL", &url)]);
+    let replica = Replica::of(&region.database, "replica").await;
+    let maintain = cloud.emulator("maintain", &[("DATABASE_URL", &replica.url)]);
     let report = maintain.invoke(&json!({"action": "migrate"})).await.unwrap();
-    assert_eq!(report, json!({"schema": Archive::newest_migration(), "made": [], "dropped": []}));
+    assert_eq!(
+        report,
+        json!({"schema": Archive::newest_migration(), "made": [], "dropped": [], "entered": 0})
+    );
     let report = maintain.invoke(&json!({"action": "upkeep"})).await.unwrap();
-    assert_eq!(report, json!({"schema": null, "made": [], "dropped": []}));
+    assert_eq!(report, json!({"schema": null, "made": [], "dropped": [], "entered": 0}));
 
-    let error = Archive::connect(options.database("behind"), None).migrate().await.unwrap_err();
+    let behind = PgConnectOptions::from_str(&replica.url).unwrap().database("behind");
+    let error = Archive::connect(behind, None).migrate().await.unwrap_err();
     let error = shared::store::Chain(&error).to_string();
     assert!(error.contains("deploy the primary's region first"), "{error}");
 }

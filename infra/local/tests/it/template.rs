@@ -1,6 +1,6 @@
 //! What the templates must hold, checked on the CloudFormation that AWS makes of them.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use local::{
     instance::workspace,
@@ -8,7 +8,7 @@ use local::{
     template::{
         self, REGIONS,
         rules::{Estate, findings},
-        stack::{Parameters, Stack},
+        stack::{self, Parameters, Stack},
     },
 };
 use serde_json::{Value, json};
@@ -732,6 +732,50 @@ fn every_function_that_reaches_postgres_waits_for_the_newest_migration() {
         let waits = function["DependsOn"].to_string().contains("Schema");
         assert_eq!(waits, !["Maintain", "Prescale"].contains(&name.as_str()), "{name}");
     }
+}
+
+/// A version is published when `Settings` changes, and an alias serves versions only.
+#[test]
+fn a_new_value_of_a_parameter_reaches_the_functions_behind_an_alias() {
+    Environment::Tools.install().unwrap();
+    let template: Value = serde_json::from_str(&template::translate("template.yaml", &Parameters::new(), REGIONS[0]).unwrap()).unwrap();
+    let brought = ["DatabaseUrl", "DatabaseDirectUrl", "ValkeyUrl", "SubnetIds", "SecurityGroupIds"];
+    let bases = [
+        brought.map(|name| (name.to_owned(), format!("of-{name}"))).into(),
+        template::environments().unwrap()["growth"].1.clone(),
+    ];
+    let mut concern = BTreeSet::new();
+    for base in bases {
+        let settings_and_functions = |given: &Parameters| {
+            let mut resources = Stack::new("summarease", &template, given, REGIONS[0]).resources();
+            let functions = ["Api", "SummarizeExpress", "SummarizeStandard", "SummarizeBulk"].map(|name| {
+                let mut function = resources.remove(name).unwrap()["Properties"].take();
+                // Not a version's, but the function's.
+                function.as_object_mut().unwrap().remove("ReservedConcurrentExecutions");
+                assert!(
+                    function["Environment"]["Variables"]["SETTINGS"].to_string().contains("Digest"),
+                    "{name}"
+                );
+                function
+            });
+            (resources["Schema"]["Properties"]["Settings"].clone(), functions)
+        };
+        let before = settings_and_functions(&base);
+        for (name, definition) in template["Parameters"].as_object().unwrap() {
+            let is = base.get(name).cloned().unwrap_or_else(|| stack::text(&definition["Default"]));
+            let allowed = definition["AllowedValues"].as_array().into_iter().flatten().map(stack::text);
+            let others: Vec<String> = allowed.filter(|value| *value != is).collect();
+            let other = others.first().cloned().unwrap_or_else(|| format!("{is}1"));
+            let mut given = base.clone();
+            given.insert(name.clone(), other);
+            let after = settings_and_functions(&given);
+            if after.1 != before.1 {
+                assert_ne!(after.0, before.0, "{name} is not among the settings of Schema");
+                concern.insert(name.clone());
+            }
+        }
+    }
+    assert!(concern.contains("StandardMemory") && concern.contains("DatabaseUrl"), "{concern:?}");
 }
 
 /// The emulator once dropped redrive policies and bounds without a word.
