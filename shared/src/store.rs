@@ -18,7 +18,7 @@ pub enum Store {
     Documents,
     /// SQS.
     Lanes,
-    /// DynamoDB, unfinished jobs.
+    /// DynamoDB, accepted jobs.
     Ledger,
 }
 
