@@ -6,7 +6,7 @@
 //! 1970). An end that is too large for one item goes on in `more` (number) items `<id>#1`, `<id>#2` ….
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Write},
 };
 
@@ -175,7 +175,9 @@ impl Ledger {
         const OPERATION: &str = "write down how jobs ended";
         let end = async {
             let (mut firsts, mut others) = (Vec::new(), Vec::new());
-            for job in jobs {
+            // A message may be twice in a batch; an item may not.
+            let mut known = HashSet::new();
+            for job in jobs.iter().filter(|job| known.insert(&job.resource.id)) {
                 let mut parts = ended(job)?.into_iter();
                 firsts.extend(parts.next());
                 others.extend(parts);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use serde_json::{Value, json};
 use shared::{
-    job::{Document, Job, JobId, Lane, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource},
+    job::{
+        Document, Job, JobError, JobId, Lane, Message, RegionTag, RequestOptions, Status, Submission, SummarizeMessage, SummaryResource,
+    },
     ledger::Ledger,
 };
 use sqlx::Row;
@@ -284,6 +286,43 @@ async fn a_region_leaves_the_name_only_if_it_cannot_accept() {
             "{changed:?}: {body}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_ledger_holds_ends_of_any_size() {
+    let region = region().await;
+    let (id, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
+    let now = time::OffsetDateTime::now_utc();
+    // Nothing that could be deflated much.
+    let words: String = (0..40_000).map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    let mut ended = Job {
+        tenant: message.tenant,
+        resource: SummaryResource::queued(
+            id.clone(),
+            Lane::Standard,
+            "us-east-1".to_owned(),
+            message.created_at,
+            message.options,
+        ),
+    };
+    ended.resource.status = Status::Failed;
+    ended.resource.finished_at = Some(now);
+    ended.resource.error = Some(JobError {
+        code: "large".to_owned(),
+        message: words,
+    });
+    let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
+    ledger.end(&[ended.clone(), ended.clone()]).await.unwrap();
+    assert_eq!(ledger.find(&id).await.unwrap().as_ref(), Some(&ended));
+    let mut found = false;
+    ledger
+        .ended_since(now, async |jobs| {
+            found |= jobs.contains(&ended);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert!(found);
 }
 
 #[tokio::test]
