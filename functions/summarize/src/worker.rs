@@ -1,6 +1,6 @@
 //! One job: fetch the text, summarise it, report.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use shared::{
     archive::{Archive, RETENTION},
@@ -8,8 +8,8 @@ use shared::{
     cache::{self, Cache},
     documents::Documents,
     job::{
-        Attempt, Document, Format, Include, Job, JobError, Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource,
-        SummaryResult,
+        Attempt, Document, Format, Include, Job, JobError, Limits, Message, Method, RequestOptions, Status, SummarizeMessage,
+        SummaryResource, SummaryResult,
     },
     ledger::Ledger,
     service_level::ServiceLevel,
@@ -56,6 +56,13 @@ impl Worker for Summarizer {
         let degraded = options.include.len() < asked;
         let summary = tokio::task::spawn_blocking(move || summarize(&text, &options)).await;
         match summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+            Ok(summary) if Payload::of(&summary) > Limits::RESULT_BYTES => Outcome::Reject(error(
+                "result_too_large",
+                &format!(
+                    "The result has more than {} bytes as JSON; ask for a shorter summary, or leave `scores` out of `include`.",
+                    Limits::RESULT_BYTES
+                ),
+            )),
             Ok(summary) => Outcome::Done(Done {
                 summary,
                 started_at,
@@ -216,6 +223,29 @@ fn resource(
     }
 }
 
+/// Bytes of JSON as a string inside the response of a Lambda function, where quotes and backslashes are escaped once more.
+struct Payload(usize);
+
+impl Payload {
+    fn of(value: &impl serde::Serialize) -> usize {
+        let mut payload = Self(0);
+        // Neither the value nor the sink can fail.
+        let _ = serde_json::to_writer(&mut payload, value);
+        payload.0
+    }
+}
+
+impl io::Write for Payload {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() + bytes.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn account(resource: &SummaryResource) {
     let (lane, status) = (resource.lane.as_str(), resource.status.as_str());
     metrics::counter!(metric::FINISHED, "lane" => lane, "status" => status).increment(1);
@@ -230,5 +260,17 @@ fn error(code: &str, message: &str) -> JobError {
     JobError {
         code: code.to_owned(),
         message: message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_as_long_as_its_json_in_json() {
+        let value = serde_json::json!({"text": "He said \"no\\yes\" \u{1} to: é"});
+        let nested = serde_json::to_string(&value.to_string()).unwrap();
+        assert_eq!(Payload::of(&value), nested.len() - 2);
     }
 }

@@ -21,6 +21,8 @@ impl Limits {
     pub const WORDS: u32 = 5_000;
     /// Characters (Unicode scalar values) of a summary.
     pub const CHARACTERS: u32 = 50_000;
+    /// Bytes of a result as JSON, its quotes escaped: what Lambda returns may have 6 MB.
+    pub const RESULT_BYTES: usize = 5_500_000;
     /// Characters of `focus`.
     pub const FOCUS: usize = 500;
     /// Entries of `metadata`.

@@ -74,7 +74,7 @@ async fn a_focus_is_what_the_summary_is_about() {
 async fn code_is_a_failed_job_that_says_why() {
     let region = region().await;
     let id = region.accepted(&json!({"text": "fn main() {\n    let a = b;\n}\n"})).await;
-    let resource = region.reaches(&id, &["failed"], std::time::Duration::from_secs(30)).await;
+    let resource = region.reaches(&id, &["failed"], Duration::from_secs(30)).await;
     assert_eq!(resource["error"]["code"], "no_sentence");
     assert!(resource["error"]["message"].as_str().unwrap().contains("code"), "{resource}");
 }
@@ -136,6 +136,16 @@ async fn every_valkey_key_has_a_time_to_live_and_the_ledger_knows_how_a_job_ende
 }
 
 #[tokio::test]
+async fn a_result_that_no_response_can_hold_is_a_failed_job() {
+    let region = region().await;
+    let text = "It was late, and it rained. ".repeat(90_000);
+    let id = region.accepted(&json!({"text": text, "include": ["scores"]})).await;
+    let resource = region.reaches(&id, &["failed", "succeeded"], Duration::from_mins(2)).await;
+    assert_eq!(resource["error"]["code"], "result_too_large", "{}", resource["status"]);
+    assert!(resource["error"]["message"].as_str().unwrap().contains("`scores`"), "{resource}");
+}
+
+#[tokio::test]
 async fn usage_is_counted_once_per_job() {
     let region = region().await;
     let key = region.other_tenant("counted", shared::job::Plan::Free).await;
@@ -148,7 +158,7 @@ async fn usage_is_counted_once_per_job() {
     }
     let mut database = region.database().await;
     let mut characters = None;
-    comes_true("usage is counted", std::time::Duration::from_secs(30), async || {
+    comes_true("usage is counted", Duration::from_secs(30), async || {
         let query = "SELECT sum(succeeded)::bigint AS n, sum(input_characters)::bigint AS c FROM usage_daily WHERE tenant = 'counted'";
         let row = sqlx::query(query).fetch_one(&mut database).await.unwrap();
         characters = row.get::<Option<i64>, _>("c");
