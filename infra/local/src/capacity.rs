@@ -129,7 +129,7 @@ fn panel(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, lines: &[Line])
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::workspace;
+    use crate::instance::{local, workspace};
 
     #[test]
     fn a_day_from_a_file_gives_a_table_and_a_chart() {
@@ -148,5 +148,25 @@ mod tests {
         assert!(chart.starts_with("<svg") && chart.matches("<polyline").count() > 4, "{chart}");
         assert!(unknown.contains("rush-hour is neither a file"), "{unknown}");
         assert!(no_plan.contains("noon.csv:1: "), "{no_plan}");
+    }
+
+    #[test]
+    fn documented_charts_are_what_is_drawn() {
+        let folder = workspace().join("infra/capacity");
+        let documented = |name: &str| folder.join("charts").join(name).with_extension("svg");
+        let names = ["flash-crowd", "launch-spike", "noisy-tenant", "office-day"];
+        let drawn = local().join("charts");
+        simulate(&folder.join("scale.toml"), &names.map(str::to_owned), &drawn).unwrap();
+        for name in names {
+            let new = fs::read_to_string(drawn.join(name).with_extension("svg")).unwrap();
+            if std::env::var_os("UPDATE_CAPACITY").is_some() {
+                fs::write(documented(name), &new).unwrap();
+            }
+            let known = fs::read_to_string(documented(name)).unwrap();
+            assert!(
+                known == new,
+                "the chart of {name} is out of date: run UPDATE_CAPACITY=1 cargo test -p local --lib"
+            );
+        }
     }
 }

@@ -18,6 +18,8 @@ pub const HISTORY_STEP_MINUTES: f64 = 5.0;
 const STRAINED: f64 = 0.95;
 /// Jobs a minute: fewer are taken for as many when old messages are judged.
 const FEW_JOBS: f64 = 10.0;
+/// What came within fewer seconds is a burst and tells no rate.
+const BURST_SECONDS: f64 = 30.0;
 /// What there is of warm environments is multiplied by this when requests found none.
 const MORE_WARM: f64 = 1.5;
 
@@ -59,6 +61,13 @@ impl Signals {
     pub(super) fn waited(&self, lane: Lane) -> f64 {
         let per_second = self.arrivals[lane].max(FEW_JOBS) / 60.0;
         self.oldest[lane].min(self.backlog[lane] / per_second)
+    }
+
+    /// Jobs per minute that come: as metrics say, which are a minute old, or as those show that wait and came since the
+    /// oldest of them did.
+    fn coming(&self) -> Demand {
+        let waiting = PerLane::from_fn(|lane| self.backlog[lane] * 60.0 / self.oldest[lane].max(BURST_SECONDS));
+        self.arrivals.max(&waiting)
     }
 
     /// Whether workers are refused, or a store is at its bound, or at `share` of it.
@@ -334,7 +343,7 @@ impl<'a> Outlook<'a> {
         let forecasts = [
             (peak.announced, Reason::Calendar(peak.event.unwrap_or_default().to_owned())),
             (peak.seasonal, Reason::History),
-            (self.signals.arrivals, Reason::Arrivals),
+            (self.signals.coming(), Reason::Arrivals),
         ];
         let demand = forecasts.iter().fold(Demand::default(), |most, (demand, _)| most.max(demand));
         let drained = self.signals.backlog.times(60.0 / self.plan.drain_seconds);

@@ -502,6 +502,21 @@ proptest! {
 }
 
 #[test]
+fn a_crowd_is_known_by_what_waits_before_metrics_tell() {
+    let plan = with_events("");
+    let now = at("2026-12-01T12:00:00Z");
+    let need = |signals: &Signals| once(&plan, now, signals, &plan.floors(), &Memory::default()).desired[&Lever::Acus];
+    let waiting = |arrivals: f64, seconds: f64| {
+        let mut signals = signals(now, arrivals, 3_000.0);
+        signals.oldest.standard = seconds;
+        need(&signals)
+    };
+    assert_eq!(waiting(0.0, 40.0), waiting(4_500.0, 40.0), "3,000 came within 40 seconds");
+    assert_eq!(waiting(0.0, 4.0), waiting(6_000.0, 4.0), "a few seconds tell no rate");
+    assert!(waiting(0.0, 4_000.0) < waiting(0.0, 40.0), "what waits for long came slowly");
+}
+
+#[test]
 fn a_step_is_no_larger_than_allowed_and_down_comes_late() {
     let plan = with_events("");
     let start = at("2026-12-01T12:00:00Z");

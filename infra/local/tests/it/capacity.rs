@@ -252,8 +252,8 @@ async fn a_backlog_gets_workers_and_trims_until_it_is_gone() {
         ids.push(region.accepted(&body).await);
     }
     let report = region.plan().await;
-    assert_eq!(report["reasons"]["standard"], "backlog", "{report}");
-    assert_eq!((region.workers("Standard").await, &report["level"]), (4, &json!(1)), "{report}");
+    assert_eq!(report["reasons"]["standard"], "arrivals", "40 jobs within half a minute: {report}");
+    assert_eq!((region.workers("Standard").await, &report["level"]), (12, &json!(1)), "{report}");
     tokio::time::sleep(KNOWN).await;
     assert_eq!(region.retry_after(&ids[0]).await, "5");
 
