@@ -307,6 +307,7 @@ async fn the_ledger_holds_ends_of_any_size() {
     };
     ended.resource.status = Status::Failed;
     ended.resource.finished_at = Some(now);
+    ended.resource.expires_at = Some(now + shared::archive::RETENTION);
     ended.resource.error = Some(JobError {
         code: "large".to_owned(),
         message: words,
@@ -323,6 +324,10 @@ async fn the_ledger_holds_ends_of_any_size() {
         .await
         .unwrap();
     assert!(found);
+    region.invoke("MaintainFunction", &json!({"action": "reconcile", "hours": 1})).await;
+    let ask = sqlx::query_scalar("SELECT length(error ->> 'message') FROM summaries WHERE id = $1").bind(id.uuid());
+    let entered: i32 = ask.fetch_one(&mut region.database().await).await.unwrap();
+    assert_eq!(usize::try_from(entered).ok(), ended.resource.error.map(|error| error.message.len()));
 }
 
 #[tokio::test]
