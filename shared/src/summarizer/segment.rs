@@ -165,18 +165,30 @@ fn date_line(text: &str) -> usize {
 
 /// The sentences of a block, as bytes of what it shows.
 fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
-    let mut pieces = Vec::new();
-    for chunk in chunks(shown) {
+    let (mut pieces, mut start) = (Vec::new(), 0);
+    while start < shown.len() {
+        let end = window(shown, start);
         if kind == Kind::Heading {
-            pieces.push(chunk);
+            pieces.push(start..end);
+            start = end;
             continue;
         }
-        let (start, mut at) = (chunk.start, chunk.start);
-        for sentence in sentencex::segment(language.tag, &without_apostrophes(&shown[chunk])) {
-            // The splitter returns slices in order; what lies between them is white space.
+        let mut at = start;
+        let masked = without_apostrophes(&shown[start..end]);
+        // The splitter returns slices in order; what lies between them is white space.
+        let found = sentencex::segment(language.tag, &masked).into_iter().map(|sentence| {
             let from = shown.len() - shown[at..].trim_start().len();
-            let range = from..from + sentence.trim_start().len();
-            at = range.end;
+            at = from + sentence.trim_start().len();
+            from..at
+        });
+        let mut found: Vec<Range<usize>> = found.collect();
+        // What the window may have cut is whole in the next one.
+        let next = if end < shown.len() && found.len() > 1 {
+            found.pop().map_or(end, |last| last.start)
+        } else {
+            end
+        };
+        for range in found {
             let whole = kind == Kind::Item && range.end - start <= ITEM_BYTES;
             match pieces.last_mut() {
                 // Sentences of one short item stay together; items in one line part.
@@ -184,6 +196,7 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
                 _ => part(shown, range, language, &mut pieces),
             }
         }
+        start = next;
     }
     let starts = enumerated(shown);
     if !starts.is_empty() {
@@ -253,24 +266,14 @@ fn enumerated(text: &str) -> Vec<usize> {
     if starts.len() > 1 { starts } else { Vec::new() }
 }
 
-/// Pieces of at most [`LONGEST`] bytes, cut at white space where there is some.
-fn chunks(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        if start >= text.len() {
-            return None;
-        }
-        let end = if text.len() - start > LONGEST {
-            let limit = text.floor_char_boundary(start + LONGEST);
-            let space = text[start..limit].rfind(char::is_whitespace).filter(|at| *at > 0);
-            space.map_or(limit, |at| start + at)
-        } else {
-            text.len()
-        };
-        let chunk = start..end;
-        start = end;
-        Some(chunk)
-    })
+/// The end of a piece of at most [`LONGEST`] bytes, at white space if there is some.
+fn window(text: &str, start: usize) -> usize {
+    if text.len() - start <= LONGEST {
+        return text.len();
+    }
+    let limit = text.floor_char_boundary(start + LONGEST);
+    let space = text[start..limit].rfind(char::is_whitespace).filter(|at| *at > 0);
+    space.map_or(limit, |at| start + at)
 }
 
 /// Splits where the splitter saw no end: `the year.Next came`, `in the U.S. How come`.

@@ -138,7 +138,7 @@ async fn every_valkey_key_has_a_time_to_live_and_the_ledger_knows_how_a_job_ende
 #[tokio::test]
 async fn a_result_that_no_response_can_hold_is_a_failed_job() {
     let region = region().await;
-    let text = "It rained. ".repeat(75_000);
+    let text = "It rained. ".repeat(90_000);
     let id = region.accepted(&json!({"text": text, "include": ["scores"]})).await;
     let resource = region.reaches(&id, &["failed", "succeeded"], Duration::from_mins(2)).await;
     assert_eq!(resource["error"]["code"], "result_too_large", "{}", resource["status"]);

@@ -425,6 +425,19 @@ fn the_same_on_every_thread() {
 }
 
 #[test]
+fn a_long_paragraph_has_no_seams() {
+    let sentence = "It was the year in which the river froze.";
+    let text = format!("{sentence} ").repeat(1_000);
+    let whole = Options {
+        scores: true,
+        ..options(Budget::Sentences(3))
+    };
+    let scores = summarize(&text, &whole).unwrap().scores.unwrap();
+    assert_eq!(scores.len(), 1_000);
+    assert!(scores.iter().all(|score| score.length == sentence.len()), "a sentence is cut");
+}
+
+#[test]
 fn a_long_line_without_a_space_ends() {
     let text = "a".repeat(1_000_000);
     let summary = summarize(&text, &options(Budget::Characters(10))).unwrap();
