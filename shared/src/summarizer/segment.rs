@@ -189,7 +189,7 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
             end
         };
         for range in found {
-            let whole = kind == Kind::Item && range.end - start <= ITEM_BYTES;
+            let whole = kind == Kind::Item && range.end <= ITEM_BYTES;
             match pieces.last_mut() {
                 // Sentences of one short item stay together; items in one line part.
                 Some(last) if whole && marker(shown[range.clone()].trim_start()).is_none() => last.end = range.end,

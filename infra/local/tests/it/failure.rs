@@ -291,20 +291,12 @@ async fn a_region_leaves_the_name_only_if_it_cannot_accept() {
 #[tokio::test]
 async fn the_ledger_holds_ends_of_any_size() {
     let region = region().await;
-    let (id, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
+    let (id, _) = written_down(&region, "demo", Document::Inline("One.".into())).await;
+    let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
+    let mut ended = ledger.find(&id).await.unwrap().unwrap();
     let now = time::OffsetDateTime::now_utc();
     // Nothing that could be deflated much.
     let words: String = (0..40_000).map(|_| uuid::Uuid::new_v4().to_string()).collect();
-    let mut ended = Job {
-        tenant: message.tenant,
-        resource: SummaryResource::queued(
-            id.clone(),
-            Lane::Standard,
-            "us-east-1".to_owned(),
-            message.created_at,
-            message.options,
-        ),
-    };
     ended.resource.status = Status::Failed;
     ended.resource.finished_at = Some(now);
     ended.resource.expires_at = Some(now + shared::archive::RETENTION);
@@ -312,7 +304,6 @@ async fn the_ledger_holds_ends_of_any_size() {
         code: "large".to_owned(),
         message: words,
     });
-    let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
     ledger.end(&[ended.clone(), ended.clone()]).await.unwrap();
     assert_eq!(ledger.find(&id).await.unwrap().as_ref(), Some(&ended));
     let mut found = false;

@@ -387,10 +387,16 @@ fn every_defect_is_caught(environment: &str, defects: &[Defect]) {
     }
 }
 
+/// The root template as CloudFormation, its parameters not filled in.
+fn translated() -> Value {
+    Environment::Tools.install().unwrap();
+    let text = template::translate("template.yaml", &Parameters::new(), REGIONS[0]).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 #[test]
 fn a_wrong_mix_of_parameters_is_refused() {
-    Environment::Tools.install().unwrap();
-    let template: Value = serde_json::from_str(&template::translate("template.yaml", &Parameters::new(), REGIONS[0]).unwrap()).unwrap();
+    let template = translated();
     let refusals = |pairs: &[(&str, &str)]| {
         let given = pairs
             .iter()
@@ -738,8 +744,7 @@ fn every_function_that_reaches_postgres_waits_for_the_newest_migration() {
 /// A version is published when `Settings` changes, and an alias serves versions only.
 #[test]
 fn a_new_value_of_a_parameter_reaches_the_functions_behind_an_alias() {
-    Environment::Tools.install().unwrap();
-    let template: Value = serde_json::from_str(&template::translate("template.yaml", &Parameters::new(), REGIONS[0]).unwrap()).unwrap();
+    let template = translated();
     let brought = ["DatabaseUrl", "DatabaseDirectUrl", "ValkeyUrl", "SubnetIds", "SecurityGroupIds"];
     let bases = [
         brought.map(|name| (name.to_owned(), format!("of-{name}"))).into(),
