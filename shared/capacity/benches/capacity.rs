@@ -1,16 +1,16 @@
-//! `cargo bench -p shared --bench capacity`: one decision, and a year of them.
+//! `cargo bench -p capacity --bench capacity`: one decision, and a year of them.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
 use std::time::{Duration, Instant};
 
+use capacity::{Demand, History, Memory, Plan, Prices, Signals, decide};
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
-use shared::capacity::{Demand, History, Memory, Plan, Prices, Signals, decide};
 
 fn decisions(criterion: &mut Criterion) {
-    let prices = Prices::parse(include_str!("../../infra/cost.toml")).expect("a price book");
-    let plan = Plan::parse("scale.toml", include_str!("../../infra/capacity/scale.toml"), &prices).expect("a plan");
+    let prices = Prices::parse(include_str!("../../../infra/cost.toml")).expect("a price book");
+    let plan = Plan::parse("scale.toml", include_str!("../../../infra/capacity/scale.toml"), &prices).expect("a plan");
     let start: Timestamp = "2028-01-01T00:00:00Z".parse().expect("a moment");
     let year = |minutes: i64| {
         let (mut state, mut memory) = (plan.floors(), Memory::default());

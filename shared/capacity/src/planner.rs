@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Bounds, Demand, Lever, PerLane, Plan, Prices, State, at_least, at_most, calendar::Occurrence};
-use crate::job::Lane;
+use job::Lane;
 
 /// Minutes between two samples of history.
 pub const HISTORY_STEP_MINUTES: f64 = 5.0;

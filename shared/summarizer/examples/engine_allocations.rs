@@ -1,12 +1,12 @@
 //! How much the engine allocates per document: reads documents (a JSON string per line) from
 //! standard input and prints a line of JSON with the means, tables of the language aside.
 //!
-//! `cargo run --release -p shared --example engine_allocations`
+//! `cargo run --release -p summarizer --example engine_allocations`
 
 use std::{alloc::System, io::BufRead};
 
-use shared::summarizer::{Options, summarize};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use summarizer::{Options, summarize};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

@@ -6,7 +6,7 @@ use super::super::*;
 
 #[test]
 fn summaries_of_whole_articles_read_well() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/summarizer/tests/data/articles");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/data/articles");
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(paths.len() >= 10);

@@ -1,11 +1,11 @@
-//! `cargo bench -p shared`: the engine on documents of three sizes, and the stages a user can ask for.
+//! `cargo bench -p summarizer`: the engine on documents of three sizes, and the stages a user can ask for.
 //!
 //! `shared/evaluation/speed.py` compares it with other summarisers.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use shared::summarizer::{Budget, Options, summarize};
+use summarizer::{Budget, Options, summarize};
 
-const ARTICLE: &str = include_str!("../../infra/local/demo/article.txt");
+const ARTICLE: &str = include_str!("../../../infra/local/demo/article.txt");
 
 fn sizes(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("size");

@@ -658,7 +658,7 @@ fn a_pinned_level_expires() {
 /// The tables in the documentation are what the simulation says; `UPDATE_CAPACITY=1 cargo test -p shared` rewrites them.
 fn documented(file: &str, tables: &str) {
     const MARKERS: [&str; 2] = ["<!-- simulated -->\n", "<!-- end -->"];
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(MARKERS[0]).unwrap();
     let (known, after) = rest.split_once(MARKERS[1]).unwrap();

@@ -221,7 +221,7 @@ impl Plan {
     }
 
     /// Worker seconds of a job that nothing was measured for.
-    pub(super) fn seconds_per_job(&self, lane: crate::job::Lane) -> f64 {
+    pub(super) fn seconds_per_job(&self, lane: job::Lane) -> f64 {
         self.work.seconds_per_job[lane]
     }
 

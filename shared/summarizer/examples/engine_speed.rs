@@ -2,12 +2,12 @@
 //! from standard input and prints a line of JSON with CPU seconds and bytes per method.
 //! `shared/evaluation/speed.py` runs it.
 //!
-//! `cargo run --release -p shared --example engine_speed -- [ROUNDS] [engine|summary ...]`
+//! `cargo run --release -p summarizer --example engine_speed -- [ROUNDS] [engine|summary ...]`
 
 use std::{io::BufRead, num::NonZeroU32};
 
 use cpu_time::ProcessTime;
-use shared::summarizer::{Budget, Options, summarize};
+use summarizer::{Budget, Options, summarize};
 
 const SENTENCES: NonZeroU32 = NonZeroU32::new(3).unwrap();
 

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Day, Minute, policy::Policy};
-use crate::{
-    capacity::{Demand, Level, Lever, PerLane, Plan, Prices, Signals, State},
-    job::Lane,
-};
+use crate::{Demand, Level, Lever, PerLane, Plan, Prices, Signals, State};
+use job::Lane;
 
 /// Workers a mapping begins with, and adds every second while messages wait (AWS: 5, then 300 a minute).
 const FIRST_WORKERS: f64 = 5.0;

@@ -25,7 +25,7 @@ pub mod simulation;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, ops::Index};
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,9 @@ pub use plan::{Bounds, Plan, PlanError, Work};
 pub use planner::{Decision, History, Memory, Reason, Signals, decide};
 pub use prices::Prices;
 
-use crate::job::Lane;
+pub use job::PerLane;
+
+use job::Lane;
 
 /// Something that can be made ready ahead of demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,65 +133,8 @@ impl fmt::Display for Lever {
 /// Where each lever stands; one that is missing is not there to be moved.
 pub type State = BTreeMap<Lever, f64>;
 
-/// One value per lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PerLane<T> {
-    pub express: T,
-    pub standard: T,
-    pub bulk: T,
-}
-
 /// Jobs per minute, by lane.
 pub type Demand = PerLane<f64>;
-
-impl<T> Index<Lane> for PerLane<T> {
-    type Output = T;
-
-    fn index(&self, lane: Lane) -> &T {
-        match lane {
-            Lane::Express => &self.express,
-            Lane::Standard => &self.standard,
-            Lane::Bulk => &self.bulk,
-        }
-    }
-}
-
-impl<T> PerLane<T> {
-    /// The value of each lane, made from its name.
-    pub fn from_fn(mut make: impl FnMut(Lane) -> T) -> Self {
-        Self {
-            express: make(Lane::Express),
-            standard: make(Lane::Standard),
-            bulk: make(Lane::Bulk),
-        }
-    }
-}
-
-impl PerLane<f64> {
-    /// All lanes together.
-    pub fn total(&self) -> f64 {
-        self.express + self.standard + self.bulk
-    }
-
-    /// Lane by lane the larger of two.
-    #[must_use]
-    pub fn max(&self, other: &Self) -> Self {
-        Self::from_fn(|lane| self[lane].max(other[lane]))
-    }
-
-    /// Every lane times `factor`.
-    #[must_use]
-    pub fn times(&self, factor: f64) -> Self {
-        Self::from_fn(|lane| self[lane] * factor)
-    }
-
-    /// Lane by lane the sum of two.
-    #[must_use]
-    pub fn plus(&self, other: &Self) -> Self {
-        Self::from_fn(|lane| self[lane] + other[lane])
-    }
-}
 
 /// One thing to change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

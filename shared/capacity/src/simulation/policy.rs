@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{MINUTES, Trace, midnight, model::Model};
-use crate::capacity::{
+use crate::{
     Action, History, Level, Lever, Memory, Plan, Prices, State, actions, decide,
     degradation::{Controller, Pressure},
 };

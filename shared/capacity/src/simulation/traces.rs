@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use super::{MINUTES, midnight};
-use crate::capacity::{Demand, History, Lever, PerLane, Plan, planner::HISTORY_STEP_MINUTES};
+use crate::{Demand, History, Lever, PerLane, Plan, planner::HISTORY_STEP_MINUTES};
 
 /// Jobs per minute of a day, minute by minute, and what was known before.
 #[derive(Clone, Debug)]

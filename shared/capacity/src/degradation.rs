@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Lever, Plan, planner::Signals};
-use crate::job::Lane;
+use job::Lane;
 
 /// A level of service. What each changes:
 ///
