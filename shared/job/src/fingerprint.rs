@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::RequestOptions;
+use crate::request::RequestOptions;
 
 /// SHA-256 over engine, options and text, in lower-case hex. Priority and lane do not change a result,
 /// but the resource that is reused shows them: they count.
@@ -30,7 +30,7 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Submission;
+    use crate::Submission;
 
     #[test]
     fn every_part_counts() {

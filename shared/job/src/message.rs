@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{JobId, Lane, RequestOptions, TenantId};
-
-/// Documents up to this many bytes ride in their message; larger ones go through S3.
-pub const INLINE_DOCUMENT_BYTES: usize = 200 * 1024;
+use crate::{id::JobId, request::RequestOptions, routing::Lane, tenant::TenantId};
 
 const VERSION: u8 = 1;
 
@@ -88,7 +85,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Submission;
+    use crate::Submission;
 
     #[test]
     fn the_wire_form_is_pinned() {

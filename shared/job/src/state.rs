@@ -47,6 +47,17 @@ impl Status {
         }
     }
 
+    /// Allows the way from `self` to `next`, or refuses it.
+    ///
+    /// # Errors
+    /// If there is no arrow.
+    pub const fn transition(self, next: Self) -> Result<(), ForbiddenTransition> {
+        if self.may_become(next) {
+            return Ok(());
+        }
+        Err(ForbiddenTransition { from: self, to: next })
+    }
+
     /// The name used in the API, the archive and the logs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,6 +67,14 @@ impl Status {
             Self::Failed => "failed",
         }
     }
+}
+
+/// A job was to change its status in a way that no arrow allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a job that is {} cannot become {}", .from.as_str(), .to.as_str())]
+pub struct ForbiddenTransition {
+    pub from: Status,
+    pub to: Status,
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
-//! Which lane a job takes.
+//! The lanes, and which of them a job takes.
 
-use std::fmt;
+use std::{fmt, ops::Index};
 
 use serde::{Deserialize, Serialize};
 
-use super::{INLINE_DOCUMENT_BYTES, Plan, Priority};
+use crate::{request::Priority, tenant::Plan};
+
+/// A document of up to this many bytes travels inside its message; a larger one goes through S3.
+pub const INLINE_DOCUMENT_BYTES: usize = 200 * 1024;
 
 /// A queue with its dead-letter queue, event source mapping and worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -35,6 +38,75 @@ impl Lane {
 impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// One value per lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PerLane<T> {
+    pub express: T,
+    pub standard: T,
+    pub bulk: T,
+}
+
+impl<T> Index<Lane> for PerLane<T> {
+    type Output = T;
+
+    fn index(&self, lane: Lane) -> &T {
+        match lane {
+            Lane::Express => &self.express,
+            Lane::Standard => &self.standard,
+            Lane::Bulk => &self.bulk,
+        }
+    }
+}
+
+impl<T> PerLane<T> {
+    /// The value of each lane, made from its name.
+    pub fn from_fn(mut make: impl FnMut(Lane) -> T) -> Self {
+        Self {
+            express: make(Lane::Express),
+            standard: make(Lane::Standard),
+            bulk: make(Lane::Bulk),
+        }
+    }
+
+    /// Another value for each lane, made from this one.
+    ///
+    /// # Errors
+    /// If `make` fails for one of them.
+    pub fn try_map<U, E>(self, mut make: impl FnMut(T) -> Result<U, E>) -> Result<PerLane<U>, E> {
+        Ok(PerLane {
+            express: make(self.express)?,
+            standard: make(self.standard)?,
+            bulk: make(self.bulk)?,
+        })
+    }
+}
+
+impl PerLane<f64> {
+    /// All lanes together.
+    pub fn total(&self) -> f64 {
+        self.express + self.standard + self.bulk
+    }
+
+    /// Lane by lane the larger of two.
+    #[must_use]
+    pub fn max(&self, other: &Self) -> Self {
+        Self::from_fn(|lane| self[lane].max(other[lane]))
+    }
+
+    /// Every lane times `factor`.
+    #[must_use]
+    pub fn times(&self, factor: f64) -> Self {
+        Self::from_fn(|lane| self[lane] * factor)
+    }
+
+    /// Lane by lane the sum of two.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self::from_fn(|lane| self[lane] + other[lane])
     }
 }
 
