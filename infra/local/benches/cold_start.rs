@@ -14,7 +14,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use local::{Instance, artifacts, deploy, emulator::Emulator, instance::workspace, python::Environment, supervisor};
+use local::{
+    Instance,
+    checkout::workspace,
+    cloud::{addresses, emulator::Emulator, supervisor},
+    tools::{build, python::Environment},
+};
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 21;
@@ -35,7 +40,7 @@ fn main() -> Result<()> {
     Environment::Tools.install()?;
     let packages = ["--package", "api", "--package", "summarize", "--package", "local"];
     let binaries = ["--bin", "api", "--bin", "summarize", "--example", "hello"];
-    let release = artifacts::cargo_build(&[&["--release"], &packages[..], &binaries].concat())?.join("release");
+    let release = build::cargo(&[&["--release"], &packages[..], &binaries].concat())?.join("release");
     let instance = Instance::default();
     let state = instance.state();
     let cloud = state
@@ -82,10 +87,10 @@ fn main() -> Result<()> {
             event: event("summarize/one")?,
         });
     }
-    let mut env = deploy::client_env(&instance, "us-east-1");
+    let mut env = addresses::client_env(&instance, "us-east-1");
     env.extend(placeholders());
     if let Some(outputs) = cloud {
-        env.extend(deploy::function_env(&instance, "us-east-1", outputs));
+        env.extend(addresses::function_env(&instance, "us-east-1", outputs));
     }
     let runtime = tokio::runtime::Runtime::new()?;
     let mut samples = vec![Vec::new(); rows.len()];

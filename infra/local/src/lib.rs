@@ -1,24 +1,24 @@
-//! The whole cloud on one machine: real PostgreSQL and Valkey, and AWS by MiniStack, with the real
-//! `template.yaml` deployed to it. No Docker, no root, no account.
+//! The whole cloud on one machine: real PostgreSQL and Valkey servers, and AWS emulated by
+//! MiniStack, with the real `template.yaml` deployed to it. It needs no Docker, no root rights and
+//! no AWS account.
 //!
-//! [`Instance`] is a folder with everything one local cloud has; `cargo local` keeps one under
-//! `.local/cloud`, the integration tests make another. [`cloud`] brings an instance up. The
-//! servers run under a supervisor of their own ([`supervisor`]), which ends them when whoever
-//! started it is gone, however it went.
+//! - [`cloud`] starts the servers, deploys the stacks and stops them again.
+//! - [`template`] checks the templates without an account.
+//! - [`planning`] calculates what a phase costs and simulates capacity plans.
+//! - [`engine`] runs the text engine: on one article through the whole service, and on lines of
+//!   standard input without any service.
+//! - [`tools`] installs and runs what others made: Python packages and cargo.
+//! - [`checkout`] and [`progress`] know where files are and how to show a long step.
+//!
+//! What each `cargo local` command does is in `commands/`, which belongs to the program and not to
+//! this library. Nothing here is deployed to AWS.
 
-pub mod artifacts;
-pub mod bulk;
-pub mod capacity;
+pub mod checkout;
 pub mod cloud;
-pub mod cost;
-pub mod demo;
-pub mod deploy;
-pub mod emulator;
-pub mod instance;
+pub mod engine;
+pub mod planning;
 pub mod progress;
-pub mod python;
-mod servers;
-pub mod supervisor;
 pub mod template;
+pub mod tools;
 
-pub use instance::Instance;
+pub use cloud::instance::Instance;

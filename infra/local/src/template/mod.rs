@@ -1,6 +1,7 @@
 //! Checks of the templates that need no account: what SAM says, what cfn-lint and checkov say of the
 //! CloudFormation that SAM makes of them (untranslated, neither looks inside functions), and our own rules.
 
+pub mod check;
 pub mod rules;
 pub mod stack;
 
@@ -10,9 +11,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::{
-    instance::{local, workspace},
-    progress::Step,
-    python::{self, Environment},
+    checkout::workspace,
+    tools::{process, python::Environment},
 };
 use rules::Estate;
 use stack::{Parameters, Stack, entries, text};
@@ -27,68 +27,6 @@ const STACK: &str = "summarease";
 pub const NESTED: [&str; 8] = [
     "network.yaml", "data.yaml", "cache.yaml", "backup.yaml", "monitoring.yaml", "domain.yaml", "edge.yaml", "global.yaml",
 ];
-
-/// Runs all checks.
-///
-/// # Errors
-/// At the first check that fails, with what it said.
-pub fn check() -> Result<()> {
-    Environment::Tools.install()?;
-    Environment::Checks.install()?;
-    let bin = Environment::Tools.bin();
-    let step = Step::begin("sam validate --lint");
-    let mut command = Command::new(bin.join("sam"));
-    command
-        .args(["validate", "--lint", "--region", REGIONS[0], "--template-file"])
-        .arg(workspace().join("template.yaml"))
-        .env("SAM_CLI_TELEMETRY", "0");
-    python::run(&mut command, "validate the template")?;
-    step.done();
-    let environments = environments()?;
-    let folder = local().join("template");
-    fs::remove_dir_all(&folder).or_else(|error| if folder.exists() { Err(error) } else { Ok(()) })?;
-    fs::create_dir_all(&folder)?;
-    let mut translated = Vec::new();
-    for (name, environment) in &environments {
-        let step = Step::begin(format!("rules over {name}"));
-        let (estate, root) = estate(name, environment)?;
-        let found = rules::findings(&estate);
-        if !found.is_empty() {
-            bail!("{name}:\n  {}", found.join("\n  "));
-        }
-        let path = folder.join(name).with_extension("json");
-        fs::write(&path, serde_json::to_vec(&root)?)?;
-        translated.push(path);
-        step.done();
-    }
-    for name in NESTED {
-        let path = folder.join(name).with_extension("json");
-        fs::write(&path, translate(&format!("infra/{name}"), &Parameters::new(), REGIONS[0])?)?;
-        translated.push(path);
-    }
-    for region in REGIONS {
-        let step = Step::begin(format!("cfn-lint of the translated templates in {region}"));
-        let mut command = Command::new(bin.join("cfn-lint"));
-        // W2001: SAM itself has used up the parameters of gradual deployments where they are off.
-        command
-            .args(["--regions", region, "--ignore-checks", "W2001", "--template"])
-            .args(&translated);
-        python::run(&mut command, "lint the templates")?;
-        step.done();
-    }
-    let step = Step::begin("checkov of the translated templates");
-    let mut command = Command::new(Environment::Checks.bin().join("checkov"));
-    command
-        .args([
-            "--framework", "cloudformation", "--compact", "--quiet", "--skip-download", "--config-file",
-        ])
-        .arg(workspace().join("infra/checkov.yaml"))
-        .arg("--directory")
-        .arg(&folder);
-    python::run(&mut command, "check the templates")?;
-    step.done();
-    Ok(())
-}
 
 /// The environments of `samconfig.toml` that go to AWS: region, if it names one, and parameters.
 ///
@@ -177,8 +115,8 @@ pub fn translate(template: &str, parameters: &Parameters, region: &str) -> Resul
     let path: PathBuf = workspace().join(template);
     let mut command = Command::new(Environment::Tools.bin().join("python"));
     command
-        .arg(workspace().join("infra/local/translate.py"))
+        .arg(workspace().join("infra/local/python/translate.py"))
         .arg(path)
         .arg(serde_json::to_string(parameters)?);
-    python::run(command.env("AWS_DEFAULT_REGION", region), "translate the template")
+    process::run(command.env("AWS_DEFAULT_REGION", region), "translate the template")
 }

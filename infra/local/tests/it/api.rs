@@ -1,6 +1,6 @@
 //! What the API answers to good and bad requests.
 
-use local::demo;
+use local::cloud::tenant;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ async fn bad_bodies_get_a_problem_that_says_what_to_do() {
         ),
     ];
     for (body, status, slug, says) in cases {
-        let request = region.request(Method::POST, "/v1/summaries").bearer_auth(demo::KEY);
+        let request = region.request(Method::POST, "/v1/summaries").bearer_auth(tenant::KEY);
         let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         let (got, problem) = json_of(response).await;
@@ -80,7 +80,7 @@ async fn a_body_that_is_not_declared_as_json_is_refused() {
     for mime in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
         let request = region
             .request(Method::POST, "/v1/summaries")
-            .bearer_auth(demo::KEY)
+            .bearer_auth(tenant::KEY)
             .header("content-type", mime);
         let (status, problem) = answer(request.body(r#"{"text":"A fine text."}"#)).await;
         assert_problem(status, &problem, 415, "unsupported-media-type", "application/json");
@@ -105,7 +105,7 @@ async fn without_a_valid_key_nothing_is_learned() {
         region.request(Method::GET, &path),
         region.request(Method::GET, &path).bearer_auth("sk_wrong"),
         region.request(Method::GET, &path).header("x-api-key", ""),
-        region.request(Method::GET, &path).basic_auth("demo", Some(demo::KEY)),
+        region.request(Method::GET, &path).basic_auth("demo", Some(tenant::KEY)),
         region.request(Method::POST, "/v1/summaries").json(&submission("unpaid")),
         region.request(Method::GET, &path).bearer_auth("k".repeat(5_000)),
     ] {
@@ -146,7 +146,7 @@ async fn polling_is_cheap_and_polite() {
     let region = region().await;
     let response = region
         .request(Method::POST, "/v1/summaries")
-        .bearer_auth(demo::KEY)
+        .bearer_auth(tenant::KEY)
         .json(&submission("polled"))
         .send()
         .await
@@ -156,12 +156,17 @@ async fn polling_is_cheap_and_polite() {
     assert!(!response.headers()["x-request-id"].is_empty());
     let id = location.rsplit('/').next().unwrap().to_owned();
     region.succeeds(&id).await;
-    let done = region.request(Method::GET, &location).bearer_auth(demo::KEY).send().await.unwrap();
+    let done = region
+        .request(Method::GET, &location)
+        .bearer_auth(tenant::KEY)
+        .send()
+        .await
+        .unwrap();
     assert!(!done.headers().contains_key("retry-after"));
     let tag = done.headers()["etag"].to_str().unwrap().to_owned();
     let again = region
         .request(Method::GET, &location)
-        .bearer_auth(demo::KEY)
+        .bearer_auth(tenant::KEY)
         .header("if-none-match", &tag)
         .send()
         .await

@@ -6,10 +6,13 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::types::{Environment, EventSourceMappingConfiguration, ScalingConfig};
 use jiff::{SignedDuration, Timestamp};
 use local::{
-    demo,
-    deploy::{self, deploy_stack, outputs},
-    instance::workspace,
-    python::Environment as Python,
+    checkout::workspace,
+    cloud::{
+        addresses,
+        deploy::{self, deploy_stack, outputs},
+        tenant,
+    },
+    tools::python::Environment as Python,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -94,8 +97,8 @@ async fn make() -> Region {
     let mut parameters = deploy::parameters(&cloud.instance, name);
     parameters.insert("StandardConcurrency".to_owned(), "20".to_owned());
     deploy_stack(&cloud.instance, name, &template, STACK, &parameters).await.unwrap();
-    let made = outputs(&deploy::sdk(&cloud.instance, name), STACK).await.unwrap();
-    demo::register(&cloud.instance, name, &made).await.unwrap();
+    let made = outputs(&addresses::sdk(&cloud.instance, name), STACK).await.unwrap();
+    tenant::register(&cloud.instance, name, &made).await.unwrap();
     let file = cloud.instance.dir().join("capacity.toml");
     fs::write(&file, PLAN).unwrap();
     let region = cloud.stack(name, made);
@@ -158,7 +161,7 @@ impl Region {
     }
 
     async fn retry_after(&self, id: &str) -> String {
-        let request = self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(demo::KEY);
+        let request = self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(tenant::KEY);
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         response.headers()["retry-after"].to_str().unwrap().to_owned()
@@ -534,10 +537,10 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
 async fn provisioned_pollers_move_by_whole_pollers() {
     let (cloud, region) = (cloud().await, crate::cloud::region().await);
     let moto = Moto::start().await;
-    let script = workspace().join("infra/local/tests/pollers.py");
+    let script = workspace().join("infra/local/python/pollers.py");
     let mut make = std::process::Command::new(Python::Moto.bin().join("python"));
     make.arg(script).args([&moto.url, REGIONS[0]]);
-    local::python::run(&mut make, "make workers in moto").unwrap();
+    local::tools::process::run(&mut make, "make workers in moto").unwrap();
     let elsewhere = region.sdk.to_builder().endpoint_url(&moto.url).build();
     let pollers = async || {
         let lambda = aws_sdk_lambda::Client::new(&elsewhere);

@@ -5,13 +5,16 @@ use std::{fmt::Write, fs, path::Path, time::Duration};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use local::{
-    Instance, artifacts,
-    cloud::{Plan, Up, up},
-    demo, deploy,
-    emulator::Emulator,
-    instance::{self, Outputs},
+    Instance, checkout,
+    cloud::{
+        addresses,
+        bringup::{Bringup, Running, up},
+        emulator::Emulator,
+        instance::Outputs,
+        supervisor, tenant,
+    },
     progress::Step,
-    supervisor,
+    tools::build,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::SecretString;
@@ -32,7 +35,7 @@ const REDELIVERY: Duration = Duration::from_secs(150);
 /// A running cloud.
 pub(crate) struct Cloud {
     pub(crate) instance: Instance,
-    pub(crate) up: Up,
+    pub(crate) running: Running,
     _turn: fs::File,
 }
 
@@ -56,36 +59,40 @@ pub(crate) async fn cloud() -> &'static Cloud {
 }
 
 async fn start() -> anyhow::Result<Cloud> {
-    fs::create_dir_all(instance::local())?;
+    fs::create_dir_all(checkout::local())?;
     // Two test runs in one checkout take turns.
-    let turn = fs::File::create(instance::local().join("test.lock"))?;
+    let turn = fs::File::create(checkout::local().join("test.lock"))?;
     turn.lock()?;
-    let instance = Instance::at(instance::local().join("test"));
+    let instance = Instance::at(checkout::local().join("test"));
     supervisor::end_leftovers(&instance);
     instance.remove()?;
-    let plan = Plan {
+    let bringup = Bringup {
         instance: &instance,
         regions: REGIONS.map(str::to_owned).into(),
         attached: true,
         supervisor: Path::new(SUPERVISOR),
         step: |what| Step::silent(what),
     };
-    let up = up(&plan).await?;
-    Ok(Cloud { instance, up, _turn: turn })
+    let running = up(&bringup).await?;
+    Ok(Cloud {
+        instance,
+        running,
+        _turn: turn,
+    })
 }
 
 impl Cloud {
     pub(crate) fn region(&self, name: &str) -> Region {
-        self.stack(name, self.up.state.regions[name].clone())
+        self.stack(name, self.running.state.regions[name].clone())
     }
 
     /// Another stack of a region.
     pub(crate) fn stack(&self, name: &str, outputs: Outputs) -> Region {
         Region {
-            url: demo::url_of(&self.instance, &outputs).expect("the stack has an API"),
+            url: addresses::api_url_of(&self.instance, &outputs).expect("the stack has an API"),
             outputs,
-            sdk: deploy::sdk(&self.instance, name),
-            database: deploy::database_url(&self.instance, name),
+            sdk: addresses::sdk(&self.instance, name),
+            database: addresses::database_url(&self.instance, name),
             http: reqwest::Client::new(),
         }
     }
@@ -94,10 +101,14 @@ impl Cloud {
 impl Cloud {
     /// A function under the emulator, with the environment it has in the first region but for `changed`.
     pub(crate) fn emulator(&self, function: &str, changed: &[(&str, &str)]) -> Emulator {
-        let mut env = deploy::client_env(&self.instance, REGIONS[0]);
-        env.extend(deploy::function_env(&self.instance, REGIONS[0], &self.up.state.regions[REGIONS[0]]));
+        let mut env = addresses::client_env(&self.instance, REGIONS[0]);
+        env.extend(addresses::function_env(
+            &self.instance,
+            REGIONS[0],
+            &self.running.state.regions[REGIONS[0]],
+        ));
         env.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Emulator::start(&artifacts::build().expect("the functions build").join(function), env).expect("the emulator starts")
+        Emulator::start(&build::functions().expect("the functions build").join(function), env).expect("the emulator starts")
     }
 }
 
@@ -122,7 +133,7 @@ impl Region {
 
     /// A submission with the demo key.
     pub(crate) async fn submit(&self, body: &Value) -> (StatusCode, Value) {
-        answer(self.request(Method::POST, "/v1/summaries").bearer_auth(demo::KEY).json(body)).await
+        answer(self.request(Method::POST, "/v1/summaries").bearer_auth(tenant::KEY).json(body)).await
     }
 
     /// A submission that must be accepted; returns its id.
@@ -133,7 +144,7 @@ impl Region {
     }
 
     pub(crate) async fn read(&self, id: &str) -> (StatusCode, Value) {
-        answer(self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(demo::KEY)).await
+        answer(self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(tenant::KEY)).await
     }
 
     /// Waits until the job has one of these statuses.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use local::instance::workspace;
+use local::checkout::workspace;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

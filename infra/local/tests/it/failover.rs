@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use local::{
-    demo,
+use local::cloud::{
+    addresses,
     deploy::{self, deploy_stack, outputs},
+    tenant,
 };
 use shared::job::JobId;
 use sqlx::{Connection, PgConnection};
@@ -30,7 +31,7 @@ async fn deploy_region(cloud: &Cloud, (region, stack): (&str, &str), database: &
     }
     let template = cloud.instance.dir().join("build/template.yaml");
     deploy_stack(&cloud.instance, region, &template, stack, &parameters).await.unwrap();
-    let outputs = outputs(&deploy::sdk(&cloud.instance, region), stack).await.unwrap();
+    let outputs = outputs(&addresses::sdk(&cloud.instance, region), stack).await.unwrap();
     cloud.stack(region, outputs)
 }
 
@@ -82,9 +83,9 @@ async fn has(database: &str, id: &str) -> bool {
 #[expect(clippy::print_stdout, reason = "the times of the drill, for the runbook")]
 async fn nothing_accepted_is_lost_when_a_region_is() {
     let cloud = cloud().await;
-    let writer = deploy::database_url(&cloud.instance, REGIONS[0]);
+    let writer = addresses::database_url(&cloud.instance, REGIONS[0]);
     let lost = deploy_region(cloud, STACKS[0], &writer, None).await;
-    demo::register(&cloud.instance, REGIONS[0], &lost.outputs).await.unwrap();
+    tenant::register(&cloud.instance, REGIONS[0], &lost.outputs).await.unwrap();
     Runbook::open(cloud, "add-region.md", &STACKS).follow(&["ZONE=", "replica-updates"], &[]);
     let copy = Replica::of(&writer, "drill").await;
     let other = deploy_region(cloud, STACKS[1], &copy.url, Some(&lost)).await;

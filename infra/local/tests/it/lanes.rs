@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::demo;
+use local::engine::demo;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -21,7 +21,7 @@ fn assert_verbatim(text: &str, resource: &Value) {
 }
 
 async fn valkey() -> redis::aio::MultiplexedConnection {
-    let url = local::deploy::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
+    let url = local::cloud::addresses::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
     redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 

@@ -8,8 +8,11 @@ use std::time::Duration;
 use aws_sdk_cloudformation::types::ResourceStatus;
 use aws_sdk_dynamodb::types::StreamSpecification;
 use local::{
-    deploy::{self, deploy_stack, outputs},
-    instance::workspace,
+    checkout::workspace,
+    cloud::{
+        addresses,
+        deploy::{self, deploy_stack, outputs},
+    },
     template::{self, stack::Parameters},
 };
 
@@ -28,7 +31,7 @@ const LACKING: [(&str, &str); 6] = [
 async fn every_phase_is_made_kept_changed_and_taken_away() {
     let cloud = cloud().await;
     let region = REGIONS[1];
-    let sdk = deploy::sdk(&cloud.instance, region);
+    let sdk = addresses::sdk(&cloud.instance, region);
     let template = cloud.instance.dir().join("build/template.yaml");
     for (phase, (_, values)) in template::environments().unwrap() {
         if phase.contains('-') {
@@ -120,7 +123,7 @@ async fn every_phase_is_made_kept_changed_and_taken_away() {
 async fn the_other_vault_and_shared_tables_are_stacks_of_their_own() {
     let cloud = cloud().await;
     let region = REGIONS[0];
-    let sdk = deploy::sdk(&cloud.instance, region);
+    let sdk = addresses::sdk(&cloud.instance, region);
     let made = async |file: &str, stack: &str, (name, value): (&str, &str)| {
         let template = workspace().join("infra").join(file);
         let parameters = Parameters::from([(name.to_owned(), value.to_owned())]);

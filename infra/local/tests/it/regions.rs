@@ -23,6 +23,6 @@ async fn each_region_serves_its_own_traffic() {
 async fn the_second_deployment_changes_nothing() {
     let cloud = cloud().await;
     let template = cloud.instance.dir().join("build/template.yaml");
-    let outputs = local::deploy::deploy(&cloud.instance, REGIONS[1], &template).await.unwrap();
-    assert_eq!(outputs, cloud.up.state.regions[REGIONS[1]]);
+    let outputs = local::cloud::deploy::deploy(&cloud.instance, REGIONS[1], &template).await.unwrap();
+    assert_eq!(outputs, cloud.running.state.regions[REGIONS[1]]);
 }

@@ -3,9 +3,9 @@
 use std::{fs, process::Command};
 
 use local::{
-    demo, deploy,
-    instance::workspace,
-    python::{self, Environment},
+    checkout::workspace,
+    cloud::{addresses, deploy, tenant},
+    tools::{process, python::Environment},
 };
 use reqwest::{Method, StatusCode};
 
@@ -80,14 +80,14 @@ impl<'a> Runbook<'a> {
         command.arg("-c").arg(script);
         let command = deploy::isolated(&mut command, &self.cloud.instance, self.stacks[0].0);
         command.env("PATH", format!("{}:{path}", Environment::Tools.bin().display()));
-        python::run(command, "follow the runbook").unwrap()
+        process::run(command, "follow the runbook").unwrap()
     }
 }
 
 #[tokio::test]
 async fn a_key_is_made_used_and_withdrawn() {
     let cloud = cloud().await;
-    let stack = deploy::stack_name(REGIONS[0]);
+    let stack = addresses::stack_name(REGIONS[0]);
     let stacks = [(REGIONS[0], stack.as_str())];
     let runbook = Runbook::open(cloud, "rotate-keys.md", &stacks);
     let told = ("DIRECTORY_TABLE=", "echo \"$KEY\"\nDIRECTORY_TABLE=");
@@ -144,13 +144,13 @@ async fn capacity_is_steered_by_hand() {
 async fn dead_letters_and_deleted_documents_are_found() {
     let cloud = cloud().await;
     let region = cloud.region(REGIONS[0]);
-    let stack = deploy::stack_name(REGIONS[0]);
+    let stack = addresses::stack_name(REGIONS[0]);
     let stacks = [(REGIONS[0], stack.as_str())];
     let job = region.accepted(&submission("asked about at night")).await;
     region.succeeds(&job).await;
     let (named, key, url) = (
         format!("JOB={job}"),
-        format!("KEY={}", demo::KEY),
+        format!("KEY={}", tenant::KEY),
         format!("URL={} BUCKET=", region.url),
     );
     let dead = Runbook::open(cloud, "replay-dead-letters.md", &stacks);

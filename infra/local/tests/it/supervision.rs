@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use local::{Instance, instance, python::Environment, supervisor};
+use local::{
+    Instance, checkout,
+    cloud::{instance, supervisor},
+    tools::python::Environment,
+};
 
 use crate::cloud::SUPERVISOR;
 
@@ -24,7 +28,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// An instance with all its servers running; returns their process ids.
 fn running(name: &str) -> (Instance, Child, Vec<u32>) {
     Environment::Cloud.install().unwrap();
-    let instance = Instance::at(instance::local().join(name));
+    let instance = Instance::at(checkout::local().join(name));
     supervisor::end_leftovers(&instance);
     instance.remove().unwrap();
     let mut state = instance::State::default();

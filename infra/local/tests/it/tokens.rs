@@ -92,7 +92,7 @@ async fn postgres_sees_no_request_fail_while_tokens_expire() {
 #[tokio::test]
 async fn valkey_sees_no_request_fail_while_tokens_expire() {
     const USER: &str = "expiring";
-    let url = local::deploy::valkey_url(&cloud().await.instance, "us-east-1");
+    let url = local::cloud::addresses::valkey_url(&cloud().await.instance, "us-east-1");
     let owner = redis::Client::open(url.as_str())
         .unwrap()
         .get_multiplexed_async_connection()

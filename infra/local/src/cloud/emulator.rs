@@ -12,7 +12,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{instance::free_port, python::Environment};
+use super::instance::free_port;
+use crate::tools::python::Environment;
 
 /// A running emulator with one function. Both end when this is dropped.
 pub struct Emulator {

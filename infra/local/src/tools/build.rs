@@ -8,25 +8,23 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{
-    instance::workspace,
-    python::{self, Environment},
-};
+use super::{process, python::Environment};
+use crate::checkout::workspace;
 
 /// Builds every function; returns the folder of the binaries.
 ///
 /// # Errors
 /// If cargo fails; it has said why.
-pub fn build() -> Result<PathBuf> {
+pub fn functions() -> Result<PathBuf> {
     // The same selection of packages as `cargo test`, so that both share every compiled dependency.
-    Ok(cargo_build(&["--workspace", "--bins"])?.join("debug"))
+    Ok(cargo(&["--workspace", "--bins"])?.join("debug"))
 }
 
 /// Runs `cargo build` with these arguments; cargo shows its progress. Returns the target directory.
 ///
 /// # Errors
 /// If cargo fails; it has said why.
-pub fn cargo_build(arguments: &[&str]) -> Result<PathBuf> {
+pub fn cargo(arguments: &[&str]) -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.arg("build").args(arguments).current_dir(workspace()).stdin(Stdio::null());
@@ -44,9 +42,9 @@ pub fn assemble(binaries: &Path, output: &Path) -> Result<PathBuf> {
     fs::create_dir_all(output)?;
     let mut command = Command::new(Environment::Tools.bin().join("python"));
     command
-        .arg(workspace().join("infra/local/assemble.py"))
+        .arg(workspace().join("infra/local/python/assemble.py"))
         .arg(workspace().join("template.yaml"))
         .args([binaries, output]);
-    python::run(&mut command, "assemble the template")?;
+    process::run(&mut command, "assemble the template")?;
     Ok(output.join("template.yaml"))
 }

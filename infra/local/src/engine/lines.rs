@@ -30,7 +30,7 @@ struct Line {
 }
 
 #[derive(Serialize)]
-struct Outcome {
+struct Summarized {
     id: serde_json::Value,
     #[serde(flatten)]
     summary: Summary,
@@ -52,7 +52,7 @@ pub fn budget(lengths: Lengths) -> Result<Budget> {
 ///
 /// # Errors
 /// At the first line that is not as documented, naming its number.
-pub fn lines(input: impl BufRead, mut output: impl Write) -> Result<()> {
+pub fn summarize_each(input: impl BufRead, mut output: impl Write) -> Result<()> {
     for (number, line) in input.split(b'\n').enumerate() {
         let (line, number) = (line?, number + 1);
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -66,7 +66,7 @@ pub fn lines(input: impl BufRead, mut output: impl Write) -> Result<()> {
     Ok(())
 }
 
-fn one(line: &[u8]) -> Result<Outcome> {
+fn one(line: &[u8]) -> Result<Summarized> {
     let line: Line = serde_json::from_slice(line).context("is not {\"id\", \"document\", one length field}")?;
     let lengths = Lengths {
         sentences: line.sentences,
@@ -83,7 +83,7 @@ fn one(line: &[u8]) -> Result<Outcome> {
         keywords: line.include.contains(&Include::Keywords),
         scores: line.include.contains(&Include::Scores),
     };
-    Ok(Outcome {
+    Ok(Summarized {
         id: line.id,
         summary: summarize(&line.document, &options)?,
     })
@@ -95,7 +95,7 @@ mod tests {
 
     fn run(input: &str) -> Result<String> {
         let mut output = Vec::new();
-        lines(input.as_bytes(), &mut output)?;
+        summarize_each(input.as_bytes(), &mut output)?;
         Ok(String::from_utf8(output).unwrap())
     }
 

@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-use crate::{Instance, servers};
+use super::{instance::Instance, servers};
 
 const TICK: Duration = Duration::from_millis(100);
 /// Longest wait for a server to end before it is killed.

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::servers;
+use crate::checkout::local;
 
 /// The region that is deployed if none is named.
 pub const DEFAULT_REGION: &str = "us-east-1";
@@ -43,17 +43,6 @@ pub struct State {
     pub regions: BTreeMap<String, Outputs>,
 }
 
-/// The root of the checkout this program was built from.
-pub fn workspace() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here)
-}
-
-/// The folder for all local state of this checkout; ignored by git.
-pub fn local() -> PathBuf {
-    workspace().join(".local")
-}
-
 impl Default for Instance {
     fn default() -> Self {
         Self {
@@ -78,12 +67,19 @@ impl Instance {
         self.dir.join("logs").join(format!("{server}.log"))
     }
 
+    /// The folder of an instance whose own folder the user `nobody` cannot reach. It is below the
+    /// system's folder for temporary files.
+    pub(super) fn outside_home(&self) -> PathBuf {
+        let name = self.dir.display().to_string().replace(['/', '.'], "-");
+        std::env::temp_dir().join(format!("summarease{name}"))
+    }
+
     /// Removes everything the instance has on disk. Its servers must not run.
     ///
     /// # Errors
     /// If something cannot be removed.
     pub fn remove(&self) -> Result<()> {
-        for dir in [self.dir.clone(), servers::outside_home(self)] {
+        for dir in [self.dir.clone(), self.outside_home()] {
             if dir.exists() {
                 fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
             }
@@ -133,7 +129,7 @@ impl Ports {
 }
 
 /// `wanted` if it is free, else any free port; 0 wants any.
-pub(crate) fn free_port(wanted: u16) -> Result<u16> {
+pub(super) fn free_port(wanted: u16) -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", wanted)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)));
     Ok(listener.context("no free port on 127.0.0.1")?.local_addr()?.port())
 }

@@ -6,13 +6,22 @@ use anyhow::{Context, Result, bail};
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use crate::{Instance, artifacts, demo, deploy, instance::State, progress::Step, python::Environment, servers::DATABASE_USER, supervisor};
+use super::{
+    addresses::{self, DATABASE_USER},
+    deploy,
+    instance::{Instance, State},
+    supervisor, tenant,
+};
+use crate::{
+    progress::Step,
+    tools::{build, python::Environment},
+};
 
 /// Longest wait for the servers to answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What to bring up, and how.
-pub struct Plan<'a> {
+pub struct Bringup<'a> {
     pub instance: &'a Instance,
     /// AWS regions, at least one.
     pub regions: Vec<String>,
@@ -25,7 +34,7 @@ pub struct Plan<'a> {
 }
 
 /// Servers that are up. If attached, they end when this is dropped or this process is gone.
-pub struct Up {
+pub struct Running {
     /// What is deployed where.
     pub state: State,
     /// The supervisor, unless the servers were running already.
@@ -36,15 +45,15 @@ pub struct Up {
 ///
 /// # Errors
 /// If a part does not come up; the message says which and what to do.
-pub async fn up(plan: &Plan<'_>) -> Result<Up> {
+pub async fn up(plan: &Bringup<'_>) -> Result<Running> {
     Environment::Cloud.install()?;
     Environment::Tools.install()?;
     let step = (plan.step)("Building the functions".into());
-    let binaries = artifacts::build()?;
+    let binaries = build::functions()?;
     step.done();
 
     let (mut state, child) = start_servers(plan)?;
-    let mut up = Up {
+    let mut up = Running {
         state: state.clone(),
         supervisor: child,
     };
@@ -52,11 +61,11 @@ pub async fn up(plan: &Plan<'_>) -> Result<Up> {
     wait_until_ready(plan, &mut up).await?;
     step.done();
 
-    let template = artifacts::assemble(&binaries, &plan.instance.dir().join("build"))?;
+    let template = build::assemble(&binaries, &plan.instance.dir().join("build"))?;
     for region in &plan.regions {
         let step = (plan.step)(format!("Deploying template.yaml to {region}"));
         let outputs = deploy::deploy(plan.instance, region, &template).await?;
-        demo::register(plan.instance, region, &outputs).await?;
+        tenant::register(plan.instance, region, &outputs).await?;
         state.regions.insert(region.clone(), outputs);
         plan.instance.remember(&state)?;
         step.done();
@@ -66,7 +75,7 @@ pub async fn up(plan: &Plan<'_>) -> Result<Up> {
 }
 
 /// The running servers if they serve these regions, else new ones.
-fn start_servers(plan: &Plan<'_>) -> Result<(State, Option<Child>)> {
+fn start_servers(plan: &Bringup<'_>) -> Result<(State, Option<Child>)> {
     let mut state = plan.instance.state();
     if let Some(id) = state.supervisor.filter(|id| supervisor::is_alive(*id)) {
         if plan.regions.iter().all(|region| state.ports.valkey.contains_key(region)) {
@@ -84,7 +93,7 @@ fn start_servers(plan: &Plan<'_>) -> Result<(State, Option<Child>)> {
     Ok((state, Some(child)))
 }
 
-async fn wait_until_ready(plan: &Plan<'_>, up: &mut Up) -> Result<()> {
+async fn wait_until_ready(plan: &Bringup<'_>, up: &mut Running) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let Err(error) = prepare(plan).await else { return Ok(()) };
@@ -105,11 +114,11 @@ async fn wait_until_ready(plan: &Plan<'_>, up: &mut Up) -> Result<()> {
 }
 
 /// Makes each region's database and gives its Valkey all slots; fails while a server is not there yet.
-async fn prepare(plan: &Plan<'_>) -> Result<()> {
+async fn prepare(plan: &Bringup<'_>) -> Result<()> {
     let ports = plan.instance.state().ports;
     let mut postgres = PgConnection::connect(&format!("postgres://{DATABASE_USER}@127.0.0.1:{}/postgres", ports.postgres)).await?;
     for region in &plan.regions {
-        let name = deploy::database(region);
+        let name = addresses::database(region);
         let found = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1")
             .bind(&name)
             .fetch_optional(&mut postgres)
@@ -119,7 +128,7 @@ async fn prepare(plan: &Plan<'_>) -> Result<()> {
                 .execute(&mut postgres)
                 .await?;
         }
-        claim_slots(&deploy::valkey_url(plan.instance, region)).await?;
+        claim_slots(&addresses::valkey_url(plan.instance, region)).await?;
     }
     let health = format!("{}/_ministack/health", ports.aws_url());
     reqwest::get(health).await?.error_for_status().context("MiniStack is not healthy")?;
@@ -144,7 +153,7 @@ async fn claim_slots(url: &str) -> Result<()> {
     }
 }
 
-impl Drop for Up {
+impl Drop for Running {
     /// Closes the pipe of an attached supervisor and waits until it has ended everything.
     fn drop(&mut self) {
         if let Some(child) = &mut self.supervisor

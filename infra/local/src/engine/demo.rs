@@ -1,20 +1,14 @@
-//! The demo tenant, and one real article on its way through everything.
+//! One real article that goes through the whole local service.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use shared::{
-    directory::{Directory, Tenant},
-    job::{Plan, TenantId},
-};
 
-use crate::{Instance, deploy, instance::Outputs};
+use crate::cloud::tenant::KEY;
 
-/// The key of the demo tenant. It works in local clouds only, so it may be known.
-pub const KEY: &str = "sk_local_demo";
 /// A real article of 787 words; see `infra/local/demo/CREDITS.md`.
-pub const ARTICLE: &str = include_str!("../demo/article.txt");
+pub const ARTICLE: &str = include_str!("../../demo/article.txt");
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -26,44 +20,6 @@ pub struct Finished {
     pub took: Duration,
     /// Whether the result came from the cache.
     pub cached: bool,
-}
-
-/// Registers the demo tenant in a region's directory.
-///
-/// # Errors
-/// If the directory does not take it.
-pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> Result<()> {
-    let table = outputs.get("DirectoryTable").context("the stack names no directory table")?;
-    let tenant = Tenant {
-        id: TenantId::try_from("demo".to_owned())?,
-        plan: Plan::Pro,
-    };
-    Directory::new(&deploy::sdk(instance, region), table.clone())
-        .register(&KEY.into(), &tenant, None)
-        .await?;
-    Ok(())
-}
-
-/// The base URL of a region's API on this machine.
-///
-/// # Errors
-/// If the region is not deployed.
-pub fn url(instance: &Instance, region: &str) -> Result<String> {
-    let state = instance.state();
-    let outputs = state
-        .regions
-        .get(region)
-        .with_context(|| format!("{region} is not deployed; run `cargo local up --region {region}`"))?;
-    url_of(instance, outputs)
-}
-
-/// Where the API of a stack with these outputs is.
-///
-/// # Errors
-/// If it has none.
-pub fn url_of(instance: &Instance, outputs: &Outputs) -> Result<String> {
-    let id = outputs.get("ApiId").context("the stack names no API")?;
-    Ok(format!("{}/_aws/execute-api/{id}", instance.state().ports.aws_url()))
 }
 
 /// Submits the article and waits for its summary.

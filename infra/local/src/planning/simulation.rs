@@ -3,20 +3,15 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, anyhow};
-use plotters::{coord::Shift, prelude::*};
 use shared::capacity::{
     Plan, Prices,
-    simulation::{Day, Minute, Policy, Trace, run, table},
+    simulation::{Policy, Trace, run, table},
 };
 
+use super::charts::draw;
 use crate::progress::Step;
 
-const PRICES: &str = include_str!("../../cost.toml");
-/// Pixels of a chart.
-const SIZE: (u32, u32) = (960, 900);
-/// Minutes that one point of a chart stands for.
-const POINT: usize = 5;
-
+const PRICES: &str = include_str!("../../../cost.toml");
 /// Lives through the traces (all built-in ones, if none is named), draws one chart of each into `charts`, and gives the table.
 ///
 /// # Errors
@@ -51,85 +46,10 @@ fn trace(name: &str, plan: &Plan) -> Result<Trace> {
     Ok(Trace::parse(name, &text)?)
 }
 
-type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
-
-/// A line of a panel: its name, its colour, its values minute by minute.
-type Line = (String, RGBColor, Vec<f64>);
-
-/// Demand and what ours could take, the oldest message, the level, and what it costs.
-fn draw(file: &Path, trace: &str, days: &[Day]) -> Drawn<()> {
-    let of = |day: &Day, value: fn(&Minute) -> f64| day.minutes.iter().map(value).collect::<Vec<_>>();
-    let everyone = |value: fn(&Minute) -> f64| -> Vec<Line> {
-        let lines = days.iter().zip([BLUE, RED, BLACK, GREEN]);
-        lines
-            .map(|(day, colour)| (day.policy.to_string(), colour, of(day, value)))
-            .collect()
-    };
-    let ours = days.first().ok_or("there is no day to draw")?;
-    let panels = [
-        (
-            "jobs a minute",
-            vec![
-                ("demand".to_owned(), RED, of(ours, |minute| minute.demand)),
-                ("the plan's capacity".to_owned(), BLUE, of(ours, |minute| minute.capacity)),
-            ],
-        ),
-        ("oldest message, seconds", everyone(|minute| minute.backlog_age)),
-        (
-            "level of service",
-            vec![("plan".to_owned(), BLUE, of(ours, |minute| f64::from(u8::from(minute.level))))],
-        ),
-        ("$ an hour", everyone(|minute| minute.cost)),
-    ];
-    let root = SVGBackend::new(file, SIZE).into_drawing_area();
-    root.fill(&WHITE)?;
-    let areas = root.titled(trace, ("sans-serif", 20))?.split_evenly((panels.len(), 1));
-    for (area, (title, lines)) in areas.iter().zip(&panels) {
-        panel(area, title, lines)?;
-    }
-    root.present()?;
-    Ok(())
-}
-
-fn panel(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, lines: &[Line]) -> Drawn<()> {
-    let most = lines.iter().flat_map(|(_, _, values)| values).copied().fold(1.0, f64::max);
-    let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 14))
-        .margin(6)
-        .margin_right(24)
-        .x_label_area_size(18)
-        .y_label_area_size(60)
-        .build_cartesian_2d(0.0..24.0, 0.0..most * 1.08)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .x_labels(13)
-        .x_label_formatter(&|hour| format!("{hour:.0}:00"))
-        .y_labels(5)
-        .draw()?;
-    // Ours comes last, on top of the others.
-    for (name, colour, values) in lines.iter().rev() {
-        // The worst of each few minutes: nothing that happened is smoothed away.
-        let points = values
-            .chunks(POINT)
-            .zip((0_u16..).step_by(POINT))
-            .map(|(values, minute)| (f64::from(minute) / 60.0, values.iter().copied().fold(0.0, f64::max)));
-        chart
-            .draw_series(LineSeries::new(points, colour))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], *colour));
-    }
-    if lines.len() > 1 {
-        chart.configure_series_labels().position(SeriesLabelPosition::UpperLeft).draw()?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::{local, workspace};
+    use crate::checkout::{local, workspace};
 
     #[test]
     fn a_day_from_a_file_gives_a_table_and_a_chart() {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::{
-    instance::workspace,
+    checkout::workspace,
     template::{self, rules::Estate, stack::Parameters},
 };
 
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn every_phase_costs_more_and_each_summary_less() {
-        crate::python::Environment::Tools.install().unwrap();
+        crate::tools::python::Environment::Tools.install().unwrap();
         let costs = phases().unwrap();
         let of = |name: &str| &costs[name];
         assert!(of("startup").month() < of("growth").month() && of("growth").month() < of("scale").month());

@@ -1,0 +1,37 @@
+//! `cargo local env`: `export` lines for clients and for `cargo lambda watch`.
+
+use anyhow::Result;
+use clap::Args;
+use local::{
+    Instance,
+    cloud::{addresses, instance::DEFAULT_REGION, tenant::KEY},
+    tools::python::Environment,
+};
+
+use super::{running, say};
+
+#[derive(Args)]
+pub(crate) struct Env {
+    #[arg(long, default_value = DEFAULT_REGION)]
+    region: String,
+}
+
+impl Env {
+    pub(crate) fn run(&self, instance: &Instance) -> Result<()> {
+        running(instance)?;
+        for (name, value) in environment(instance, &self.region)? {
+            say(&format!("export {name}='{}'", value.replace('\'', "'\\''")))?;
+        }
+        say(&format!("export PATH='{}':\"$PATH\"", Environment::Tools.bin().display()))
+    }
+}
+
+/// What a client, a function and `cargo lambda watch` must know of a region.
+pub(super) fn environment(instance: &Instance, region: &str) -> Result<Vec<(String, String)>> {
+    let mut pairs = addresses::client_env(instance, region);
+    pairs.push(("SUMMAREASE_URL".into(), addresses::api_url(instance, region)?));
+    pairs.push(("SUMMAREASE_API_KEY".into(), KEY.into()));
+    let outputs = instance.state().regions.remove(region).unwrap_or_default();
+    pairs.extend(addresses::function_env(instance, region, &outputs));
+    Ok(pairs)
+}

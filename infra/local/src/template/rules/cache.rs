@@ -1,0 +1,33 @@
+//! The Valkey cache and its users.
+
+use super::estate::Estate;
+use crate::template::stack::text;
+
+pub(super) fn cache(estate: &Estate, findings: &mut Vec<String>) {
+    for (name, group) in estate.properties("AWS::ElastiCache::ReplicationGroup") {
+        if group["TransitEncryptionEnabled"] != true || group["AtRestEncryptionEnabled"] != true {
+            findings.push(format!("{name} is not encrypted"));
+        }
+        if group["AutomaticFailoverEnabled"] != true || group["MultiAZEnabled"] != true {
+            findings.push(format!("{name} does not survive a zone"));
+        }
+        if group["UserGroupIds"].is_null() {
+            findings.push(format!("{name} lets anyone in"));
+        }
+    }
+    for (name, cache) in estate.properties("AWS::ElastiCache::ServerlessCache") {
+        if cache["UserGroupId"].is_null() {
+            findings.push(format!("{name} lets anyone in"));
+        }
+        if cache["CacheUsageLimits"]["DataStorage"]["Maximum"].is_null() || cache["CacheUsageLimits"]["ECPUPerSecond"]["Maximum"].is_null()
+        {
+            findings.push(format!("{name} has no bound"));
+        }
+    }
+    for (name, user) in estate.properties("AWS::ElastiCache::User") {
+        let access = text(&user["AccessString"]);
+        if user["AuthenticationMode"]["Type"] != "iam" || access.contains("+@all") || !access.contains("-@dangerous") {
+            findings.push(format!("{name} may do more than the functions do"));
+        }
+    }
+}

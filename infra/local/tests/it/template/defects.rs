@@ -1,0 +1,334 @@
+//! Seeded defects: each rule finds what it is for.
+
+use local::template::rules::{Estate, findings};
+use serde_json::{Value, json};
+
+use super::estate;
+
+/// What is done to an estate: to a resource of the root or of a nested stack, at a JSON pointer.
+/// `null` takes the place away.
+type Defect<'a> = (&'static str, &'a str, Value, &'static str);
+
+fn spoil(estate: &mut Estate, (resource, pointer, value, _): &Defect<'_>) {
+    let nested = estate.nested.values_mut().find(|stack| stack.contains_key(*resource));
+    let stack = nested.unwrap_or(&mut estate.root);
+    if pointer.is_empty() {
+        if value.is_null() {
+            stack.remove(*resource).expect("the resource is there");
+        } else {
+            stack.insert((*resource).to_owned(), value.clone());
+        }
+        return;
+    }
+    let resource = stack.get_mut(*resource).unwrap_or_else(|| panic!("there is no {resource}"));
+    let (parent, leaf) = pointer.rsplit_once('/').unwrap();
+    let parent = resource.pointer_mut(parent).unwrap_or_else(|| panic!("there is no {pointer}"));
+    match parent {
+        Value::Object(fields) if value.is_null() => {
+            fields.remove(leaf).unwrap_or_else(|| panic!("there is no {pointer}"));
+        }
+        Value::Object(fields) => {
+            fields.insert(leaf.to_owned(), value.clone());
+        }
+        Value::Array(items) => items[leaf.parse::<usize>().unwrap()] = value.clone(),
+        _ => panic!("{pointer} is no place"),
+    }
+}
+
+/// A check that cannot fail proves nothing.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn seeded_defects_are_caught() {
+    let defects: Vec<Defect> = vec![
+        ("StandardQueue", "/Properties/VisibilityTimeout", json!(359), "six times"),
+        ("BulkQueue", "/Properties/VisibilityTimeout", json!(364), "six times"),
+        ("ExpressQueue", "/Properties/RedrivePolicy", Value::Null, "no dead-letter queue"),
+        ("ExpressQueue", "/Properties/RedrivePolicy/maxReceiveCount", json!(1000), "give up"),
+        ("BulkDeadLetters", "/Properties/RedriveAllowPolicy", Value::Null, "from any queue"),
+        ("BulkDeadLetters", "/Properties/MessageRetentionPeriod", json!(345_600), "14 days"),
+        ("StandardQueue", "/Properties/SqsManagedSseEnabled", json!(false), "not encrypted"),
+        (
+            "SummarizeStandardLane",
+            "/Properties/FunctionResponseTypes",
+            Value::Null,
+            "partial batch",
+        ),
+        (
+            "SummarizeStandardLane",
+            "/Properties/FilterCriteria",
+            json!({"Filters": []}),
+            "filter",
+        ),
+        (
+            "SummarizeStandardLane",
+            "/Properties/ScalingConfig",
+            Value::Null,
+            "either MaximumConcurrency",
+        ),
+        (
+            "SummarizeExpressLane",
+            "/Properties/ScalingConfig",
+            json!({"MaximumConcurrency": 9}),
+            "either MaximumConcurrency",
+        ),
+        (
+            "SummarizeBulkLane",
+            "/Properties/MaximumBatchingWindowInSeconds",
+            json!(0),
+            "without a window",
+        ),
+        (
+            "SummarizeStandardLane",
+            "/Properties/ScalingConfig/MaximumConcurrency",
+            json!(65),
+            "reserves 64 of the 65",
+        ),
+        (
+            "SummarizeExpress",
+            "/Properties/ReservedConcurrentExecutions",
+            json!(99),
+            "reserves 99 of the 100",
+        ),
+        (
+            "SummarizeBulk",
+            "/Properties/ReservedConcurrentExecutions",
+            Value::Null,
+            "reserves no concurrency",
+        ),
+        (
+            "ApiAliaslive",
+            "/Properties/ProvisionedConcurrencyConfig/ProvisionedConcurrentExecutions",
+            json!(1001),
+            "provisions more",
+        ),
+        ("ApiScaling", "/Properties/MaxCapacity", json!(10), "no room to scale"),
+        ("Api", "/Properties/Runtime", json!("provided.al2"), "old runtime"),
+        ("Api", "/Properties/TracingConfig", Value::Null, "not traced"),
+        ("Redrive", "/Properties/VpcConfig", Value::Null, "outside the network"),
+        ("RedriveLogs", "/Properties/RetentionInDays", Value::Null, "log group of its own"),
+        ("Redrive", "/Properties/LoggingConfig/LogFormat", json!("Text"), "does not log JSON"),
+        (
+            "Api",
+            "/Properties/Environment/Variables/DATABASE_URL",
+            json!("postgres://me:secret@host/db"),
+            "a secret in DATABASE_URL",
+        ),
+        (
+            "Api",
+            "/Properties/Environment/Variables/VALKEY_PASSWORD",
+            json!("x"),
+            "a secret in VALKEY_PASSWORD",
+        ),
+        ("Redrive", "/Properties/Role/Fn::GetAtt/0", json!("MaintainRole"), "shares its role"),
+        (
+            "ApiRole",
+            "/Properties/Policies/0/PolicyDocument/Statement/2/Action",
+            json!("dynamodb:*"),
+            "anything of a kind",
+        ),
+        (
+            "ApiRole",
+            "/Properties/Policies/0/PolicyDocument/Statement/2/Resource",
+            json!("*"),
+            "to everything",
+        ),
+        (
+            "ApiRole",
+            "/Properties/ManagedPolicyArns/0",
+            json!("arn:aws:iam::aws:policy/AdministratorAccess"),
+            "managed policy",
+        ),
+        ("HttpApiPermission", "/Properties/SourceArn", Value::Null, "lets anyone"),
+        ("SummarizeBulkAliaslive", "", Value::Null, "no alias `live`"),
+        ("ApiAliaslive", "/UpdatePolicy", Value::Null, "all at once"),
+        (
+            "ApiAliaslive",
+            "/UpdatePolicy/CodeDeployLambdaAliasUpdate/BeforeAllowTrafficHook",
+            Value::Null,
+            "before it was tried",
+        ),
+        ("CanaryOften", "/Properties/State", json!("DISABLED"), "never fires"),
+        (
+            "ApiDeploymentGroup",
+            "/Properties/AlarmConfiguration/Alarms",
+            json!([]),
+            "stops a deployment",
+        ),
+        (
+            "ApiDeploymentGroup",
+            "/Properties/DeploymentConfigName",
+            json!("CodeDeployDefault.LambdaAllAtOnce"),
+            "all traffic at once",
+        ),
+        ("RedriveOften", "/Properties/Name", json!("redrive"), "has a name"),
+        (
+            "HttpApiStage",
+            "/Properties/DefaultRouteSettings/ThrottlingRateLimit",
+            Value::Null,
+            "no throttle",
+        ),
+        ("HttpApiStage", "/Properties/AccessLogSettings", Value::Null, "no access log"),
+        (
+            "LedgerTable",
+            "/Properties/PointInTimeRecoverySpecification",
+            Value::Null,
+            "point in time",
+        ),
+        (
+            "LedgerTable",
+            "/Properties/DeletionProtectionEnabled",
+            json!("false"),
+            "deleted by mistake",
+        ),
+        ("LedgerTable", "/UpdateReplacePolicy", Value::Null, "goes away with its stack"),
+        (
+            "DocumentsBucket",
+            "/Properties/PublicAccessBlockConfiguration/BlockPublicAcls",
+            json!(false),
+            "made public",
+        ),
+        ("DocumentsBucket", "/Properties/BucketEncryption", Value::Null, "not encrypted"),
+        ("Writer", "/Properties/PubliclyAccessible", json!(true), "from the internet"),
+        (
+            "ReaderA",
+            "/Properties/EnablePerformanceInsights",
+            json!(false),
+            "no performance insights",
+        ),
+        ("Cluster", "/Properties/StorageEncrypted", json!(false), "not encrypted"),
+        ("Cluster", "/Properties/MasterUserPassword", json!("x"), "with a password"),
+        ("Cluster", "/Properties/DeletionProtection", json!("false"), "deleted by mistake"),
+        ("Cluster", "/Properties/BackupRetentionPeriod", json!(1), "less than a week"),
+        (
+            "Cluster",
+            "/Properties/ServerlessV2ScalingConfiguration/MinCapacity",
+            json!(65),
+            "floor above",
+        ),
+        ("Proxy", "/Properties/RequireTLS", json!(false), "without TLS or IAM"),
+        (
+            "ReplicationGroup",
+            "/Properties/TransitEncryptionEnabled",
+            json!(false),
+            "not encrypted",
+        ),
+        (
+            "ReplicationGroup",
+            "/Properties/MultiAZEnabled",
+            json!(false),
+            "does not survive a zone",
+        ),
+        ("ReplicationGroup", "/Properties/UserGroupIds", Value::Null, "lets anyone in"),
+        (
+            "User",
+            "/Properties/AccessString",
+            json!("on ~* +@all"),
+            "more than the functions do",
+        ),
+        ("SubnetC", "", Value::Null, "2 zones instead of 3"),
+        ("SubnetA", "/Properties/MapPublicIpOnLaunch", json!(true), "public addresses"),
+        ("Vpc", "", json!({"Type": "AWS::EC2::NatGateway"}), "NAT gateway"),
+        ("Vpc", "", json!({"Type": "AWS::EC2::Route"}), "a way out"),
+        ("SqsEndpoint", "", Value::Null, "cannot reach sqs"),
+        (
+            "S3Endpoint",
+            "/Properties/PolicyDocument/Statement/1/Resource",
+            json!("*"),
+            "cannot answer CloudFormation",
+        ),
+        (
+            "User",
+            "/Properties/UserId",
+            json!("summarease-CacheStack-1A2B3C4D5E6F7"),
+            "lower-case letters",
+        ),
+        ("Proxy", "/Properties/DBProxyName", json!("Summarease"), "lower-case letters"),
+        ("Cluster", "/Properties/GlobalClusterIdentifier", json!("earth"), "is a secondary"),
+        (
+            "PrescaleRole",
+            "/Properties/Policies/0/PolicyDocument/Statement/7/Action",
+            json!(["lambda:GetProvisionedConcurrencyConfig"]),
+            "lacks lambda:PutProvisionedConcurrencyConfig",
+        ),
+        (
+            "PrescaleRole",
+            "/Properties/Policies/0/PolicyDocument/Statement/9/Condition",
+            Value::Null,
+            "to everything",
+        ),
+        (
+            "StoreGroup",
+            "/Properties/SecurityGroupIngress/0/CidrIp",
+            json!("0.0.0.0/0"),
+            "lets everyone in",
+        ),
+        (
+            "ExpressDead",
+            "",
+            Value::Null,
+            "ExpressDeadLetters has no alarm on ApproximateNumberOfMessagesVisible",
+        ),
+        (
+            "StandardLate",
+            "",
+            Value::Null,
+            "StandardQueue has no alarm on ApproximateAgeOfOldestMessage",
+        ),
+        ("RedriveErrors", "", Value::Null, "Redrive has no alarm on Errors"),
+        (
+            "LedgerThrottledRequests",
+            "",
+            Value::Null,
+            "LedgerTable has no alarm on ThrottledRequests",
+        ),
+        ("ClusterAtBound", "", Value::Null, "no alarm on ServerlessDatabaseCapacity"),
+        ("Down", "", Value::Null, "the service is down"),
+        (
+            "Dashboard",
+            "/Properties/DashboardBody",
+            json!(r#"{"widgets":[{"properties":{"metrics":[["SummarEase","Smiles"]]}}]}"#),
+            "which nothing emits",
+        ),
+    ];
+    every_defect_is_caught("scale-use1", &defects);
+}
+
+#[test]
+fn seeded_defects_of_copied_backups_are_caught() {
+    let rule = "/Properties/BackupPlan/BackupPlanRule/0";
+    let place = |field: &str| format!("{rule}/{field}");
+    let (copies, kept) = (place("CopyActions"), place("CopyActions/0/Lifecycle/DeleteAfterDays"));
+    let defects: Vec<Defect> = vec![
+        ("Plan", &copies, Value::Null, "copies nothing"),
+        ("Plan", &kept, json!(13), "before the backups they are of"),
+        (
+            "Selection",
+            "/Properties/BackupSelection/Resources",
+            json!("DirectoryTable, LedgerTable"),
+            "leaves out DatabaseArn",
+        ),
+        (
+            "Selection",
+            "/Properties/BackupSelection/Resources",
+            json!("DatabaseArn, LedgerTable"),
+            "leaves out DirectoryTable",
+        ),
+        ("BackupCopyFailed", "", Value::Null, "no alarm on NumberOfCopyJobsFailed"),
+    ];
+    every_defect_is_caught("growth", &defects);
+}
+
+fn every_defect_is_caught(environment: &str, defects: &[Defect]) {
+    let clean = estate(environment);
+    assert!(findings(&clean).is_empty());
+    for defect in defects {
+        let mut spoiled = Estate {
+            environment: clean.environment.clone(),
+            root: clean.root.clone(),
+            nested: clean.nested.clone(),
+        };
+        spoil(&mut spoiled, defect);
+        let found = findings(&spoiled);
+        assert!(found.iter().any(|finding| finding.contains(defect.3)), "{defect:?} gave {found:?}");
+    }
+}

@@ -1,0 +1,57 @@
+//! Metrics, alarms and runbooks belong together.
+
+use std::fs;
+
+use local::checkout::workspace;
+
+#[test]
+fn every_metric_is_emitted_by_a_function() {
+    let names = fs::read_to_string(workspace().join("shared/src/telemetry.rs")).unwrap();
+    let mut code = String::new();
+    for file in [
+        "api/src/middleware.rs", "api/src/submit.rs", "summarize/src/worker.rs", "redrive/src/lib.rs", "maintain/src/lib.rs",
+        "canary/src/lib.rs", "prescale/src/lib.rs",
+    ] {
+        code += &fs::read_to_string(workspace().join("functions").join(file)).unwrap();
+    }
+    for value in shared::telemetry::metric::ALL {
+        let name = names
+            .split(&format!(": &str = \"{value}\""))
+            .next()
+            .unwrap()
+            .rsplit(' ')
+            .next()
+            .unwrap();
+        assert!(code.contains(&format!("metric::{name}")), "{value} is emitted nowhere");
+    }
+}
+
+#[test]
+fn every_runbook_that_an_alarm_names_is_there() {
+    let text = fs::read_to_string(workspace().join("infra/monitoring.yaml")).unwrap();
+    let named: Vec<_> = text
+        .split("See ")
+        .skip(1)
+        .map(|rest| rest.split_whitespace().next().unwrap().trim_end_matches('.'))
+        .collect();
+    assert!(named.len() >= 7);
+    for path in named {
+        assert!(workspace().join(path).is_file(), "{path}");
+    }
+}
+
+/// A runbook is read at night: whatever its commands refer to, it says where to get.
+#[test]
+fn every_runbook_defines_what_it_uses() {
+    let letters = |c: char| c.is_ascii_uppercase() || c == '_';
+    for entry in fs::read_dir(workspace().join("infra/runbooks")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        for used in text.split('$').skip(1) {
+            let name = used.trim_start_matches('{');
+            let name = &name[..name.find(|c| !letters(c)).unwrap_or(name.len())];
+            let defined = [" ", "\n", "("].iter().any(|before| text.contains(&format!("{before}{name}=")));
+            assert!(name.is_empty() || defined, "{} uses {name}", path.display());
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Each role allows what its function uses, and nothing else.
+
+use std::fs;
+
+use local::checkout::workspace;
+use serde_json::Value;
+
+use super::estate;
+
+/// The Rust of a folder, without its tests.
+fn code_of(folder: &str) -> Vec<String> {
+    let (mut code, mut folders) = (Vec::new(), vec![workspace().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(entry).unwrap();
+                code.push(text.split("#[cfg(test)]").next().unwrap().to_owned());
+            }
+        }
+    }
+    code
+}
+
+/// What a function can come to run: its own code, and what that calls of the common crate, by name, and so on.
+fn reach(function: &str) -> String {
+    let mut reached = code_of(&format!("functions/{function}/src")).concat();
+    let shared = code_of("shared/src");
+    let mut unreached: Vec<&str> = shared.iter().flat_map(|file| file.split("fn ").skip(1)).collect();
+    loop {
+        let before = unreached.len();
+        unreached.retain(|body| {
+            let call = format!("{}(", &body[..body.find(['(', '<']).unwrap_or(0)]);
+            let mut calls = reached.match_indices(&call).map(|(at, _)| &reached[..at]);
+            let called = calls.any(|before| before.ends_with(['.', ':', ' ']));
+            if called {
+                reached += body;
+            }
+            !called
+        });
+        if unreached.len() == before {
+            return reached;
+        }
+    }
+}
+
+#[test]
+fn a_function_reaches_what_it_calls_and_nothing_else() {
+    let (summarize, canary) = (reach("summarize"), reach("canary"));
+    assert!(summarize.contains(".change_message_visibility()") && summarize.contains(".get_object()"));
+    assert!(!canary.contains(".change_message_visibility()") && !canary.contains(".get_object()"));
+}
+
+/// Every right that a role has is one that its function's code makes use of. The local cloud's IAM holds the other direction.
+#[test]
+fn no_role_has_a_right_that_its_function_does_not_use() {
+    // What Lambda and the scheduler do with a role, and what is decided where a connection begins.
+    let by_service = [
+        "lambda:InvokeFunction", "logs:", "xray:", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+    ];
+    let by_token = ["rds-db:connect", "elasticache:Connect"];
+    // What Application Auto Scaling tries in the caller's name, and only it.
+    let on_behalf = |statement: &&Value| statement["Condition"]["Bool"]["aws:ViaAWSService"] == "true";
+    // S3 answers 403 instead of 404 to those who may not list.
+    let by_answer = ["s3:ListBucket"];
+    let estate = estate("scale-use1");
+    for (name, role) in estate
+        .root
+        .iter()
+        .filter(|(name, resource)| resource["Type"] == "AWS::IAM::Role" && *name != "DeployRole")
+    {
+        let owner = name.trim_end_matches("Role").to_lowercase();
+        let functions = ["api", "canary", "maintain", "prescale", "redrive"];
+        let function = functions.into_iter().find(|function| *function == owner);
+        let function = function.or(owner.starts_with("summarize").then_some("summarize"));
+        // The role of a schedule has no code: it invokes.
+        let code = function.map_or_else(String::new, reach);
+        let statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap();
+        for action in statements
+            .iter()
+            .filter(|statement| !on_behalf(statement))
+            .flat_map(|statement| match &statement["Action"] {
+                Value::Array(actions) => actions.clone(),
+                action => vec![action.clone()],
+            })
+        {
+            let action = action.as_str().unwrap();
+            if by_service
+                .iter()
+                .chain(&by_token)
+                .chain(&by_answer)
+                .any(|known| action.starts_with(known))
+            {
+                continue;
+            }
+            let call: String = action.split(':').nth(1).unwrap().chars().fold(String::new(), |mut call, c| {
+                if c.is_uppercase() && !call.is_empty() {
+                    call.push('_');
+                }
+                call.extend(c.to_lowercase());
+                call
+            });
+            let call = call.replace("d_b_", "db_");
+            assert!(
+                code.contains(&format!(".{call}()")),
+                "{name} may {action}, but its function never calls {call}"
+            );
+        }
+    }
+}
