@@ -25,7 +25,9 @@ pub fn parameters(instance: &Instance, region: &str) -> Parameters {
         ("DatabaseUrl", database_url(instance, region)),
         ("DatabaseDirectUrl", database_url(instance, region)),
         ("ValkeyUrl", valkey_url(instance, region)),
-        ("WorkerTimeout", "10".to_owned()),
+        // As in every phase. A shorter time-out would be too short for large texts: the functions are
+        // built without optimisation here, and the machine may be busy.
+        ("WorkerTimeout", "60".to_owned()),
         ("DeletionProtection", "false".to_owned()),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

@@ -15,6 +15,10 @@ use serde_json::Value;
 use super::instance::free_port;
 use crate::tools::python::Environment;
 
+/// The longest wait for the emulator to listen, and for the function to answer. Both need
+/// milliseconds, but the machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(5);
+
 /// A running emulator with one function. Both end when this is dropped.
 pub struct Emulator {
     process: Child,
@@ -26,7 +30,7 @@ impl Emulator {
     /// function itself starts with the first invocation.
     ///
     /// # Errors
-    /// If the SAM CLI is not installed or the emulator does not listen within ten seconds.
+    /// If the SAM CLI is not installed or the emulator does not listen within five minutes.
     pub fn start(program: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
         let emulator = Environment::Tools
@@ -36,7 +40,11 @@ impl Emulator {
         let mut command = Command::new(emulator);
         command.args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")]);
         command.args(["--runtime-api-address", &format!("127.0.0.1:{api}")]);
-        command.arg(program).env_clear().envs(env).env("AWS_LAMBDA_FUNCTION_TIMEOUT", "30");
+        command
+            .arg(program)
+            .env_clear()
+            .envs(env)
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", PATIENCE.as_secs().to_string());
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -47,7 +55,7 @@ impl Emulator {
             process,
             url: format!("http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"),
         };
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if Instant::now() > deadline {
                 bail!("the Runtime Interface Emulator does not listen");

@@ -1,6 +1,6 @@
 //! The failover runbook, for real: a region stops, another takes over, the first returns.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use local::cloud::{
     addresses,
@@ -17,7 +17,6 @@ use crate::{
 };
 
 const STACKS: [(&str, &str); 2] = [(REGIONS[0], "drill-use1"), (REGIONS[1], "drill-euw1")];
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Deploys a region of the drill: with the database that it reaches, and tables of its own or replicas of another's.
 async fn deploy_region(cloud: &Cloud, (region, stack): (&str, &str), database: &str, first: Option<&Region>) -> Region {
@@ -92,11 +91,11 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
 
     let before = lost.accepted(&submission("before the loss")).await;
     lost.succeeds(&before).await;
-    comes_true("the other region's copy has it", PATIENCE, async || has(&copy.url, &before).await).await;
+    comes_true("the other region's copy has it", async || has(&copy.url, &before).await).await;
     copy.cut_off().await;
     let unheard = lost.accepted(&submission("in the last second")).await;
     let ended = lost.succeeds(&unheard).await;
-    comes_true("the ledger has its end", PATIENCE, async || unfinished(&other).await == 0).await;
+    comes_true("the ledger has its end", async || unfinished(&other).await == 0).await;
 
     workers(&lost, false).await;
     let stopped = Instant::now();
@@ -115,7 +114,7 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
     other.succeeds(&taken).await;
     let took_over = stopped.elapsed();
     for id in &stranded {
-        let elsewhere = other.reaches(id, &["queued", "running"], PATIENCE).await;
+        let elsewhere = other.reaches(id, &["queued", "running"]).await;
         assert_eq!(elsewhere["region"], REGIONS[0], "any region answers for any id");
     }
     assert_eq!(
@@ -129,25 +128,22 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
     let reconcile = || runbook.follow(&["reconcile"], &[]);
     assert!(reconcile().contains("\"entered\": 1"), "{unheard} is entered again");
     assert!(has(&copy.url, &unheard).await);
-    comes_true("the ledger knows what is stranded", PATIENCE, async || {
-        unfinished(&other).await == 8
-    })
-    .await;
+    comes_true("the ledger knows what is stranded", async || unfinished(&other).await == 8).await;
 
     answers(&lost, true).await;
     let lost = deploy_region(cloud, STACKS[0], &copy.url, None).await;
     let returned = Instant::now();
     workers(&lost, true).await;
     for id in &stranded {
-        let finished = other.reaches(id, &["succeeded"], PATIENCE).await;
+        let finished = other.reaches(id, &["succeeded"]).await;
         assert_eq!(finished["region"], REGIONS[0]);
     }
     let caught_up = returned.elapsed();
-    comes_true("nothing is left in the ledger", PATIENCE, async || {
+    comes_true("nothing is left in the ledger", async || {
         unfinished(&lost).await + unfinished(&other).await == 0
     })
     .await;
-    comes_true("the lanes are empty", PATIENCE, async || {
+    comes_true("the lanes are empty", async || {
         runbook.follow(&["get-queue-attributes"], &[]).matches("\"0\"").count() == 6
     })
     .await;

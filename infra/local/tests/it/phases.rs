@@ -3,8 +3,6 @@
 //! What the emulator lacks is off: RDS Proxy, serverless caches, backup selections, composite alarms, `CodeDeploy`,
 //! Application Auto Scaling. The rules over the translated templates hold those.
 
-use std::time::Duration;
-
 use aws_sdk_cloudformation::types::ResourceStatus;
 use aws_sdk_dynamodb::types::StreamSpecification;
 use local::{
@@ -95,10 +93,7 @@ async fn every_phase_is_made_kept_changed_and_taken_away() {
                 })
                 .count()
         };
-        comes_true(&format!("{phase} is taken away"), Duration::from_secs(30), async || {
-            gone().await == 0
-        })
-        .await;
+        comes_true(&format!("{phase} is taken away"), async || gone().await == 0).await;
         assert!(lambda.get_function_configuration().function_name(worker).send().await.is_err());
         // Tables and the bucket outlive their stack on purpose; MiniStack takes the text "false" for true.
         let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);

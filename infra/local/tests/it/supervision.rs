@@ -12,10 +12,10 @@ use local::{
     tools::python::Environment,
 };
 
-use crate::cloud::SUPERVISOR;
+use crate::cloud::{PATIENCE, SUPERVISOR};
 
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;

@@ -19,7 +19,7 @@ async fn the_deployed_stack_has_the_bounds_of_the_template() {
             .attributes
             .unwrap();
         let get = |name: &str| attributes.get(&name.into()).cloned().unwrap_or_default();
-        assert_eq!(get("VisibilityTimeout"), "60");
+        assert_eq!(get("VisibilityTimeout"), "420");
         let policy: Value = serde_json::from_str(&get("RedrivePolicy")).unwrap();
         assert_eq!(policy["maxReceiveCount"].to_string().trim_matches('"'), "5");
         assert!(
