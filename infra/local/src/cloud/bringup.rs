@@ -1,4 +1,5 @@
-//! Bringing an instance up: environments, servers, functions, stacks.
+//! Brings an instance up: installs what is missing, builds the functions, starts the servers and
+//! deploys the stacks.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,7 +30,7 @@ pub struct Bringup<'a> {
     pub instance: &'a Instance,
     /// AWS regions, at least one.
     pub regions: Vec<String>,
-    /// Whether the servers end with this process.
+    /// Whether the servers stop when this process is gone.
     pub attached: bool,
     /// The program whose `supervise` command owns the servers.
     pub supervisor: &'a Path,
@@ -37,7 +38,7 @@ pub struct Bringup<'a> {
     pub step: fn(String) -> Step,
 }
 
-/// Servers that are up. If attached, they end when this is dropped or this process is gone.
+/// Servers that run. If they are attached, they stop when this is dropped or this process is gone.
 pub struct Running {
     /// What is deployed where.
     pub state: State,
@@ -47,14 +48,15 @@ pub struct Running {
     pub supervisor: Option<Child>,
 }
 
-/// Brings everything up; what is there already is reused.
+/// Brings everything up. Whatever exists already is used again.
 ///
 /// # Errors
-/// If a part does not come up; the message says which and what to do.
+/// If a part does not come up. The message says which one, and what to do.
 pub async fn up(bringup: &Bringup<'_>) -> Result<Running> {
     Environment::Cloud.install()?;
     Environment::Tools.install()?;
-    let step = (bringup.step)("Building the functions".into());
+    let step = (bringup.step)("Building the functions (usually 5 to 10 minutes for the first time, seconds later)".into());
+    let step = step.without_spinner();
     let binaries = build::functions()?;
     step.done();
 
@@ -64,13 +66,13 @@ pub async fn up(bringup: &Bringup<'_>) -> Result<Running> {
         binaries,
         supervisor: child,
     };
-    let step = (bringup.step)("Waiting for PostgreSQL, Valkey and the AWS endpoint".into());
+    let step = (bringup.step)("Starting PostgreSQL, Valkey and the AWS endpoint (usually 5 to 10 seconds)".into());
     wait_until_ready(bringup, &mut running).await?;
     step.done();
 
     let template = build::assemble(&running.binaries, &bringup.instance.dir().join("build"))?;
     for region in &bringup.regions {
-        let step = (bringup.step)(format!("Deploying template.yaml to {region}"));
+        let step = (bringup.step)(format!("Deploying template.yaml to {region} (usually 10 to 30 seconds)"));
         let outputs = deploy::deploy(bringup.instance, region, &template).await?;
         tenant::register(bringup.instance, region, &outputs).await?;
         state.regions.insert(region.clone(), outputs);
@@ -81,7 +83,7 @@ pub async fn up(bringup: &Bringup<'_>) -> Result<Running> {
     Ok(running)
 }
 
-/// The running servers if they serve these regions, else new ones.
+/// The running servers if they serve these regions, new servers otherwise.
 fn start_servers(bringup: &Bringup<'_>) -> Result<(State, Option<Child>)> {
     let mut state = bringup.instance.state();
     if let Some(id) = state.supervisor.filter(|id| supervisor::is_alive(*id)) {
@@ -90,7 +92,7 @@ fn start_servers(bringup: &Bringup<'_>) -> Result<(State, Option<Child>)> {
         }
         supervisor::stop(id)?;
     }
-    supervisor::end_leftovers(bringup.instance);
+    supervisor::stop_leftovers(bringup.instance);
     state.ports = state.ports.free(&bringup.regions)?;
     state.regions.clear();
     bringup.instance.remember(&state)?;
@@ -108,7 +110,7 @@ async fn wait_until_ready(bringup: &Bringup<'_>, running: &mut Running) -> Resul
             && let Some(status) = child.try_wait()?
         {
             let said = std::fs::read_to_string(bringup.instance.log("supervisor")).unwrap_or_default();
-            bail!("the servers ended ({status}): {}", said.trim());
+            bail!("the servers stopped ({status}): {}", said.trim());
         }
         if Instant::now() > deadline {
             return Err(error.context(format!(
@@ -120,7 +122,8 @@ async fn wait_until_ready(bringup: &Bringup<'_>, running: &mut Running) -> Resul
     }
 }
 
-/// Makes each region's database and gives its Valkey all slots; fails while a server is not there yet.
+/// Makes each region's database and gives all slots of the cluster to its Valkey. It fails as long as
+/// a server does not answer.
 async fn prepare(bringup: &Bringup<'_>) -> Result<()> {
     let ports = bringup.instance.state().ports;
     let mut postgres = PgConnection::connect(&format!("postgres://{DATABASE_USER}@127.0.0.1:{}/postgres", ports.postgres)).await?;
@@ -161,7 +164,7 @@ async fn claim_slots(url: &str) -> Result<()> {
 }
 
 impl Drop for Running {
-    /// Closes the pipe of an attached supervisor and waits until it has ended everything.
+    /// Closes the pipe to an attached supervisor and waits until it has stopped all servers.
     fn drop(&mut self) {
         if let Some(child) = &mut self.supervisor
             && child.stdin.take().is_some()

@@ -43,7 +43,7 @@ impl Up {
                 supervisor: &program,
                 step: |what| Step::begin(what),
             };
-            print("SummarEase on this machine");
+            print("SummarEase on this machine: the first start usually takes 10 to 15 minutes, later ones under a minute");
             let work = async {
                 let running = bringup::up(&bringup).await?;
                 for region in &bringup.regions {
