@@ -1,4 +1,4 @@
-//! A function under AWS's Runtime Interface Emulator, which ships inside the SAM CLI.
+//! A function that runs in the Runtime Interface Emulator of AWS, which is a part of the SAM CLI.
 
 use std::{
     net::TcpStream,
@@ -19,15 +19,15 @@ use crate::tools::python::Environment;
 /// milliseconds, but the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// A running emulator with one function. Both end when this is dropped.
+/// A running emulator with one function. Both stop when this is dropped.
 pub struct Emulator {
     process: Child,
     url: String,
 }
 
 impl Emulator {
-    /// Starts the emulator for the function in `program`, with exactly this environment. The
-    /// function itself starts with the first invocation.
+    /// Starts the emulator for the function in `program`, with these environment variables and no
+    /// others. The function itself starts with the first invocation.
     ///
     /// # Errors
     /// If the SAM CLI is not installed or the emulator does not listen within five minutes.
@@ -65,7 +65,7 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Invokes the function; an error of the function is a value too (`errorMessage`).
+    /// Invokes the function. If the function fails, the value has the field `errorMessage`.
     ///
     /// # Errors
     /// If the emulator does not answer with JSON.
@@ -74,7 +74,7 @@ impl Emulator {
         serde_json::from_str(&reply).with_context(|| format!("the function answered {reply}"))
     }
 
-    /// Process id of the emulator; the function is its child.
+    /// The process id of the emulator. The function is a child process of it.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -82,7 +82,7 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // The emulator and its function share a process group.
+        // The emulator and its function are in one process group.
         if let Some(group) = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw) {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }

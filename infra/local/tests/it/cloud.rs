@@ -65,7 +65,7 @@ async fn start() -> anyhow::Result<Cloud> {
     let turn = fs::File::create(checkout::local().join("test.lock"))?;
     turn.lock()?;
     let instance = Instance::at(checkout::local().join("test"));
-    supervisor::end_leftovers(&instance);
+    supervisor::stop_leftovers(&instance);
     instance.remove()?;
     let bringup = Bringup {
         instance: &instance,

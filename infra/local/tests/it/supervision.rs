@@ -29,7 +29,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 fn running(name: &str) -> (Instance, Child, Vec<u32>) {
     Environment::Cloud.install().unwrap();
     let instance = Instance::at(checkout::local().join(name));
-    supervisor::end_leftovers(&instance);
+    supervisor::stop_leftovers(&instance);
     instance.remove().unwrap();
     let mut state = instance::State::default();
     state.ports = state.ports.free(&["us-east-1".to_owned()]).unwrap();
@@ -58,7 +58,7 @@ fn what_a_killed_supervisor_left_is_found_and_ended() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(ids.iter().copied().all(supervisor::is_alive), "they outlive their supervisor");
-    supervisor::end_leftovers(&instance);
+    supervisor::stop_leftovers(&instance);
     wait_for("the servers to end", || {
         (!ids.iter().copied().any(supervisor::is_alive)).then_some(())
     });
