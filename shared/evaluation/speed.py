@@ -18,7 +18,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = ["cargo", "build", "--release", "--quiet", "-p", "shared", "--examples"]
+BUILD = ["cargo", "build", "--release", "--quiet", "-p", "summarizer", "--examples"]
 DOCUMENT = 3_600
 SENTENCES = 3
 SIZES = [1_000 * 10 ** (step / 3) for step in range(13)]

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
-    job::{JobError, Message},
+    job::{FailureCode, JobError, Message},
     lanes::Queue,
-    store::StoreError,
+    store::{Chain, StoreError},
 };
 
 /// Kept free at the end of an invocation: for the commit, of it a tenth each for noting attempts and for the answer.
@@ -66,7 +66,7 @@ pub async fn process<W: Worker>(worker: &Arc<W>, queue: &Queue, event: SqsEvent,
     let back = work_and_commit(worker, event, deadline).await;
     if let Err(error) = queue.delay(&back.delays).await {
         // The messages come back all the same, when their visibility ends.
-        tracing::warn!(%error, "retries are not spread out");
+        tracing::warn!(error = %Chain(&error), "The visibility of messages was not changed; they return when their visibility timeout is over.");
     }
     back.into_response()
 }
@@ -96,7 +96,7 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
             .await
             .is_err()
         {
-            tracing::warn!("attempts are not on record: out of time");
+            tracing::warn!("There was no time left to record failed attempts.");
         }
         for (delivery, _) in &retries {
             back.give_back(delivery);
@@ -115,18 +115,15 @@ async fn commit<W: Worker>(
     let message = match tokio::time::timeout_at(deadline, worker.commit(outcomes)).await {
         Ok(Ok(())) => return Vec::new(),
         Ok(Err(error)) => {
-            tracing::error!(store = error.store.as_str(), %error, "a batch was not committed");
+            tracing::error!(store = error.store.as_str(), error = %Chain(&error), "The results of a batch were not recorded; its messages will be received again.");
             "The result could not be stored; it will be tried again."
         }
         Err(_) => {
-            tracing::error!("a batch was not committed: out of time");
+            tracing::error!("Recording the results of a batch took too long; its messages will be received again.");
             "Storing the result took too long; it will be tried again."
         }
     };
-    let error = JobError {
-        code: "commit_failed".into(),
-        message: message.into(),
-    };
+    let error = JobError::new(FailureCode::CommitFailed, message);
     deliveries.into_iter().map(|delivery| (delivery, error.clone())).collect()
 }
 
@@ -154,14 +151,14 @@ async fn work_all<W: Worker>(worker: &Arc<W>, deliveries: Vec<Delivery>, until: 
         async move {
             let outcome = match tokio::time::timeout_at(until, task).await {
                 Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => Outcome::Retry(JobError {
-                    code: "worker_panicked".into(),
-                    message: "The worker failed on this document; it will be tried again.".into(),
-                }),
-                Err(_) => Outcome::Retry(JobError {
-                    code: "out_of_time".into(),
-                    message: "The work took longer than an invocation may; it will be tried again.".into(),
-                }),
+                Ok(Err(_)) => Outcome::Retry(JobError::new(
+                    FailureCode::WorkerPanicked,
+                    "The worker failed on this document; it will be tried again.",
+                )),
+                Err(_) => Outcome::Retry(JobError::new(
+                    FailureCode::OutOfTime,
+                    "The work took longer than an invocation may; it will be tried again.",
+                )),
             };
             (delivery, outcome)
         }
@@ -180,7 +177,11 @@ impl HandedBack {
     /// A body that no version of this worker can read: back at once, so that it reaches the dead-letter queue soon.
     fn quarantine(&mut self, record: &SqsMessage, reason: &str) {
         let id = record.message_id.clone().unwrap_or_default();
-        tracing::error!(message_id = id, reason, "a message could not be read");
+        tracing::error!(
+            message_id = id,
+            reason,
+            "A message could not be read; it will reach the dead-letter queue."
+        );
         self.delays.push((record.receipt_handle.clone().unwrap_or_default(), 0));
         self.failures.insert(id);
     }

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use crate::{
     config::{self, ConfigError},
-    job::{Lane, TenantId},
+    job::{PerLane, TenantId},
     store::{Store, StoreError},
 };
 
@@ -19,35 +19,15 @@ pub struct Queue {
     url: String,
 }
 
-/// The three queues that jobs enter by.
-pub struct Lanes {
-    express: Queue,
-    standard: Queue,
-    bulk: Queue,
-}
+/// One queue for each lane.
+pub type Lanes = PerLane<Queue>;
 
-impl Lanes {
-    /// The queues whose URLs are in these variables: express, standard, bulk.
-    ///
-    /// # Errors
-    /// If one of the variables is not set.
-    pub fn from_env(aws: &aws_config::SdkConfig, names: [&'static str; 3]) -> Result<Self, ConfigError> {
-        let [express, standard, bulk] = names;
-        Ok(Self {
-            express: Queue::from_env(aws, express)?,
-            standard: Queue::from_env(aws, standard)?,
-            bulk: Queue::from_env(aws, bulk)?,
-        })
-    }
-
-    /// The queue of a lane.
-    pub const fn of(&self, lane: Lane) -> &Queue {
-        match lane {
-            Lane::Express => &self.express,
-            Lane::Standard => &self.standard,
-            Lane::Bulk => &self.bulk,
-        }
-    }
+/// The queues whose URLs are in these variables.
+///
+/// # Errors
+/// If one of the variables is not set.
+pub fn from_env(aws: &aws_config::SdkConfig, names: PerLane<&'static str>) -> Result<Lanes, ConfigError> {
+    names.try_map(|name| Queue::from_env(aws, name))
 }
 
 impl Queue {

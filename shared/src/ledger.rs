@@ -1,9 +1,13 @@
-//! Jobs that were accepted, and for a few days how they ended: DynamoDB.
+//! The ledger in DynamoDB: every accepted job, and for a few days the finished ones too.
 //!
-//! Table: partition key `id` (string, the job id); `tenant`; until the end `resource` (the queued
-//! summary resource, JSON) and `attempts` (list of JSON strings); from then on `ended` (the final
-//! resource, JSON, deflated) and `ended_at` (seconds since 1970); `expires_at` (TTL, seconds since
-//! 1970). An end that is too large for one item goes on in `more` (number) items `<id>#1`, `<id>#2` ….
+//! One table holds both. Its partition key is `id`, the job id. All items have `tenant` and
+//! `expires_at` (the time to live, seconds since 1970).
+//!
+//! - While a job is unfinished, `resource` is the queued summary resource as JSON, and `attempts` is
+//!   a list of JSON strings.
+//! - When it has finished, `ended` is the finished resource as deflated JSON, and `ended_at` is when
+//!   that was, in seconds since 1970. If this is too large for one item, `more` (a number) items
+//!   `<id>#1`, `<id>#2` and so on hold the rest.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,13 +32,14 @@ use crate::{
 
 /// Longer than a message can stay in a lane and its dead-letter queue together.
 const KEPT: Duration = Duration::days(60);
-/// How long the ledger knows the end of a job: an archive that lost its last writes is repaired within that time.
-pub const ENDS_KEPT: Duration = Duration::days(3);
-/// Bytes of an end in one item, which holds 400 KB at most.
+/// How long the ledger keeps a finished job. Within that time, an archive that has lost its last writes
+/// can be repaired.
+pub const FINISHED_KEPT: Duration = Duration::days(3);
+/// Bytes of a finished job in one item. DynamoDB allows 400 KB for an item.
 const PART: usize = 350 * 1024;
 /// Items in one `BatchWriteItem`.
 const BATCH: usize = 25;
-/// Times a partly taken batch is sent again.
+/// How often a batch is sent that DynamoDB has taken in part only.
 const TRIES: u32 = 5;
 
 /// An item of the table.
@@ -91,7 +96,7 @@ impl Ledger {
         reply.map(drop).map_err(StoreError::because(Store::Ledger, "take back a job"))
     }
 
-    /// A job with the attempts made so far, or as it ended, read consistently.
+    /// A job with the attempts made so far, or the finished job; read consistently.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
@@ -120,7 +125,7 @@ impl Ledger {
                 let more: u32 = item.get("more").map_or(Ok(0), number)?;
                 for number in 1..=more {
                     let id = format!("{}#{number}", text(item, "id")?);
-                    let part = self.get(&id).await?.ok_or("a part of the end is missing")?;
+                    let part = self.get(&id).await?.ok_or("a part of the finished job is missing")?;
                     deflated.extend_from_slice(bytes(part.get("ended").ok_or("a part is empty")?)?);
                 }
                 io::read_to_string(DeflateDecoder::new(deflated.as_slice()))?
@@ -137,7 +142,7 @@ impl Ledger {
         })
     }
 
-    /// Appends what went wrong with each of these jobs. Jobs that ended stay untouched.
+    /// Adds one failed attempt to each of these jobs. Finished jobs stay as they are.
     ///
     /// # Errors
     /// If DynamoDB does not take one of them.
@@ -166,27 +171,27 @@ impl Ledger {
         }
     }
 
-    /// Writes down how jobs ended that the archive has entered. Of two ends of one job the later stays here; the archive
-    /// keeps the first, and is asked before.
+    /// Keeps finished jobs that the archive has entered. If a job finishes twice, the later final result
+    /// stays here. The archive keeps the first one, and readers ask it before the ledger.
     ///
     /// # Errors
     /// If DynamoDB does not take all of them.
-    pub async fn end(&self, jobs: &[Job]) -> Result<(), StoreError> {
-        const OPERATION: &str = "write down how jobs ended";
-        let end = async {
+    pub async fn finish(&self, jobs: &[&Job]) -> Result<(), StoreError> {
+        const OPERATION: &str = "keep finished jobs";
+        let keep = async {
             let (mut firsts, mut others) = (Vec::new(), Vec::new());
-            // A message may be twice in a batch; an item may not.
+            // One batch of messages may hold a job twice; one request to DynamoDB may not hold an item twice.
             let mut known = HashSet::new();
             for job in jobs.iter().filter(|job| known.insert(&job.resource.id)) {
-                let mut parts = ended(job)?.into_iter();
+                let mut parts = finished(job)?.into_iter();
                 firsts.extend(parts.next());
                 others.extend(parts);
             }
-            // Who finds the first part finds all.
+            // The first part is written last, so that a reader who finds it finds all the others.
             self.put(others).await?;
             self.put(firsts).await
         };
-        end.await.map_err(StoreError::because(Store::Ledger, OPERATION))
+        keep.await.map_err(StoreError::because(Store::Ledger, OPERATION))
     }
 
     async fn put(&self, items: Vec<Item>) -> Result<(), BoxError> {
@@ -219,16 +224,16 @@ impl Ledger {
         }
     }
 
-    /// Jobs that ended at a moment or later, page by page.
+    /// Jobs that finished at a moment or later, page by page.
     ///
     /// # Errors
     /// If DynamoDB does not answer, or `take` fails.
-    pub async fn ended_since(
+    pub async fn finished_since(
         &self,
         moment: OffsetDateTime,
         mut take: impl AsyncFnMut(Vec<Job>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        const OPERATION: &str = "look through the jobs that ended";
+        const OPERATION: &str = "look through the finished jobs";
         let mut pages = self
             .client
             .scan()
@@ -270,9 +275,9 @@ fn accepted(job: &Job) -> Result<Item, BoxError> {
     ]))
 }
 
-/// The items of an end.
-fn ended(job: &Job) -> Result<Vec<Item>, BoxError> {
-    let (id, ended_at) = (&job.resource.id, job.resource.finished_at.ok_or("the job has not ended")?);
+/// The items of a finished job.
+fn finished(job: &Job) -> Result<Vec<Item>, BoxError> {
+    let (id, finished_at) = (&job.resource.id, job.resource.finished_at().ok_or("the job has not finished")?);
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::default());
     deflated.write_all(&serde_json::to_vec(&job.resource)?)?;
     let deflated = deflated.finish()?;
@@ -281,14 +286,14 @@ fn ended(job: &Job) -> Result<Vec<Item>, BoxError> {
         item([
             ("id", AttributeValue::S(id)),
             ("ended", AttributeValue::B(Blob::new(part))),
-            ("expires_at", seconds(ended_at + ENDS_KEPT)),
+            ("expires_at", seconds(finished_at + FINISHED_KEPT)),
         ])
     });
     let mut parts: Vec<Item> = parts.collect();
     let more = parts.len() - 1;
     parts[0].extend(item([
         ("tenant", AttributeValue::S(job.tenant.to_string())),
-        ("ended_at", seconds(ended_at)),
+        ("ended_at", seconds(finished_at)),
         ("more", AttributeValue::N(more.to_string())),
     ]));
     Ok(parts)
@@ -308,7 +313,7 @@ fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, BoxError> {
 }
 
 fn bytes(value: &AttributeValue) -> Result<&[u8], BoxError> {
-    value.as_b().map(AsRef::as_ref).map_err(|_| "an end is not binary".into())
+    value.as_b().map(AsRef::as_ref).map_err(|_| "a finished job is not binary".into())
 }
 
 fn number(value: &AttributeValue) -> Result<u32, BoxError> {
@@ -320,7 +325,7 @@ mod tests {
     use std::fmt::Write;
 
     use super::*;
-    use crate::job::{Lane, RegionTag, Status, Submission, SummaryResult};
+    use crate::job::{Lane, RegionTag, Submission, SummaryResult};
 
     fn size(item: &Item) -> usize {
         let value = |value: &AttributeValue| match value {
@@ -331,12 +336,12 @@ mod tests {
         item.iter().map(|(name, of)| name.len() + value(of)).sum()
     }
 
-    /// Of a text, within a budget, with the scores of all sentences.
+    /// A job that summarised `text`, with the scores of all sentences if the length is a ratio.
     fn summarised(text: &str, length: &str) -> Job {
         let submission = format!(r#"{{"text":"One.","length":{length}}}"#);
         let (_, request) = Submission::parse(submission.as_bytes()).unwrap();
         let options = crate::summarizer::Options {
-            budget: request.length,
+            budget: request.length.budget(),
             scores: length.contains("ratio"),
             ..Default::default()
         };
@@ -347,14 +352,12 @@ mod tests {
         };
         let id = JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7());
         let now = OffsetDateTime::now_utc();
+        let mut resource = SummaryResource::queued(id, Lane::Standard, "us-east-1".to_owned(), now, request);
+        resource.start(now).unwrap();
+        resource.succeed(now, result).unwrap();
         Job {
             tenant: "acme".to_owned().try_into().unwrap(),
-            resource: SummaryResource {
-                status: Status::Succeeded,
-                finished_at: Some(now),
-                result: Some(result),
-                ..SummaryResource::queued(id, Lane::Standard, "us-east-1".to_owned(), now, request)
-            },
+            resource,
         }
     }
 
@@ -362,15 +365,13 @@ mod tests {
     fn a_usual_job_costs_two_write_units() {
         let article = include_str!("../../infra/local/demo/article.txt");
         let job = summarised(article, r#"{"sentences":3}"#);
-        let queued = SummaryResource {
-            result: None,
-            ..job.resource.clone()
-        };
+        let of = job.resource.clone();
+        let queued = SummaryResource::queued(of.id, of.lane, of.region, of.created_at, of.request);
         let first = accepted(&Job {
             tenant: job.tenant.clone(),
             resource: queued,
         });
-        let (first, last) = (first.unwrap(), ended(&job).unwrap());
+        let (first, last) = (first.unwrap(), finished(&job).unwrap());
         assert_eq!(last.len(), 1);
         assert!(
             size(&first) <= 1024 && size(&last[0]) <= 1024,
@@ -381,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_of_any_size_fits_its_items() {
+    fn a_finished_job_of_any_size_fits_its_items() {
         let mut state = 1_u64;
         let mut text = String::new();
         for _ in 0..40_000 {
@@ -391,7 +392,7 @@ mod tests {
             }
             text.push_str(".\n");
         }
-        let parts = ended(&summarised(&text, r#"{"ratio":1.0}"#)).unwrap();
+        let parts = finished(&summarised(&text, r#"{"ratio":1.0}"#)).unwrap();
         let sizes: Vec<usize> = parts.iter().map(size).collect();
         assert!(sizes.len() > 1 && sizes.iter().all(|size| *size < 400_000), "{sizes:?}");
     }

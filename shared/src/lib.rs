@@ -10,16 +10,16 @@
 pub mod archive;
 pub mod batch;
 pub mod cache;
-pub mod capacity;
+pub mod completion;
 pub mod config;
 pub mod directory;
 pub mod documents;
-pub mod job;
 pub mod lanes;
 pub mod ledger;
 pub mod problem;
 pub mod service_level;
 pub mod store;
-pub mod summarizer;
 pub mod telemetry;
 pub mod tokens;
+
+pub use {capacity, job, summarizer};

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     job::{InvalidField, SubmissionError},
-    store::StoreError,
+    store::{Chain, StoreError},
 };
 
 /// Every kind of problem the API answers with. The names are stable.
@@ -168,7 +168,7 @@ impl From<SubmissionError> for Problem {
 /// Logs the cause, tells the client no more than that it was not its fault.
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
-        tracing::error!(store = error.store.as_str(), %error, "a store failed a request");
+        tracing::error!(store = error.store.as_str(), error = %Chain(error), "A request failed because a store did not answer.");
         Self::of(Kind::Unavailable)
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         degradation::{Controller, Pin},
     },
     config::{self, ConfigError},
-    store::{BoxError, Store, StoreError},
+    store::{BoxError, Chain, Store, StoreError},
 };
 
 /// A new level is known everywhere after this long at most.
@@ -69,7 +69,7 @@ impl ServiceLevel {
             let read = tokio::time::timeout(PATIENCE, self.read_level()).await;
             read.unwrap_or_else(|_| Err(StoreError::new(Store::Ledger, READ, "no answer in time")))
                 .unwrap_or_else(|error| {
-                    tracing::warn!(%error, "the level of service cannot be read");
+                    tracing::warn!(error = %Chain(&error), "The service level cannot be read; it counts as normal.");
                     Level::Normal
                 })
         };

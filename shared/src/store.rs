@@ -5,7 +5,7 @@ use std::{error::Error, fmt};
 /// A cause of any type.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A store the service leans on.
+/// A store that the service depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Store {
     /// Postgres.
@@ -36,8 +36,9 @@ impl Store {
     }
 }
 
-/// A store did not do what it was asked.
-#[derive(Debug)]
+/// A store did not do what it was asked. Its causes are its sources: log it as a [`Chain`].
+#[derive(Debug, thiserror::Error)]
+#[error("{}: could not {operation}", .store.as_str())]
 pub struct StoreError {
     /// Which store.
     pub store: Store,
@@ -62,20 +63,7 @@ impl StoreError {
     }
 }
 
-/// The whole chain of causes. For logs only: it may name hosts.
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: could not {}: {}",
-            self.store.as_str(),
-            self.operation,
-            Chain(self.source.as_ref())
-        )
-    }
-}
-
-/// Shows an error with all its causes: those of the SDK say no more than "service error" by themselves.
+/// Shows an error with all its causes. For logs and operators only: a cause may name hosts.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
@@ -89,5 +77,3 @@ impl fmt::Display for Chain<'_> {
         Ok(())
     }
 }
-
-impl Error for StoreError {}

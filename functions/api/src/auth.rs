@@ -9,7 +9,7 @@ use shared::{
     problem::{Kind, Problem},
 };
 
-use crate::Context;
+use crate::context::Context;
 
 /// The tenant whose key the request carries.
 pub(crate) struct Caller(pub(crate) Tenant);

@@ -11,11 +11,11 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use shared::{
     job::Lane,
-    store::{Store, StoreError},
+    store::{Chain, Store, StoreError},
 };
 use utoipa::ToSchema;
 
-use crate::Context;
+use crate::context::Context;
 
 /// Longest wait for one store.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ pub(crate) struct Health {
     region: String,
 }
 
-/// Health of everything the API leans on.
+/// Health of every store that the API depends on.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeepHealth {
     #[serde(flatten)]
@@ -77,7 +77,7 @@ pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Js
         timed(Store::Cache, context.cache.ping()),
         timed(Store::Directory, context.directory.ping()),
         timed(Store::Documents, context.documents.ping()),
-        timed(Store::Lanes, context.lanes.of(Lane::Standard).ping()),
+        timed(Store::Lanes, context.lanes[Lane::Standard].ping()),
         timed(Store::Ledger, context.ledger.ping()),
     );
     let stores = BTreeMap::from([stores.0, stores.1, stores.2, stores.3, stores.4, stores.5]);
@@ -105,7 +105,7 @@ async fn timed(store: Store, ping: impl Future<Output = Result<(), StoreError>>)
     let started = Instant::now();
     let result = tokio::time::timeout(PATIENCE, ping).await;
     if let Ok(Err(error)) = &result {
-        tracing::warn!(store = store.as_str(), %error, "unhealthy");
+        tracing::warn!(store = store.as_str(), error = %Chain(error), "A store did not answer the health check.");
     }
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     (

@@ -4,6 +4,7 @@
 //! never Postgres, so that a database that is slow or down rejects nobody.
 
 mod auth;
+mod context;
 mod health;
 mod middleware;
 mod openapi;
@@ -14,51 +15,11 @@ mod submit;
 use std::sync::Arc;
 
 use axum::Router;
-use shared::{
-    archive::Archive,
-    cache::Cache,
-    config::{self, ConfigError},
-    directory::Directory,
-    documents::Documents,
-    lanes::Lanes,
-    ledger::Ledger,
-    problem::{Kind, Problem},
-    service_level::ServiceLevel,
-};
+use shared::problem::{Kind, Problem};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// What every request needs; made once per cold start.
-pub struct Context {
-    region: String,
-    archive: Archive,
-    cache: Cache,
-    directory: Directory,
-    documents: Documents,
-    lanes: Lanes,
-    ledger: Ledger,
-    level: ServiceLevel,
-}
-
-impl Context {
-    /// Reads the environment that the template sets. Connects to nothing yet.
-    ///
-    /// # Errors
-    /// If a variable is missing or wrong.
-    pub async fn try_from_env() -> Result<Self, ConfigError> {
-        let aws = config::aws().await;
-        Ok(Self {
-            region: config::required("AWS_REGION")?,
-            archive: Archive::from_env(&aws)?,
-            cache: Cache::from_env(&aws)?,
-            directory: Directory::from_env(&aws)?,
-            documents: Documents::from_env(&aws)?,
-            lanes: Lanes::from_env(&aws, ["EXPRESS_URL", "STANDARD_URL", "BULK_URL"])?,
-            ledger: Ledger::from_env(&aws)?,
-            level: ServiceLevel::from_env(&aws)?,
-        })
-    }
-}
+pub use context::Context;
 
 /// Every route.
 pub fn router(context: Arc<Context>) -> Router {

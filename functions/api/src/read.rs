@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 use shared::{
     job::{JobId, SummaryResource, TenantId},
     problem::{Kind, Problem},
-    store::StoreError,
+    store::{Chain, StoreError},
 };
 
-use crate::{Context, auth::Caller};
+use crate::{auth::Caller, context::Context};
 
 /// Read a summary
 ///
@@ -44,7 +44,7 @@ pub(crate) async fn read(
     let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
     let found = find(&context, &tenant.id, &id).await?;
     let resource = found.ok_or_else(|| Problem::of(Kind::NotFound))?;
-    let poll = if resource.status.is_final() {
+    let poll = if resource.status().is_final() {
         None
     } else {
         Some(context.level.current().await.poll_seconds())
@@ -58,7 +58,7 @@ async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option
     match context.cache.find(tenant, id).await {
         Ok(Some(resource)) => return Ok(Some(resource)),
         Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "reading without the cache"),
+        Err(error) => tracing::warn!(error = %Chain(&error), "The cache did not answer; reading from the archive."),
     }
     let archived = context.archive.find(tenant, id).await;
     if let Ok(Some(resource)) = archived {
@@ -98,13 +98,13 @@ fn respond(resource: SummaryResource, poll: Option<u16>, headers: &HeaderMap) ->
     response
 }
 
-/// Changes whenever the resource can: with its status, its end and its attempts.
+/// A tag that changes with everything that can change: the status, the time of finishing and the attempts.
 fn entity_tag(resource: &SummaryResource) -> String {
     let state = format!(
         "{} {} {:?} {}",
         resource.id,
-        resource.status.as_str(),
-        resource.finished_at,
+        resource.status().as_str(),
+        resource.finished_at(),
         resource.attempts.len()
     );
     let hash = Sha256::digest(state);

@@ -12,18 +12,18 @@ use axum::{
 use shared::{
     directory::Tenant,
     job::{
-        Document, INLINE_DOCUMENT_BYTES, Job, JobId, Limits, Message, RegionTag, RequestOptions, Submission, SummarizeMessage,
+        Document, INLINE_DOCUMENT_BYTES, Job, JobId, Limits, Links, Message, RegionTag, RequestOptions, Submission, SummarizeMessage,
         SummaryResource, fingerprint, route,
     },
     problem::{Kind, Problem},
-    store::StoreError,
+    store::{Chain, StoreError},
     summarizer::ENGINE,
     telemetry::metric,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Context, auth::Caller};
+use crate::{auth::Caller, context::Context};
 
 /// Says whether the result came from the cache: `hit` or `miss`.
 const CACHE_HEADER: HeaderName = HeaderName::from_static("summarease-cache");
@@ -31,7 +31,7 @@ const CACHE_HEADER: HeaderName = HeaderName::from_static("summarease-cache");
 /// Submit a text
 ///
 /// The answer is the finished summary if the same text was summarised with the same options
-/// before (`200`), else a job that will end in `succeeded` or `failed` (`202`).
+/// before (`200`), else a job that will become `succeeded` or `failed` (`202`).
 #[utoipa::path(
     post,
     path = "/v1/summaries",
@@ -62,7 +62,9 @@ pub(crate) async fn submit(
             return Ok(respond(StatusCode::OK, "hit", known, None));
         }
         Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "submitting without the cache"),
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "The cache did not answer; the job is submitted without a look for a known result.")
+        }
     }
     let accepted = accept(&context, &tenant, text, options, fingerprint).await?;
     let poll = context.level.current().await.poll_seconds();
@@ -120,23 +122,23 @@ async fn accept(
         document,
         fingerprint,
     });
-    if let Err(error) = context.lanes.of(lane).send(&tenant.id, message.to_body()).await {
+    if let Err(error) = context.lanes[lane].send(&tenant.id, message.to_body()).await {
         // Nothing was promised yet: leave no trace of a job that will never run.
         if let Err(error) = context.ledger.withdraw(&id).await {
-            tracing::warn!(%error, "a job that was not queued stays in the ledger");
+            tracing::warn!(error = %Chain(&error), "A job that was not queued could not be removed from the ledger.");
         }
         return Err(error);
     }
     if let Err(error) = context.cache.queued(&tenant.id, &resource).await {
-        tracing::warn!(%error, "a queued job is not in the cache");
+        tracing::warn!(error = %Chain(&error), "The cache did not learn of a queued job.");
     }
     metrics::counter!(metric::ACCEPTED, "lane" => lane.as_str()).increment(1);
-    tracing::info!(job = %resource.id, tenant = %tenant.id, %lane, "accepted");
+    tracing::info!(job = %resource.id, tenant = %tenant.id, %lane, "A job was accepted.");
     Ok(resource)
 }
 
 fn respond(status: StatusCode, cache: &'static str, resource: SummaryResource, poll: Option<u16>) -> Response {
-    let location = HeaderValue::from_str(&resource.links.this);
+    let location = HeaderValue::from_str(&Links::of(&resource.id).this);
     let mut response = (status, Json(resource)).into_response();
     let headers = response.headers_mut();
     headers.insert(CACHE_HEADER, HeaderValue::from_static(cache));

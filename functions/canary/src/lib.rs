@@ -2,6 +2,7 @@
 //! API, all the way to the worker and back; `CodeDeploy`'s pre-traffic hook makes one with each of
 //! the versions that are about to take traffic, and tells `CodeDeploy` whether they may.
 
+mod context;
 mod door;
 mod probe;
 
@@ -11,46 +12,13 @@ use aws_sdk_codedeploy::types::LifecycleEventStatus;
 use lambda_runtime::Error;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-use shared::{
-    config::{self, ConfigError},
-    directory::Directory,
-    telemetry::metric,
-};
+use shared::{store::Chain, telemetry::metric};
 
-use door::Door;
+pub use context::Context;
 use probe::Probe;
 
 /// Kept free at the end of an invocation, to report.
 const SPARE: Duration = Duration::from_secs(5);
-
-/// What every run needs; made once per cold start.
-pub struct Context {
-    directory: Directory,
-    codedeploy: aws_sdk_codedeploy::Client,
-    region: String,
-    public: Door,
-    version: Door,
-    workers: Vec<Door>,
-}
-
-impl Context {
-    /// Reads the environment that the template sets. Connects to nothing yet.
-    ///
-    /// # Errors
-    /// If a variable is missing or wrong.
-    pub async fn try_from_env() -> Result<Self, ConfigError> {
-        let aws = config::aws().await;
-        let invoked = |arn: &str| Door::invoked(&aws, arn.to_owned());
-        Ok(Self {
-            directory: Directory::from_env(&aws)?,
-            codedeploy: aws_sdk_codedeploy::Client::new(&aws),
-            region: config::required("AWS_REGION")?,
-            public: Door::public(config::required("API_URL")?),
-            version: invoked(&config::required("API_VERSION")?),
-            workers: config::required("WORKER_VERSIONS")?.split(',').map(invoked).collect(),
-        })
-    }
-}
 
 /// What to do.
 #[derive(Debug, Deserialize)]
@@ -120,8 +88,8 @@ pub async fn handle(context: &Context, task: Task, deadline: SystemTime) -> Resu
     };
     let outcome: Result<Report, Error> = outcome.unwrap_or_else(late);
     match &outcome {
-        Ok(report) => tracing::info!(?report, "the canary sings"),
-        Err(error) => tracing::error!(%error, "the canary is silent"),
+        Ok(report) => tracing::info!(?report, "The canary passed."),
+        Err(error) => tracing::error!(error = %Chain(error.as_ref()), "The canary failed."),
     }
     if let Task::Hook(hook) = task {
         let status = if outcome.is_ok() {
@@ -158,7 +126,7 @@ async fn versions(context: &Context) -> Result<Report, Error> {
 
 async fn timed(by: &str, work: impl Future<Output = Result<(), Error>>) -> Result<Made, Error> {
     let started = Instant::now();
-    work.await.map_err(|error| format!("{by}: {error}"))?;
+    work.await.map_err(|error| format!("{by}: {}", Chain(error.as_ref())))?;
     Ok(Made {
         by: by.to_owned(),
         took: started.elapsed(),

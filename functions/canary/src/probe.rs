@@ -14,7 +14,7 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Context, door::Door};
+use crate::{context::Context, door::Door};
 
 /// Time between two looks at an unfinished job.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -84,7 +84,7 @@ impl<'a> Probe<'a> {
             match (status, resource["status"].as_str()) {
                 (200, Some("queued" | "running")) => tokio::time::sleep(PAUSE).await,
                 (200, Some("succeeded")) => return judge(&resource["result"], text),
-                _ => return Err(format!("a job ended with {status}: {resource}").into()),
+                _ => return Err(format!("reading a job was answered with {status}: {resource}").into()),
             }
         }
     }

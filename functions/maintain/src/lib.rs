@@ -2,45 +2,27 @@
 //! (`{"action":"migrate"}`, `{"action":"reconcile","hours":1}`), and CloudFormation, which deploys
 //! `Custom::Migration` before any function that needs the new schema takes traffic.
 
+mod context;
+mod report;
 mod stack;
 
 use lambda_runtime::Error;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use shared::{
     archive::{Archive, Upkeep},
-    config::{self, ConfigError},
     job::Job,
-    ledger::{ENDS_KEPT, Ledger},
+    ledger::FINISHED_KEPT,
     store::StoreError,
     telemetry::metric,
 };
 use time::{Duration, OffsetDateTime};
 
+pub use context::Context;
+pub use report::Report;
+
 /// Jobs entered in one transaction.
 const JOBS_AT_ONCE: usize = 200;
-
-/// What every run needs; made once per cold start.
-pub struct Context {
-    archive: Archive,
-    ledger: Ledger,
-    http: reqwest::Client,
-}
-
-impl Context {
-    /// Reads the environment that the template sets. Connects to nothing yet.
-    ///
-    /// # Errors
-    /// If a variable is missing or wrong.
-    pub async fn try_from_env() -> Result<Self, ConfigError> {
-        let aws = config::aws().await;
-        Ok(Self {
-            archive: Archive::from_env(&aws)?,
-            ledger: Ledger::from_env(&aws)?,
-            http: reqwest::Client::new(),
-        })
-    }
-}
 
 /// What to do.
 #[derive(Debug, Deserialize)]
@@ -71,21 +53,9 @@ pub enum Direct {
     Migrate,
     /// Make partitions ahead, drop expired ones.
     Upkeep,
-    /// Enter again what ended in the last hours and the archive has lost: with its region, or by being restored.
+    /// Enter the jobs again that finished in the last hours and that the archive has lost, because its
+    /// region was lost or because it was restored from a backup.
     Reconcile { hours: i64 },
-}
-
-/// What was done.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Version of the newest migration, if the schema was brought up to date.
-    pub schema: Option<i64>,
-    /// Partitions made.
-    pub made: Vec<String>,
-    /// Partitions dropped.
-    pub dropped: Vec<String>,
-    /// Jobs entered again.
-    pub entered: usize,
 }
 
 /// Does one task.
@@ -112,7 +82,7 @@ pub async fn handle(context: &Context, task: Task) -> Result<Report, Error> {
 async fn migrate(context: &Context) -> Result<Report, StoreError> {
     context.archive.migrate().await?;
     let schema = Archive::newest_migration();
-    tracing::info!(schema, "the schema is up to date");
+    tracing::info!(schema, "The schema is up to date.");
     Ok(Report {
         schema: Some(schema),
         ..upkeep(context).await?
@@ -122,7 +92,7 @@ async fn migrate(context: &Context) -> Result<Report, StoreError> {
 async fn upkeep(context: &Context) -> Result<Report, StoreError> {
     let Upkeep { made, dropped } = context.archive.keep_partitions(OffsetDateTime::now_utc()).await?;
     metrics::counter!(metric::PARTITIONS_MADE).increment(made.len() as u64);
-    tracing::info!(?made, ?dropped, "partitions are kept");
+    tracing::info!(?made, ?dropped, "The partitions are up to date.");
     Ok(Report {
         made,
         dropped,
@@ -131,22 +101,22 @@ async fn upkeep(context: &Context) -> Result<Report, StoreError> {
 }
 
 async fn reconcile(context: &Context, hours: i64) -> Result<Report, Error> {
-    let most = ENDS_KEPT.whole_hours();
+    let most = FINISHED_KEPT.whole_hours();
     if !(1..=most).contains(&hours) {
-        return Err(format!("hours must be between 1 and {most}: the ledger knows no earlier ends").into());
+        return Err(format!("hours must be between 1 and {most}: the ledger keeps finished jobs no longer").into());
     }
     let mut entered = 0;
     let enter = async |jobs: Vec<Job>| {
         for jobs in jobs.chunks(JOBS_AT_ONCE) {
-            entered += context.archive.finish(jobs).await?.len();
+            entered += context.archive.finish(jobs, &[]).await?.len();
         }
         Ok(())
     };
     context
         .ledger
-        .ended_since(OffsetDateTime::now_utc() - Duration::hours(hours), enter)
+        .finished_since(OffsetDateTime::now_utc() - Duration::hours(hours), enter)
         .await?;
-    tracing::warn!(entered, hours, "what the archive had lost is entered again");
+    tracing::warn!(entered, hours, "The jobs that the archive had lost are entered again.");
     Ok(Report {
         entered,
         ..Report::default()

@@ -4,9 +4,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::{job::hex, store::StoreError};
+use shared::{
+    job::hex,
+    store::{Chain, StoreError},
+};
 
-use crate::Report;
+use crate::report::Report;
 
 /// What CloudFormation asks.
 #[derive(Debug, Deserialize)]
@@ -64,7 +67,7 @@ impl Request {
     pub(crate) async fn answer(&self, http: &reqwest::Client, outcome: &Result<Report, StoreError>) -> Result<(), reqwest::Error> {
         let (status, reason) = match outcome {
             Ok(report) => ("SUCCESS", format!("schema {:?}", report.schema)),
-            Err(error) => ("FAILED", error.to_string()),
+            Err(error) => ("FAILED", Chain(error).to_string()),
         };
         let answer = Answer {
             status,

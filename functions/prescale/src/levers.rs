@@ -23,16 +23,11 @@ const SCHEDULED: &str = "plan-";
 const AVAILABLE: &str = "available";
 
 /// The variables that name the workers, as the mappings know them.
-pub(crate) const WORKERS: [&str; 3] = ["EXPRESS_WORKER", "STANDARD_WORKER", "BULK_WORKER"];
-
-/// One variable per lane.
-pub(crate) fn required(names: [&'static str; 3]) -> Result<PerLane<String>, ConfigError> {
-    Ok(PerLane {
-        express: config::required(names[0])?,
-        standard: config::required(names[1])?,
-        bulk: config::required(names[2])?,
-    })
-}
+pub(crate) const WORKERS: PerLane<&str> = PerLane {
+    express: "EXPRESS_WORKER",
+    standard: "STANDARD_WORKER",
+    bulk: "BULK_WORKER",
+};
 
 /// How the levers stand.
 pub(crate) struct Stand {
@@ -65,7 +60,7 @@ impl Levers {
             elasticache: aws_sdk_elasticache::Client::new(aws),
             lambda: aws_sdk_lambda::Client::new(aws),
             rds: aws_sdk_rds::Client::new(aws),
-            workers: required(WORKERS)?,
+            workers: WORKERS.try_map(config::required)?,
             api: config::optional("API_ALIAS"),
             cluster: config::optional("DATABASE_CLUSTER"),
             cache: config::optional("CACHE_NAME"),

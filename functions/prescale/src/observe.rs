@@ -14,11 +14,11 @@ use shared::{
     capacity::{Demand, History, PerLane, Signals, planner::HISTORY_STEP_MINUTES},
     config::{self, ConfigError},
     job::Lane,
-    lanes::Lanes,
+    lanes::{self, Lanes},
     store::{Chain, StoreError},
 };
 
-use crate::levers::{WORKERS, required};
+use crate::levers::WORKERS;
 
 /// Minutes of the past that live signals come from.
 const WINDOW: i64 = 5;
@@ -28,7 +28,11 @@ const ENOUGH: f64 = 20.0;
 const AHEAD: i64 = 180;
 const KEPT: SignedDuration = SignedDuration::from_mins(60);
 const WEEKS: i64 = 4;
-const QUEUES: [&str; 3] = ["EXPRESS_URL", "STANDARD_URL", "BULK_URL"];
+const QUEUES: PerLane<&str> = PerLane {
+    express: "EXPRESS_URL",
+    standard: "STANDARD_URL",
+    bulk: "BULK_URL",
+};
 
 pub(crate) struct Observer {
     cloudwatch: aws_sdk_cloudwatch::Client,
@@ -46,13 +50,13 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
-        let (queues, workers) = (required(QUEUES)?, required(WORKERS)?);
+        let (queues, workers) = (QUEUES.try_map(config::required)?, WORKERS.try_map(config::required)?);
         let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
         // CloudWatch counts by the function's name, whatever alias of it the mapping feeds.
         let function = |alias: &str| alias.trim_end_matches(":live").rsplit(':').next().unwrap_or_default().to_owned();
         Ok(Self {
             cloudwatch: aws_sdk_cloudwatch::Client::new(aws),
-            lanes: Lanes::from_env(aws, QUEUES)?,
+            lanes: lanes::from_env(aws, QUEUES)?,
             queues: PerLane::from_fn(|lane| last(&queues[lane])),
             workers: PerLane::from_fn(|lane| function(&workers[lane])),
             api: config::optional("API_ALIAS").map(|api| api.trim_start_matches("function:").to_owned()),
@@ -127,7 +131,7 @@ impl Observer {
                 "Sum",
             );
         }
-        let depths = try_join_all(Lane::ALL.map(|lane| self.lanes.of(lane).depth()));
+        let depths = try_join_all(Lane::ALL.map(|lane| self.lanes[lane].depth()));
         let from = now - SignedDuration::from_mins(WINDOW);
         let (depths, data): (Result<Vec<f64>, StoreError>, _) = tokio::join!(depths, self.data(&queries, from, now));
         let (depths, data) = (depths?, data?);

@@ -3,18 +3,18 @@
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use serde::Deserialize;
 use shared::{
-    archive::{DeadLetter, RETENTION},
-    job::{self, Job, JobError, JobId, Lane, Status, TenantId},
-    store::StoreError,
+    archive::DeadLetter,
+    job::{self, FailureCode, Job, JobError, JobId, Lane, TenantId},
+    store::{Store, StoreError},
 };
 use time::OffsetDateTime;
 
-use crate::Context;
+use crate::context::Context;
 
-/// A letter, and the job that it ends if that is known and unfinished.
+/// A dead letter, and the job that fails with it, if that job is known and unfinished.
 pub(crate) struct Parked {
     pub(crate) letter: DeadLetter,
-    pub(crate) job: Option<Job>,
+    pub(crate) failed: Option<Job>,
 }
 
 /// What can be read of a message of any version.
@@ -38,7 +38,7 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
             .ledger
             .find(&address.job)
             .await?
-            .filter(|job| job.tenant == address.tenant && !job.resource.status.is_final()),
+            .filter(|job| job.tenant == address.tenant && !job.resource.status().is_final()),
         None => None,
     };
     let last = unfinished
@@ -52,38 +52,37 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
         message_id,
         lane,
         job: address.map(|address| (address.job, address.tenant)),
-        reason: error.code.clone(),
+        reason: error.code.to_string(),
         receives,
         body_key,
         parked_at: now,
     };
-    let job = unfinished.map(|mut job| {
-        job.resource.status = Status::Failed;
-        job.resource.finished_at = Some(now);
-        job.resource.expires_at = Some(now + RETENTION);
-        job.resource.error = Some(error);
-        job
-    });
-    Ok(Parked { letter, job })
+    let mut failed = unfinished;
+    if let Some(job) = &mut failed {
+        job.resource
+            .fail(now, error)
+            .map_err(StoreError::because(Store::Ledger, "finish a job"))?;
+    }
+    Ok(Parked { letter, failed })
 }
 
 fn cause(unreadable: Option<String>, last: Option<&JobError>) -> JobError {
     if let Some(reason) = unreadable {
-        return JobError {
-            code: "unreadable_message".into(),
-            message: format!("The job could not be read by its worker ({reason}); submit it again."),
-        };
+        return JobError::new(
+            FailureCode::UnreadableMessage,
+            format!("The job could not be read by its worker ({reason}); submit it again."),
+        );
     }
-    let message = last.map_or("The worker ended without a word each time; submit it again.".to_owned(), |error| {
-        format!(
-            "Every try failed, at last with `{}`: {} Submit it again.",
-            error.code, error.message
-        )
-    });
-    JobError {
-        code: "retries_exhausted".into(),
-        message,
-    }
+    let message = last.map_or(
+        "The worker stopped each time without reporting a reason; submit it again.".to_owned(),
+        |error| {
+            format!(
+                "Every attempt failed, at last with `{}`: {} Submit it again.",
+                error.code, error.message
+            )
+        },
+    );
+    JobError::new(FailureCode::RetriesExhausted, message)
 }
 
 #[cfg(test)]
@@ -92,12 +91,9 @@ mod tests {
 
     #[test]
     fn the_cause_names_what_went_wrong_last() {
-        let last = JobError {
-            code: "worker_panicked".into(),
-            message: "The worker failed.".into(),
-        };
-        assert_eq!(cause(Some("version 9".into()), Some(&last)).code, "unreadable_message");
+        let last = JobError::new(FailureCode::WorkerPanicked, "The worker failed.");
+        assert_eq!(cause(Some("version 9".into()), Some(&last)).code, FailureCode::UnreadableMessage);
         assert!(cause(None, Some(&last)).message.contains("worker_panicked"));
-        assert_eq!(cause(None, None).code, "retries_exhausted");
+        assert_eq!(cause(None, None).code, FailureCode::RetriesExhausted);
     }
 }

@@ -1,6 +1,7 @@
 //! Dead letters: a message that failed too often becomes a failed job with its reason, so that no
 //! accepted job ends in silence. Its body is kept in the documents bucket.
 
+mod context;
 mod letter;
 
 use std::{
@@ -10,51 +11,13 @@ use std::{
 
 use aws_sdk_sqs::types::Message;
 use futures::future::try_join_all;
-use shared::{
-    archive::Archive,
-    cache::{self, Cache},
-    config::{self, ConfigError},
-    documents::Documents,
-    job::{Job, Lane},
-    lanes::Lanes,
-    ledger::Ledger,
-    store::StoreError,
-    telemetry::metric,
-};
+use shared::{completion::Finished, job::Lane, store::StoreError, telemetry::metric};
 
+pub use context::Context;
 use letter::Parked;
 
 /// Kept free at the end of an invocation.
 const SPARE: Duration = Duration::from_secs(15);
-
-/// What every run needs; made once per cold start.
-pub struct Context {
-    archive: Archive,
-    cache: Cache,
-    documents: Documents,
-    dead_letters: Lanes,
-    ledger: Ledger,
-}
-
-impl Context {
-    /// Reads the environment that the template sets. Connects to nothing yet.
-    ///
-    /// # Errors
-    /// If a variable is missing or wrong.
-    pub async fn try_from_env() -> Result<Self, ConfigError> {
-        let aws = config::aws().await;
-        Ok(Self {
-            archive: Archive::from_env(&aws)?,
-            cache: Cache::from_env(&aws)?,
-            documents: Documents::from_env(&aws)?,
-            dead_letters: Lanes::from_env(
-                &aws,
-                ["EXPRESS_DEAD_LETTERS_URL", "STANDARD_DEAD_LETTERS_URL", "BULK_DEAD_LETTERS_URL"],
-            )?,
-            ledger: Ledger::from_env(&aws)?,
-        })
-    }
-}
 
 /// Parks dead letters until the queues are empty or `deadline` is near; returns how many by lane.
 ///
@@ -63,7 +26,7 @@ impl Context {
 pub async fn handle(context: &Context, deadline: SystemTime) -> Result<BTreeMap<&'static str, usize>, StoreError> {
     let mut parked = BTreeMap::new();
     for lane in Lane::ALL {
-        let queue = context.dead_letters.of(lane);
+        let queue = &context.dead_letters[lane];
         let count = parked.entry(lane.as_str()).or_insert(0);
         while SystemTime::now() + SPARE < deadline {
             let messages = queue.receive().await?;
@@ -77,7 +40,7 @@ pub async fn handle(context: &Context, deadline: SystemTime) -> Result<BTreeMap<
         }
         if *count > 0 {
             metrics::counter!(metric::DEAD_LETTERS, "lane" => lane.as_str()).increment(*count as u64);
-            tracing::error!(%lane, count, "dead letters were parked; see the table dead_letters");
+            tracing::error!(%lane, count, "Dead letters were moved to the table dead_letters; their jobs have failed.");
         }
     }
     Ok(parked)
@@ -85,19 +48,7 @@ pub async fn handle(context: &Context, deadline: SystemTime) -> Result<BTreeMap<
 
 async fn park(context: &Context, lane: Lane, messages: Vec<Message>) -> Result<(), StoreError> {
     let parked: Vec<Parked> = try_join_all(messages.into_iter().map(|message| letter::read(context, lane, message))).await?;
-    let (letters, failed): (Vec<_>, Vec<Option<Job>>) = parked.into_iter().map(|parked| (parked.letter, parked.job)).unzip();
-    let failed: Vec<Job> = failed.into_iter().flatten().collect();
-    let entered = context.archive.finish_and_park(&failed, &letters).await?;
-    let new = failed.iter().filter(|job| entered.contains(&job.resource.id.uuid()));
-    let outcomes: Vec<_> = new
-        .map(|job| cache::Outcome {
-            tenant: &job.tenant,
-            resource: &job.resource,
-            fingerprint: None,
-        })
-        .collect();
-    if let Err(error) = context.cache.finished(&outcomes).await {
-        tracing::warn!(%error, "failed jobs are not in the cache");
-    }
-    context.ledger.end(&failed).await
+    let (letters, failed): (Vec<_>, Vec<_>) = parked.into_iter().map(|parked| (parked.letter, parked.failed)).unzip();
+    let failed = failed.into_iter().flatten().map(|job| Finished { job, fingerprint: None });
+    context.completion.record(&failed.collect::<Vec<_>>(), &letters).await
 }

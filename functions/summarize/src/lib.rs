@@ -9,9 +9,9 @@ use std::{
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use shared::{
-    archive::Archive,
     batch,
     cache::Cache,
+    completion::Completion,
     config::{self, ConfigError},
     documents::Documents,
     lanes::Queue,
@@ -35,12 +35,13 @@ impl Context {
     /// If a variable is missing or wrong.
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
+        let (cache, ledger) = (Arc::new(Cache::from_env(&aws)?), Arc::new(Ledger::from_env(&aws)?));
         let worker = Summarizer {
             region: config::required("AWS_REGION")?,
-            archive: Archive::from_env(&aws)?,
-            cache: Cache::from_env(&aws)?,
+            completion: Completion::from_env(&aws, Arc::clone(&cache), Arc::clone(&ledger))?,
+            cache,
             documents: Documents::from_env(&aws)?,
-            ledger: Ledger::from_env(&aws)?,
+            ledger,
             level: ServiceLevel::from_env(&aws)?,
         };
         Ok(Self {

@@ -3,17 +3,17 @@
 use std::{io, sync::Arc};
 
 use shared::{
-    archive::{Archive, RETENTION},
     batch::{Delivery, Outcome, Worker},
-    cache::{self, Cache},
+    cache::Cache,
+    completion::{Completion, Finished},
     documents::Documents,
     job::{
-        Attempt, Document, Format, Include, Job, JobError, Limits, Message, Method, RequestOptions, Status, SummarizeMessage,
-        SummaryResource, SummaryResult,
+        Attempt, Document, FailureCode, Focus, ForbiddenTransition, Format, Include, Job, JobError, Limits, Message, Method,
+        RequestOptions, SummarizeMessage, SummaryResource, SummaryResult,
     },
     ledger::Ledger,
     service_level::ServiceLevel,
-    store::StoreError,
+    store::{Chain, Store, StoreError},
     summarizer::{self, NoSentence, Summary},
     telemetry::metric,
 };
@@ -21,10 +21,10 @@ use time::OffsetDateTime;
 
 pub(crate) struct Summarizer {
     pub(crate) region: String,
-    pub(crate) archive: Archive,
-    pub(crate) cache: Cache,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) completion: Completion,
     pub(crate) documents: Documents,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) level: ServiceLevel,
 }
 
@@ -42,7 +42,7 @@ impl Worker for Summarizer {
         let Message::Summarize(job) = delivery.message;
         let started_at = OffsetDateTime::now_utc();
         if let Err(error) = self.cache.started(&job.tenant, &job.job, started_at).await {
-            tracing::warn!(%error, "a started job still shows as queued");
+            tracing::warn!(error = %Chain(&error), "The cache did not learn that a job has started; it is still shown as queued.");
         }
         let text = match self.text(job.document).await {
             Ok(text) => text,
@@ -56,9 +56,9 @@ impl Worker for Summarizer {
         let degraded = options.include.len() < asked;
         let summary = tokio::task::spawn_blocking(move || summarize(&text, &options)).await;
         match summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
-            Ok(summary) if Payload::of(&summary) > Limits::RESULT_BYTES => Outcome::Reject(error(
-                "result_too_large",
-                &format!(
+            Ok(summary) if Payload::of(&summary) > Limits::RESULT_BYTES => Outcome::Reject(JobError::new(
+                FailureCode::ResultTooLarge,
+                format!(
                     "The result has more than {} bytes as JSON; ask for a shorter summary, or leave `scores` out of `include`.",
                     Limits::RESULT_BYTES
                 ),
@@ -68,17 +68,20 @@ impl Worker for Summarizer {
                 started_at,
                 degraded,
             }),
-            Err(NoSentence::Blank) => Outcome::Reject(error(
-                "no_sentence",
+            Err(NoSentence::Blank) => Outcome::Reject(JobError::new(
+                FailureCode::NoSentence,
                 "The text has no letter or digit outside of markup; send a text with at least one sentence.",
             )),
-            Err(NoSentence::OnlyCode) => Outcome::Reject(error("no_sentence", "The text is all code, tables, data or logs; send prose.")),
+            Err(NoSentence::OnlyCode) => Outcome::Reject(JobError::new(
+                FailureCode::NoSentence,
+                "The text is all code, tables, data or logs; send prose.",
+            )),
         }
     }
 
     async fn commit(&self, outcomes: Vec<(Delivery, Result<Done, JobError>)>) -> Result<(), StoreError> {
         let finished_at = OffsetDateTime::now_utc();
-        let (mut finished, mut fingerprints) = (Vec::new(), Vec::new());
+        let mut finished = Vec::new();
         for (delivery, outcome) in outcomes {
             let attempts = if delivery.receives > 1 {
                 self.attempts(&delivery).await?
@@ -86,40 +89,17 @@ impl Worker for Summarizer {
                 Vec::new()
             };
             let Message::Summarize(job) = delivery.message;
-            let whole = outcome.as_ref().is_ok_and(|done| !done.degraded);
-            fingerprints.push(whole.then(|| job.fingerprint.clone()));
-            finished.push(Job {
-                tenant: job.tenant.clone(),
-                resource: resource(&self.region, job, outcome, attempts, finished_at),
+            let is_complete = outcome.as_ref().is_ok_and(|done| !done.degraded);
+            finished.push(Finished {
+                fingerprint: is_complete.then(|| job.fingerprint.clone()),
+                job: Job {
+                    tenant: job.tenant.clone(),
+                    resource: finish(&self.region, job, outcome, attempts, finished_at)
+                        .map_err(StoreError::because(Store::Lanes, "finish a job"))?,
+                },
             });
         }
-        let entered = self.archive.finish(&finished).await?;
-        let (new, known): (Vec<_>, Vec<_>) = finished
-            .iter()
-            .zip(&fingerprints)
-            .partition(|(job, _)| entered.contains(&job.resource.id.uuid()));
-        let outcomes: Vec<_> = new
-            .iter()
-            .map(|(job, fingerprint)| cache::Outcome {
-                tenant: &job.tenant,
-                resource: &job.resource,
-                fingerprint: fingerprint.as_deref(),
-            })
-            .collect();
-        let known: Vec<_> = known.iter().map(|(job, _)| (&job.tenant, &job.resource.id)).collect();
-        let kept = tokio::join!(
-            self.cache.finished(&outcomes),
-            self.cache.forget(&known),
-            self.ledger.end(&finished)
-        );
-        for error in [kept.0, kept.1, kept.2].into_iter().filter_map(Result::err) {
-            // The archive has the truth; what lags behind expires.
-            tracing::warn!(store = error.store.as_str(), %error, "a finished batch is not tidied up");
-        }
-        for (job, _) in new {
-            account(&job.resource);
-        }
-        Ok(())
+        self.completion.record(&finished, &[]).await
     }
 
     async fn retrying(&self, retries: &[(Delivery, JobError)]) {
@@ -134,7 +114,7 @@ impl Worker for Summarizer {
             error,
         ) in retries
         {
-            tracing::warn!(job = %job.job, tenant = %job.tenant, receives, code = error.code, "to be tried again");
+            tracing::warn!(job = %job.job, tenant = %job.tenant, receives, code = %error.code, "An attempt failed; the job will be tried again.");
             metrics::counter!(metric::RETRIED, "lane" => job.lane.as_str()).increment(1);
             attempts.push((
                 job.job.clone(),
@@ -148,7 +128,7 @@ impl Worker for Summarizer {
         }
         let noted = tokio::join!(self.ledger.record(&attempts), self.cache.waiting(&waiting));
         for error in [noted.0, noted.1].into_iter().filter_map(Result::err) {
-            tracing::warn!(store = error.store.as_str(), %error, "an attempt is not on record");
+            tracing::warn!(store = error.store.as_str(), error = %Chain(&error), "A failed attempt was not recorded.");
         }
     }
 }
@@ -161,14 +141,14 @@ impl Summarizer {
         };
         match self.documents.fetch(&key).await {
             Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(Outcome::Reject(error(
-                "document_missing",
+            Ok(None) => Err(Outcome::Reject(JobError::new(
+                FailureCode::DocumentMissing,
                 "The stored document is gone; submit it again.",
             ))),
             Err(cause) => {
-                tracing::warn!(%cause, "a document was not fetched");
-                Err(Outcome::Retry(error(
-                    "document_unavailable",
+                tracing::warn!(error = %Chain(&cause), "A document could not be fetched.");
+                Err(Outcome::Retry(JobError::new(
+                    FailureCode::DocumentUnavailable,
                     "The stored document could not be read; it will be tried again.",
                 )))
             }
@@ -188,10 +168,10 @@ impl Summarizer {
 
 fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSentence> {
     let options = summarizer::Options {
-        budget: options.length,
+        budget: options.length.budget(),
         sort: options.sort,
-        language: Some(options.language.as_str()).filter(|tag| *tag != "auto"),
-        focus: options.focus.as_deref(),
+        language: options.language.tag(),
+        focus: options.focus.as_ref().map(Focus::as_str),
         markdown: options.format == Format::Markdown,
         keywords: options.include.contains(&Include::Keywords),
         scores: options.include.contains(&Include::Scores),
@@ -199,28 +179,29 @@ fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSentence
     summarizer::summarize(text, &options)
 }
 
-fn resource(
+/// The finished job of a message.
+fn finish(
     region: &str,
     job: SummarizeMessage,
     outcome: Result<Done, JobError>,
     attempts: Vec<Attempt>,
     finished_at: OffsetDateTime,
-) -> SummaryResource {
-    let (done, failure) = outcome.map_or_else(|error| (None, Some(error)), |done| (Some(done), None));
-    SummaryResource {
-        status: if failure.is_none() { Status::Succeeded } else { Status::Failed },
-        started_at: done.as_ref().map(|done| done.started_at),
-        finished_at: Some(finished_at),
-        expires_at: Some(finished_at + RETENTION),
-        result: done.map(|done| SummaryResult {
-            summary: done.summary,
-            method: Method::Extractive,
-            degraded: done.degraded,
-        }),
-        error: failure,
-        attempts,
-        ..SummaryResource::queued(job.job, job.lane, region.to_owned(), job.created_at, job.options)
+) -> Result<SummaryResource, ForbiddenTransition> {
+    let mut resource = SummaryResource::queued(job.job, job.lane, region.to_owned(), job.created_at, job.options);
+    resource.attempts = attempts;
+    match outcome {
+        Ok(done) => {
+            resource.start(done.started_at)?;
+            let result = SummaryResult {
+                summary: done.summary,
+                method: Method::Extractive,
+                degraded: done.degraded,
+            };
+            resource.succeed(finished_at, result)?;
+        }
+        Err(error) => resource.fail(finished_at, error)?,
     }
+    Ok(resource)
 }
 
 /// Bytes of JSON as a string inside the response of a Lambda function, where quotes and backslashes are escaped once more.
@@ -243,23 +224,6 @@ impl io::Write for Payload {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-fn account(resource: &SummaryResource) {
-    let (lane, status) = (resource.lane.as_str(), resource.status.as_str());
-    metrics::counter!(metric::FINISHED, "lane" => lane, "status" => status).increment(1);
-    if let Some(finished_at) = resource.finished_at {
-        let milliseconds = (finished_at - resource.created_at).as_seconds_f64() * 1000.0;
-        metrics::histogram!(metric::TIME_TO_DONE, "lane" => lane).record(milliseconds);
-        tracing::info!(job = %resource.id, lane, status, milliseconds, "finished");
-    }
-}
-
-fn error(code: &str, message: &str) -> JobError {
-    JobError {
-        code: code.to_owned(),
-        message: message.to_owned(),
     }
 }
 

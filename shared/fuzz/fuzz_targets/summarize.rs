@@ -4,10 +4,6 @@
 
 #![no_main]
 
-#[expect(dead_code, unused_imports, reason = "the service uses more of the engine than this")]
-#[path = "../../src/summarizer/mod.rs"]
-mod summarizer;
-
 use libfuzzer_sys::fuzz_target;
 use summarizer::{Budget, Options, Sort, summarize};
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub use partitions::{Partition, Upkeep, plan_partitions};
-pub use summaries::{DeadLetter, RETENTION};
+pub use summaries::DeadLetter;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 

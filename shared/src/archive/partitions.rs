@@ -4,8 +4,8 @@ use sqlx::Row;
 use time::{Date, Duration, Month, OffsetDateTime, macros::date};
 use uuid::Uuid;
 
-use super::{Archive, RETENTION, failed};
-use crate::store::StoreError;
+use super::{Archive, failed};
+use crate::{job::RETENTION, store::StoreError};
 
 /// Months made ahead, beyond the current one.
 const AHEAD: u8 = 3;

@@ -1,10 +1,10 @@
 //! Writing finished jobs once, and finding them.
 
-use std::collections::HashSet;
+use std::{borrow::Borrow, collections::HashSet};
 
 use serde_json::{Value, json};
 use sqlx::{Row, types::Json};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Archive, failed};
@@ -12,9 +12,6 @@ use crate::{
     job::{Job, JobId, Lane, RegionTag, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError},
 };
-
-/// How long a finished summary can be read.
-pub const RETENTION: Duration = Duration::days(30);
 
 /// A message that was taken from a dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,23 +57,16 @@ INSERT INTO dead_letters (message_id, lane, job_id, tenant, reason, receives, bo
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (message_id) DO NOTHING";
 
 impl Archive {
-    /// Enters finished jobs in one transaction; returns those that were not there before.
+    /// Enters finished jobs, and the dead letters that were the reason, in one transaction. Returns the
+    /// ids of the jobs that were not there before.
     ///
     /// # Errors
-    /// If the database does not answer; then none is entered.
-    pub async fn finish(&self, jobs: &[Job]) -> Result<HashSet<Uuid>, StoreError> {
-        self.finish_and_park(jobs, &[]).await
-    }
-
-    /// The same, together with the dead letters the jobs died of.
-    ///
-    /// # Errors
-    /// If the database does not answer; then nothing is entered.
-    pub async fn finish_and_park(&self, jobs: &[Job], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
+    /// If the database does not answer. Then nothing is entered.
+    pub async fn finish(&self, jobs: &[impl Borrow<Job>], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
         const OPERATION: &str = "enter finished jobs";
         let rows = jobs
             .iter()
-            .map(row)
+            .map(|job| row(job.borrow()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(StoreError::because(Store::Archive, OPERATION))?;
         let mut transaction = self.begin(OPERATION).await?;

@@ -26,7 +26,7 @@ fn word(delivery: &Delivery) -> String {
 
 fn error(code: &str) -> JobError {
     JobError {
-        code: code.into(),
+        code: FailureCode::Other(code.into()),
         message: String::new(),
     }
 }
@@ -59,7 +59,7 @@ impl Worker for Script {
         self.retried
             .lock()
             .unwrap()
-            .extend(retries.iter().map(|(delivery, error)| (word(delivery), error.code.clone())));
+            .extend(retries.iter().map(|(delivery, error)| (word(delivery), error.code.to_string())));
     }
 }
 

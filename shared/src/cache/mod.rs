@@ -23,7 +23,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A finished job on its way into the cache.
-pub struct Outcome<'a> {
+pub struct Known<'a> {
     pub tenant: &'a TenantId,
     pub resource: &'a SummaryResource,
     /// Where to keep it for the same text and options; `None` if it must not be reused.
@@ -103,9 +103,8 @@ impl Cache {
             let (summary, started): (Option<String>, Option<String>) = self.connection().await?.mget(&asked).await?;
             let Some(summary) = summary else { return Ok(None) };
             let mut resource: SummaryResource = serde_json::from_str(&summary)?;
-            if let (Status::Queued, Some(started)) = (resource.status, started) {
-                resource.status = Status::Running;
-                resource.started_at = Some(OffsetDateTime::parse(&started, &Rfc3339)?);
+            if let (Status::Queued, Some(started)) = (resource.status(), started) {
+                resource.start(OffsetDateTime::parse(&started, &Rfc3339)?)?;
             }
             Ok(Some(resource))
         };
@@ -155,17 +154,17 @@ impl Cache {
     ///
     /// # Errors
     /// If Valkey does not answer.
-    pub async fn finished(&self, outcomes: &[Outcome<'_>]) -> Result<(), StoreError> {
+    pub async fn finished(&self, jobs: &[Known<'_>]) -> Result<(), StoreError> {
         const OPERATION: &str = "keep finished jobs";
-        let pipelines = outcomes.iter().map(|outcome| {
-            let json = serde_json::to_string(outcome.resource)?;
+        let pipelines = jobs.iter().map(|job| {
+            let json = serde_json::to_string(job.resource)?;
             let mut pipeline = redis::pipe();
             pipeline
-                .set_ex(keys::summary(outcome.tenant, &outcome.resource.id), &json, keys::SUMMARY_SECONDS)
+                .set_ex(keys::summary(job.tenant, &job.resource.id), &json, keys::SUMMARY_SECONDS)
                 .ignore();
-            if let Some(fingerprint) = outcome.fingerprint {
+            if let Some(fingerprint) = job.fingerprint {
                 pipeline
-                    .set_ex(keys::result(outcome.tenant, fingerprint), &json, keys::RESULT_SECONDS)
+                    .set_ex(keys::result(job.tenant, fingerprint), &json, keys::RESULT_SECONDS)
                     .ignore();
             }
             Ok(pipeline)

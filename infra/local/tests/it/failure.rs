@@ -5,7 +5,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shared::{
     job::{
-        Document, Job, JobError, JobId, Lane, Message, RegionTag, RequestOptions, Status, Submission, SummarizeMessage, SummaryResource,
+        Document, FailureCode, Job, JobError, JobId, Lane, Message, RegionTag, RequestOptions, Submission, SummarizeMessage,
+        SummaryResource,
     },
     ledger::Ledger,
 };
@@ -291,27 +292,22 @@ async fn a_region_leaves_the_name_only_if_it_cannot_accept() {
 }
 
 #[tokio::test]
-async fn the_ledger_holds_ends_of_any_size() {
+async fn the_ledger_holds_finished_jobs_of_any_size() {
     let region = region().await;
     let (id, _) = written_down(&region, "demo", Document::Inline("One.".into())).await;
     let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
-    let mut ended = ledger.find(&id).await.unwrap().unwrap();
+    let mut finished = ledger.find(&id).await.unwrap().unwrap();
     let now = time::OffsetDateTime::now_utc();
     // Nothing that could be deflated much.
     let words: String = (0..40_000).map(|_| uuid::Uuid::new_v4().to_string()).collect();
-    ended.resource.status = Status::Failed;
-    ended.resource.finished_at = Some(now);
-    ended.resource.expires_at = Some(now + shared::archive::RETENTION);
-    ended.resource.error = Some(JobError {
-        code: "large".to_owned(),
-        message: words,
-    });
-    ledger.end(&[ended.clone(), ended.clone()]).await.unwrap();
-    assert_eq!(ledger.find(&id).await.unwrap().as_ref(), Some(&ended));
+    let error = JobError::new(FailureCode::Other("large".to_owned()), words);
+    finished.resource.fail(now, error).unwrap();
+    ledger.finish(&[&finished, &finished]).await.unwrap();
+    assert_eq!(ledger.find(&id).await.unwrap().as_ref(), Some(&finished));
     let mut found = false;
     ledger
-        .ended_since(now, async |jobs| {
-            found |= jobs.contains(&ended);
+        .finished_since(now, async |jobs| {
+            found |= jobs.contains(&finished);
             Ok(())
         })
         .await
@@ -320,7 +316,10 @@ async fn the_ledger_holds_ends_of_any_size() {
     region.invoke("MaintainFunction", &json!({"action": "reconcile", "hours": 1})).await;
     let ask = sqlx::query_scalar("SELECT length(error ->> 'message') FROM summaries WHERE id = $1").bind(id.uuid());
     let entered: i32 = ask.fetch_one(&mut region.database().await).await.unwrap();
-    assert_eq!(usize::try_from(entered).ok(), ended.resource.error.map(|error| error.message.len()));
+    assert_eq!(
+        usize::try_from(entered).ok(),
+        finished.resource.error().map(|error| error.message.len())
+    );
 }
 
 #[tokio::test]

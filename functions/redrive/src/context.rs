@@ -1,0 +1,43 @@
+//! What every run needs.
+
+use std::sync::Arc;
+
+use shared::{
+    cache::Cache,
+    completion::Completion,
+    config::{self, ConfigError},
+    documents::Documents,
+    job::PerLane,
+    lanes::{self, Lanes},
+    ledger::Ledger,
+};
+
+/// What every run needs. It is made once per cold start.
+pub struct Context {
+    pub(crate) completion: Completion,
+    pub(crate) documents: Documents,
+    pub(crate) dead_letters: Lanes,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+impl Context {
+    /// Reads the environment that the template sets. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// If a variable is missing or wrong.
+    pub async fn try_from_env() -> Result<Self, ConfigError> {
+        let aws = config::aws().await;
+        let (cache, ledger) = (Arc::new(Cache::from_env(&aws)?), Arc::new(Ledger::from_env(&aws)?));
+        let dead_letters = PerLane {
+            express: "EXPRESS_DEAD_LETTERS_URL",
+            standard: "STANDARD_DEAD_LETTERS_URL",
+            bulk: "BULK_DEAD_LETTERS_URL",
+        };
+        Ok(Self {
+            completion: Completion::from_env(&aws, cache, Arc::clone(&ledger))?,
+            documents: Documents::from_env(&aws)?,
+            dead_letters: lanes::from_env(&aws, dead_letters)?,
+            ledger,
+        })
+    }
+}

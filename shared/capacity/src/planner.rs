@@ -1,0 +1,390 @@
+//! From clock, calendar, history and live signals to a desired state.
+//!
+//! For each lever: what the demand of the next minutes needs, where "next" is the lever's lead time;
+//! not past its bounds, not faster than its steps, not down before it was enough for a while, and all
+//! of them together not past the budget.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Bounds, Demand, Lever, PerLane, Plan, Prices, State, at_least, at_most, calendar::Occurrence};
+use job::Lane;
+
+/// Minutes between two samples of history.
+pub const HISTORY_STEP_MINUTES: f64 = 5.0;
+/// A store is strained from this share of its bound.
+const STRAINED: f64 = 0.95;
+/// Jobs a minute: fewer are taken for as many when old messages are judged.
+const FEW_JOBS: f64 = 10.0;
+/// What came within fewer seconds is a burst and tells no rate.
+const BURST_SECONDS: f64 = 30.0;
+/// What there is of warm environments is multiplied by this when requests found none.
+const MORE_WARM: f64 = 1.5;
+
+/// What is seen of the running service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Signals {
+    /// When; `None` if nothing could be seen.
+    pub at: Option<Timestamp>,
+    /// Jobs per minute that came of late.
+    pub arrivals: Demand,
+    /// Messages that wait.
+    pub backlog: PerLane<f64>,
+    /// Seconds that the oldest of them has waited.
+    pub oldest: PerLane<f64>,
+    /// Worker seconds per job, where jobs were done.
+    pub seconds_per_job: PerLane<Option<f64>>,
+    /// Share of deliveries that failed.
+    pub failures: f64,
+    /// Invocations of late that found no room to run in.
+    pub throttles: f64,
+    /// Requests of the last minute that found no warm environment.
+    pub spill_over: f64,
+    /// Capacity units the database runs at.
+    pub acus: Option<f64>,
+    /// Share of the database's connections in use.
+    pub connections: Option<f64>,
+    /// Commands that the cache refused in the last minutes.
+    pub cache_throttled: f64,
+}
+
+impl Signals {
+    pub(super) fn seconds_per_job(&self, lane: Lane, plan: &Plan) -> f64 {
+        self.seconds_per_job[lane]
+            .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
+            .unwrap_or_else(|| plan.seconds_per_job(lane))
+    }
+
+    /// Seconds that messages of a lane wait. A few old ones among many that come are retries, not a wait.
+    pub(super) fn waited(&self, lane: Lane) -> f64 {
+        let per_second = self.arrivals[lane].max(FEW_JOBS) / 60.0;
+        self.oldest[lane].min(self.backlog[lane] / per_second)
+    }
+
+    /// Jobs per minute that come: as metrics say, which are a minute old, or as those show that wait and came since the
+    /// oldest of them did.
+    fn coming(&self) -> Demand {
+        let waiting = PerLane::from_fn(|lane| self.backlog[lane] * 60.0 / self.oldest[lane].max(BURST_SECONDS));
+        self.arrivals.max(&waiting)
+    }
+
+    /// Whether workers are refused, or a store is at its bound, or at `share` of it.
+    pub(super) fn strained(&self, plan: &Plan, share: f64) -> bool {
+        let ceiling = plan.levers.get(&Lever::Acus).map(|bounds| bounds.ceiling);
+        let acus = self
+            .acus
+            .zip(ceiling)
+            .is_some_and(|(acus, ceiling)| acus >= STRAINED * share * ceiling);
+        acus || self.connections.is_some_and(|connections| connections >= STRAINED * share)
+            || self.cache_throttled > 0.0
+            || self.throttles > 0.0
+    }
+
+    fn is_fresh(&self, now: Timestamp, plan: &Plan) -> bool {
+        self.at
+            .is_some_and(|at| now.duration_since(at).as_secs_f64().abs() <= plan.stale_seconds)
+    }
+}
+
+/// Demand at the same hours of past weeks, from a moment on in steps of [`HISTORY_STEP_MINUTES`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// The moment, this week, that the first samples stand for.
+    pub from: Timestamp,
+    /// For each past week, its samples.
+    pub weeks: Vec<Vec<Demand>>,
+}
+
+impl History {
+    fn expected(&self, at: f64, plan: &Plan) -> Demand {
+        let step = (at - self.from.as_second() as f64) / 60.0 / HISTORY_STEP_MINUTES;
+        if step < 0.0 {
+            return Demand::default();
+        }
+        let samples: Vec<&Demand> = self.weeks.iter().filter_map(|week| week.get(step as usize)).collect();
+        if samples.is_empty() {
+            return Demand::default();
+        }
+        let rank = (plan.history.quantile * samples.len() as f64).ceil().max(1.0) as usize - 1;
+        let quantile = PerLane::from_fn(|lane| {
+            let mut values: Vec<f64> = samples.iter().map(|sample| sample[lane]).collect();
+            values.sort_by(f64::total_cmp);
+            values[rank.min(values.len() - 1)]
+        });
+        quantile.times(1.0 + plan.history.margin)
+    }
+}
+
+/// What the planner has to remember from one decision to the next.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Since when less would have done.
+    pub less_since: BTreeMap<Lever, Timestamp>,
+}
+
+/// Why a lever is to stand where it is to stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Announced demand, by the name of the event.
+    Calendar(String),
+    /// The same hour of other weeks.
+    History,
+    /// What comes at the moment.
+    Arrivals,
+    /// What waits.
+    Backlog,
+    /// Requests found no warm environment.
+    SpillOver,
+    /// Nothing needs more.
+    Floor,
+    /// The plan or the template allows no more.
+    Ceiling,
+    /// No faster.
+    Step,
+    /// Less would do, but not for long enough.
+    Hold,
+    /// Signals are missing or old: nothing goes down.
+    Stale,
+    /// More would cost too much.
+    Budget,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Calendar(name) => return write!(f, "calendar: {name}"),
+            Self::History => "same hour of other weeks",
+            Self::Arrivals => "arrivals",
+            Self::Backlog => "backlog",
+            Self::SpillOver => "spill-over",
+            Self::Floor => "floor",
+            Self::Ceiling => "ceiling",
+            Self::Step => "step limit",
+            Self::Hold => "held",
+            Self::Stale => "stale signals",
+            Self::Budget => "budget",
+        })
+    }
+}
+
+/// What should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    pub desired: State,
+    pub reasons: BTreeMap<Lever, Reason>,
+    pub memory: Memory,
+    /// Dollars an hour of the desired state at most.
+    pub dollars_per_hour: f64,
+}
+
+/// Decides where the levers that are there should stand.
+pub fn decide(
+    now: Timestamp,
+    plan: &Plan,
+    prices: &Prices,
+    history: &History,
+    signals: &Signals,
+    actual: &State,
+    memory: &Memory,
+) -> Decision {
+    let fresh = signals.is_fresh(now, plan);
+    let unseen = Signals::default();
+    let outlook = Outlook::new(now, plan, history, if fresh { signals } else { &unseen });
+    let (mut desired, mut reasons, mut less_since) = (State::new(), BTreeMap::new(), BTreeMap::new());
+    for (&lever, bounds) in &plan.levers {
+        let Some(&current) = actual.get(&lever) else { continue };
+        let (mut need, mut reason) = outlook.need(lever, bounds);
+        let spilt = current * MORE_WARM;
+        if lever == Lever::Warm && outlook.signals.spill_over > 0.0 && spilt > need {
+            (need, reason) = (spilt, Reason::SpillOver);
+        }
+        let grain = bounds.grain(lever);
+        let wanted = at_least(need.clamp(bounds.floor, bounds.ceiling), grain);
+        let since = memory.less_since.get(&lever).copied().filter(|since| *since <= now);
+        let (mut value, mut because) = if wanted >= current {
+            let most = at_most(current.max(grain) * bounds.step_up, grain).max(current + grain);
+            if wanted > most { (most, Reason::Step) } else { (wanted, reason) }
+        } else if !fresh {
+            (current, Reason::Stale)
+        } else {
+            let since = *less_since.entry(lever).or_insert(since.unwrap_or(now));
+            if now.duration_since(since).as_secs_f64() < bounds.hold_minutes * 60.0 {
+                (current, Reason::Hold)
+            } else {
+                let least = at_least(current * bounds.step_down, grain).min(current - grain);
+                (least.max(wanted), reason)
+            }
+        };
+        if value < bounds.floor {
+            (value, because) = (bounds.floor, Reason::Floor);
+        } else if value > bounds.ceiling || (need > bounds.ceiling && value >= bounds.ceiling) {
+            (value, because) = (bounds.ceiling, Reason::Ceiling);
+        }
+        desired.insert(lever, value);
+        reasons.insert(lever, because);
+    }
+    for lever in keep_to_budget(plan, prices, &mut desired) {
+        reasons.insert(lever, Reason::Budget);
+    }
+    let dollars_per_hour = prices.per_hour(&desired, &plan.work);
+    Decision {
+        desired,
+        reasons,
+        memory: Memory { less_since },
+        dollars_per_hour,
+    }
+}
+
+/// Takes the same share of what every lever has above its floor, as little as it takes; says of which levers.
+pub(super) fn keep_to_budget(plan: &Plan, prices: &Prices, desired: &mut State) -> Vec<Lever> {
+    let cost = |state: &State| prices.per_hour(state, &plan.work);
+    if cost(desired) <= plan.budget_dollars_per_hour {
+        return Vec::new();
+    }
+    let kept = |share: f64| -> State {
+        let part = |(&lever, &value): (&Lever, &f64)| {
+            let bounds = &plan.levers[&lever];
+            let shared = at_most(bounds.floor + share * (value - bounds.floor), bounds.grain(lever));
+            (lever, shared.max(bounds.floor))
+        };
+        desired.iter().map(part).collect()
+    };
+    let (mut enough, mut too_much) = (0.0, 1.0);
+    for _ in 0..24 {
+        let middle = f64::midpoint(enough, too_much);
+        if cost(&kept(middle)) <= plan.budget_dollars_per_hour {
+            enough = middle;
+        } else {
+            too_much = middle;
+        }
+    }
+    let affordable = kept(enough);
+    let mut lowered = Vec::new();
+    for (lever, value) in desired.iter_mut() {
+        if affordable[lever] < *value {
+            *value = affordable[lever];
+            lowered.push(*lever);
+        }
+    }
+    lowered
+}
+
+/// The demand of the minutes to come.
+pub(super) struct Outlook<'a> {
+    plan: &'a Plan,
+    signals: &'a Signals,
+    /// By minutes from now, ascending: the most up to then, and of what.
+    peaks: Vec<(f64, Peak<'a>)>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Peak<'a> {
+    announced: Demand,
+    event: Option<&'a str>,
+    seasonal: Demand,
+}
+
+impl<'a> Outlook<'a> {
+    fn new(now: Timestamp, plan: &'a Plan, history: &History, signals: &'a Signals) -> Self {
+        let horizon = plan.levers.values().map(|bounds| bounds.lead_minutes).fold(0.0, f64::max) + 1.0;
+        let occurrences = plan.calendar.around(now);
+        let start = now.as_second() as f64;
+        let (mut peaks, mut peak, mut minute) = (Vec::new(), Peak::default(), 0.0);
+        loop {
+            let at = start + minute * 60.0;
+            let announced = announced(&occurrences, at);
+            if announced.0.total() > peak.announced.total() {
+                peak.event = announced.1;
+            }
+            peak.announced = peak.announced.max(&announced.0);
+            peak.seasonal = peak.seasonal.max(&history.expected(at, plan));
+            peaks.push((minute, peak));
+            if minute >= horizon {
+                break;
+            }
+            minute += if minute < 5.0 { 1.0 } else { 5.0 };
+        }
+        Self { plan, signals, peaks }
+    }
+
+    /// Without a look at what comes.
+    pub(super) fn blind(plan: &'a Plan, signals: &'a Signals) -> Self {
+        Self {
+            plan,
+            signals,
+            peaks: Vec::new(),
+        }
+    }
+
+    /// What a lever needs for a steady demand.
+    pub(super) fn flow(&self, lever: Lever, demand: &Demand) -> f64 {
+        let busy = self.of(lever, demand);
+        let flow = busy / self.plan.utilisation;
+        if lever == Lever::Warm {
+            // Nothing queues in front of the API, and requests do not come evenly: three deviations above the mean.
+            return flow.max(busy + 3.0 * busy.sqrt());
+        }
+        flow
+    }
+
+    /// What a lever needs until it could have been moved again, and because of what.
+    fn need(&self, lever: Lever, bounds: &Bounds) -> (f64, Reason) {
+        let until = bounds.lead_minutes + 1.0;
+        let peak = self
+            .peaks
+            .iter()
+            .find(|(minute, _)| *minute >= until)
+            .or(self.peaks.last())
+            .map(|(_, peak)| *peak)
+            .unwrap_or_default();
+        let forecasts = [
+            (peak.announced, Reason::Calendar(peak.event.unwrap_or_default().to_owned())),
+            (peak.seasonal, Reason::History),
+            (self.signals.coming(), Reason::Arrivals),
+        ];
+        let demand = forecasts.iter().fold(Demand::default(), |most, (demand, _)| most.max(demand));
+        let drained = self.signals.backlog.times(60.0 / self.plan.drain_seconds);
+        let (flow, backlog) = (self.flow(lever, &demand), self.of(lever, &drained));
+        let need = flow + backlog;
+        if need <= bounds.floor {
+            return (need, Reason::Floor);
+        }
+        if backlog > flow {
+            return (need, Reason::Backlog);
+        }
+        let by_need = |(one, _): &(Demand, Reason), (other, _): &(Demand, Reason)| self.of(lever, one).total_cmp(&self.of(lever, other));
+        let reason = forecasts.into_iter().max_by(by_need).map_or(Reason::Floor, |(_, reason)| reason);
+        (need, reason)
+    }
+
+    /// How much of a lever a demand keeps busy.
+    fn of(&self, lever: Lever, demand: &Demand) -> f64 {
+        let (work, per_second) = (&self.plan.work, demand.total() / 60.0);
+        match lever {
+            Lever::Express | Lever::Standard | Lever::Bulk => {
+                let lane = lever.lane().unwrap_or(Lane::Standard);
+                demand[lane] / 60.0 * self.signals.seconds_per_job(lane, self.plan)
+            }
+            Lever::Warm => per_second * work.requests_per_job * work.seconds_per_request,
+            Lever::Acus => per_second / work.jobs_per_second_per_acu,
+            Lever::Readers => per_second / work.jobs_per_second_per_reader,
+            Lever::Cache => per_second * work.ecpus_per_job,
+        }
+    }
+}
+
+fn announced<'a>(occurrences: &[Occurrence<'a>], at: f64) -> (Demand, Option<&'a str>) {
+    let mut sum = Demand::default();
+    let mut largest: (f64, Option<&'a str>) = (0.0, None);
+    for occurrence in occurrences {
+        let demand = occurrence.demand(at);
+        if demand.total() > largest.0 {
+            largest = (demand.total(), Some(occurrence.name));
+        }
+        sum = sum.plus(&demand);
+    }
+    (sum, largest.1)
+}

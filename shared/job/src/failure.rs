@@ -1,0 +1,109 @@
+//! Why a job, or one attempt at it, failed.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
+
+/// The stable, machine-readable name of a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// The result is larger than a response of the API can be.
+    ResultTooLarge,
+    /// The text has nothing that can be summarised.
+    NoSentence,
+    /// The stored document is gone.
+    DocumentMissing,
+    /// The stored document could not be read for the moment.
+    DocumentUnavailable,
+    /// The result could not be stored for the moment.
+    CommitFailed,
+    /// The worker stopped with a fault of its own.
+    WorkerPanicked,
+    /// The work took longer than an invocation may.
+    OutOfTime,
+    /// The queued message could not be read.
+    UnreadableMessage,
+    /// Every attempt failed.
+    RetriesExhausted,
+    /// A code of another version of the service; kept as it was written.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl FailureCode {
+    /// Every code that this version writes.
+    pub const ALL: [Self; 9] = [
+        Self::ResultTooLarge,
+        Self::NoSentence,
+        Self::DocumentMissing,
+        Self::DocumentUnavailable,
+        Self::CommitFailed,
+        Self::WorkerPanicked,
+        Self::OutOfTime,
+        Self::UnreadableMessage,
+        Self::RetriesExhausted,
+    ];
+
+    /// The name used in the API, the archive and the logs.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::ResultTooLarge => "result_too_large",
+            Self::NoSentence => "no_sentence",
+            Self::DocumentMissing => "document_missing",
+            Self::DocumentUnavailable => "document_unavailable",
+            Self::CommitFailed => "commit_failed",
+            Self::WorkerPanicked => "worker_panicked",
+            Self::OutOfTime => "out_of_time",
+            Self::UnreadableMessage => "unreadable_message",
+            Self::RetriesExhausted => "retries_exhausted",
+            Self::Other(code) => code,
+        }
+    }
+}
+
+impl fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PartialSchema for FailureCode {
+    fn schema() -> RefOr<Schema> {
+        let known: Vec<_> = Self::ALL.iter().map(|code| code.as_str().to_owned()).collect();
+        let known = known.join("`, `");
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(format!(
+                "Stable and machine-readable. Known codes: `{known}`. Later versions may add codes."
+            )))
+            .examples(["document_missing"])
+            .into()
+    }
+}
+
+impl ToSchema for FailureCode {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("FailureCode")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_match_the_wire_and_unknown_ones_are_kept() {
+        for code in FailureCode::ALL {
+            assert_eq!(serde_json::to_value(&code).unwrap(), code.as_str());
+            assert_eq!(serde_json::from_value::<FailureCode>(code.as_str().into()).unwrap(), code);
+        }
+        let newer: FailureCode = serde_json::from_str(r#""out_of_luck""#).unwrap();
+        assert_eq!(newer, FailureCode::Other("out_of_luck".into()));
+        assert_eq!(serde_json::to_value(&newer).unwrap(), "out_of_luck");
+    }
+}

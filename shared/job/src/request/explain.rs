@@ -1,0 +1,92 @@
+//! Why a submission is refused, in words that help the client and quote nothing of the document.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use summarizer::NotOneLength;
+
+/// One field that cannot stand, where it is and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InvalidField {
+    /// JSON pointer into the request body, as a URI fragment (RFC 6901 §6).
+    #[schema(examples("#/length/sentences"))]
+    pub pointer: String,
+    /// What is wrong and what is allowed. Never a piece of the document.
+    pub detail: String,
+}
+
+/// The submission was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmissionError {
+    /// The body is not JSON text in UTF-8; says what is wrong and where.
+    #[error("{0}")]
+    Malformed(String),
+    /// The body is JSON, and these fields are not as documented.
+    #[error("{} invalid fields", .0.len())]
+    Invalid(Vec<InvalidField>),
+}
+
+pub(super) fn malformed(error: &serde_json::Error) -> SubmissionError {
+    SubmissionError::Malformed(format!("The body is not one JSON object: {error}."))
+}
+
+pub(super) fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> SubmissionError {
+    let inner = error.inner();
+    if inner.is_syntax() || inner.is_eof() {
+        return malformed(inner);
+    }
+    let mut tokens = vec!["#".to_owned()];
+    for segment in error.path() {
+        use serde_path_to_error::Segment;
+        match segment {
+            Segment::Seq { index } => tokens.push(index.to_string()),
+            Segment::Map { key } => tokens.push(pointer_token(key)),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    let pointer = tokens.join("/");
+    SubmissionError::Invalid(vec![InvalidField {
+        pointer,
+        detail: without_values(&inner.to_string()),
+    }])
+}
+
+/// Keeps the part of a serde message that speaks of the schema and drops what it quotes from the input.
+fn without_values(message: &str) -> String {
+    let message = message.rsplit_once(" at line ").map_or(message, |(what, _)| what);
+    let expected = message.rfind(", expected ").map(|at| &message[at + 2..]);
+    if let Some(rest) = message.strip_prefix("invalid ") {
+        let kind = rest.split_once(": ").map_or("", |(_, found)| found);
+        let kind: String = kind.chars().take_while(|c| c.is_ascii_alphabetic() || *c == ' ').collect();
+        return match expected {
+            Some(expected) => format!("is of the wrong type or value ({}); {expected}.", kind.trim()),
+            None => "is of the wrong type or value.".to_owned(),
+        };
+    }
+    if message.starts_with("unknown variant") {
+        return expected.map_or("is none of the allowed values.".to_owned(), |expected| {
+            format!("is none of the allowed values; {expected}.")
+        });
+    }
+    if message.starts_with("unknown field") {
+        let name = message.split('`').nth(1).unwrap_or_default();
+        let name: String = name.chars().take(64).collect();
+        return expected.map_or(format!("unknown field `{name}`."), |expected| {
+            format!("unknown field `{name}`; {expected}.")
+        });
+    }
+    if message == NotOneLength.to_string() {
+        return format!("{message}.");
+    }
+    if message.starts_with("missing field") || message.starts_with("duplicate field") {
+        return format!("{message}.");
+    }
+    expected.map_or("is not as documented.".to_owned(), |expected| {
+        format!("is not as documented; {expected}.")
+    })
+}
+
+/// Escapes one reference token (RFC 6901 §3), cut to a length fit for an error body.
+pub(super) fn pointer_token(key: &str) -> String {
+    key.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,43 @@
+//! The language of a text, as a client names it.
+
+use serde::{Deserialize, Serialize};
+
+const AUTO: &str = "auto";
+/// Characters of the longest tag that RFC 5646 asks a program to hold (§4.4.1).
+const LONGEST: usize = 35;
+
+/// `auto`, or a BCP 47 language tag.
+///
+/// `Deserialize` reads what this service has written and does not check it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LanguageTag(String);
+
+/// The text is not a language tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no language tag; use `auto` or a BCP 47 tag such as `en` or `pt-BR`.")]
+pub struct InvalidLanguageTag;
+
+impl LanguageTag {
+    /// The tag, or `None` if the language is to be detected.
+    pub fn tag(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|tag| *tag != AUTO)
+    }
+}
+
+impl Default for LanguageTag {
+    fn default() -> Self {
+        Self(AUTO.to_owned())
+    }
+}
+
+impl TryFrom<String> for LanguageTag {
+    type Error = InvalidLanguageTag;
+
+    fn try_from(tag: String) -> Result<Self, InvalidLanguageTag> {
+        let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_language = |part: &str| part.len() >= 2 && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let is_tag = tag.len() <= LONGEST && tag.split('-').all(is_subtag) && tag.split('-').next().is_some_and(is_language);
+        if is_tag { Ok(Self(tag)) } else { Err(InvalidLanguageTag) }
+    }
+}

@@ -1,0 +1,158 @@
+//! The lanes, and which of them a job takes.
+
+use std::{fmt, ops::Index};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{request::Priority, tenant::Plan};
+
+/// A document of up to this many bytes travels inside its message; a larger one goes through S3.
+pub const INLINE_DOCUMENT_BYTES: usize = 200 * 1024;
+
+/// A queue with its dead-letter queue, event source mapping and worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Small jobs of tenants who pay for speed; batches of one.
+    Express,
+    /// Everything else that someone waits for.
+    Standard,
+    /// Large documents and jobs that nobody waits for; big batches.
+    Bulk,
+}
+
+impl Lane {
+    /// All lanes, fastest first.
+    pub const ALL: [Self; 3] = [Self::Express, Self::Standard, Self::Bulk];
+
+    /// The name used in the API, the metrics and the logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Express => "express",
+            Self::Standard => "standard",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One value per lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PerLane<T> {
+    pub express: T,
+    pub standard: T,
+    pub bulk: T,
+}
+
+impl<T> Index<Lane> for PerLane<T> {
+    type Output = T;
+
+    fn index(&self, lane: Lane) -> &T {
+        match lane {
+            Lane::Express => &self.express,
+            Lane::Standard => &self.standard,
+            Lane::Bulk => &self.bulk,
+        }
+    }
+}
+
+impl<T> PerLane<T> {
+    /// The value of each lane, made from its name.
+    pub fn from_fn(mut make: impl FnMut(Lane) -> T) -> Self {
+        Self {
+            express: make(Lane::Express),
+            standard: make(Lane::Standard),
+            bulk: make(Lane::Bulk),
+        }
+    }
+
+    /// Another value for each lane, made from this one.
+    ///
+    /// # Errors
+    /// If `make` fails for one of them.
+    pub fn try_map<U, E>(self, mut make: impl FnMut(T) -> Result<U, E>) -> Result<PerLane<U>, E> {
+        Ok(PerLane {
+            express: make(self.express)?,
+            standard: make(self.standard)?,
+            bulk: make(self.bulk)?,
+        })
+    }
+}
+
+impl PerLane<f64> {
+    /// All lanes together.
+    pub fn total(&self) -> f64 {
+        self.express + self.standard + self.bulk
+    }
+
+    /// Lane by lane the larger of two.
+    #[must_use]
+    pub fn max(&self, other: &Self) -> Self {
+        Self::from_fn(|lane| self[lane].max(other[lane]))
+    }
+
+    /// Every lane times `factor`.
+    #[must_use]
+    pub fn times(&self, factor: f64) -> Self {
+        Self::from_fn(|lane| self[lane] * factor)
+    }
+
+    /// Lane by lane the sum of two.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self::from_fn(|lane| self[lane] + other[lane])
+    }
+}
+
+/// Picks the lane of a job with a document of `bytes` bytes.
+///
+/// A priority is a wish: the plan may not cover it, and a document too large to ride in its
+/// message never shares a lane with small ones.
+pub fn route(plan: Plan, priority: Priority, bytes: usize) -> Lane {
+    match (priority, plan) {
+        _ if bytes > INLINE_DOCUMENT_BYTES => Lane::Bulk,
+        (Priority::Bulk, _) => Lane::Bulk,
+        (Priority::Express, Plan::Pro) => Lane::Express,
+        (Priority::Express, Plan::Free) | (Priority::Standard, _) => Lane::Standard,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_combination_is_routed() {
+        use Lane::{Bulk, Express, Standard};
+        let small = INLINE_DOCUMENT_BYTES;
+        for (plan, priority, bytes, lane) in [
+            (Plan::Free, Priority::Express, small, Standard),
+            (Plan::Free, Priority::Standard, small, Standard),
+            (Plan::Free, Priority::Bulk, small, Bulk),
+            (Plan::Pro, Priority::Express, small, Express),
+            (Plan::Pro, Priority::Standard, small, Standard),
+            (Plan::Pro, Priority::Bulk, small, Bulk),
+            (Plan::Free, Priority::Express, small + 1, Bulk),
+            (Plan::Free, Priority::Standard, small + 1, Bulk),
+            (Plan::Free, Priority::Bulk, small + 1, Bulk),
+            (Plan::Pro, Priority::Express, small + 1, Bulk),
+            (Plan::Pro, Priority::Standard, small + 1, Bulk),
+            (Plan::Pro, Priority::Bulk, small + 1, Bulk),
+        ] {
+            assert_eq!(route(plan, priority, bytes), lane, "{plan:?} {priority:?} {bytes}");
+        }
+    }
+
+    #[test]
+    fn names_match_the_wire() {
+        for lane in Lane::ALL {
+            assert_eq!(serde_json::to_value(lane).unwrap(), lane.as_str());
+        }
+    }
+}

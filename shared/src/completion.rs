@@ -1,0 +1,98 @@
+//! The one place that records that jobs have finished.
+//!
+//! The archive comes first. It keeps the first final result of a job and ignores every later one, so
+//! that a second delivery changes nothing. Then the cache and the ledger learn what the archive has
+//! entered. A caller may release its message only after [`Completion::record`] has returned `Ok`;
+//! after an error it records the same jobs again later.
+
+use std::{collections::HashSet, sync::Arc};
+
+use aws_config::SdkConfig;
+use uuid::Uuid;
+
+use crate::{
+    archive::{Archive, DeadLetter},
+    cache::{Cache, Known},
+    config::ConfigError,
+    job::{Job, SummaryResource},
+    ledger::Ledger,
+    store::{Chain, StoreError},
+    telemetry::metric,
+};
+
+/// The stores that must know of a finished job.
+pub struct Completion {
+    archive: Archive,
+    cache: Arc<Cache>,
+    ledger: Arc<Ledger>,
+}
+
+/// A finished job on its way into the stores.
+pub struct Finished {
+    pub job: Job,
+    /// Where the cache keeps the result for the same text and options; `None` if it must not be reused.
+    pub fingerprint: Option<String>,
+}
+
+impl Completion {
+    /// The stores that the environment names, with a cache and a ledger that the caller uses too.
+    ///
+    /// # Errors
+    /// If a variable of the archive is missing or wrong.
+    pub fn from_env(aws: &SdkConfig, cache: Arc<Cache>, ledger: Arc<Ledger>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            archive: Archive::from_env(aws)?,
+            cache,
+            ledger,
+        })
+    }
+
+    /// Records finished jobs, together with the dead letters that were the reason.
+    ///
+    /// # Errors
+    /// If the archive or the ledger does not answer. What was written stays, and to record the same
+    /// jobs again does no harm. The cache may fail: it then learns of the jobs when they are read.
+    pub async fn record(&self, finished: &[Finished], letters: &[DeadLetter]) -> Result<(), StoreError> {
+        let jobs: Vec<&Job> = finished.iter().map(|finished| &finished.job).collect();
+        let entered = self.archive.finish(&jobs, letters).await?;
+        for job in jobs.iter().filter(|job| entered.contains(&job.resource.id.uuid())) {
+            account(&job.resource);
+        }
+        let (cached, kept) = tokio::join!(self.cache(finished, &entered), self.ledger.finish(&jobs));
+        if let Err(error) = cached {
+            tracing::warn!(error = %Chain(&error), "The cache did not learn of finished jobs.");
+        }
+        kept
+    }
+
+    /// The cache keeps the jobs that the archive has entered, and forgets those that had finished before.
+    async fn cache(&self, finished: &[Finished], entered: &HashSet<Uuid>) -> Result<(), StoreError> {
+        let (new, old): (Vec<_>, Vec<_>) = finished
+            .iter()
+            .partition(|finished| entered.contains(&finished.job.resource.id.uuid()));
+        let new: Vec<_> = new
+            .into_iter()
+            .map(|finished| Known {
+                tenant: &finished.job.tenant,
+                resource: &finished.job.resource,
+                fingerprint: finished.fingerprint.as_deref(),
+            })
+            .collect();
+        let old: Vec<_> = old
+            .into_iter()
+            .map(|finished| (&finished.job.tenant, &finished.job.resource.id))
+            .collect();
+        let (kept, forgotten) = tokio::join!(self.cache.finished(&new), self.cache.forget(&old));
+        kept.and(forgotten)
+    }
+}
+
+fn account(resource: &SummaryResource) {
+    let (lane, status) = (resource.lane.as_str(), resource.status().as_str());
+    metrics::counter!(metric::FINISHED, "lane" => lane, "status" => status).increment(1);
+    if let Some(finished_at) = resource.finished_at() {
+        let milliseconds = (finished_at - resource.created_at).as_seconds_f64() * 1000.0;
+        metrics::histogram!(metric::TIME_TO_DONE, "lane" => lane).record(milliseconds);
+        tracing::info!(job = %resource.id, lane, status, milliseconds, "A job has finished.");
+    }
+}
