@@ -1,4 +1,4 @@
-//! `cargo local up`: everything from the installation to the summary of one real article.
+//! `cargo local up`: everything from the installation to the summary of one article.
 
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(self, instance: &Instance) -> Result<()> {
         runtime()?.block_on(async {
-            // From here on this program handles Ctrl-C itself, so that the servers always stop in order.
+            // From here on this program handles Ctrl-C itself, so that the servers always stop in
+            // order.
             let mut interrupt = signal(SignalKind::interrupt())?;
             let mut terminate = signal(SignalKind::terminate())?;
             let program = std::env::current_exe()?;

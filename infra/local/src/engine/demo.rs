@@ -1,4 +1,4 @@
-//! One real article that goes through the whole local service.
+//! One article that goes through the whole local service.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 
 use crate::cloud::tenant::KEY;
 
-/// A real article of 787 words; see `infra/local/demo/CREDITS.md`.
-pub const ARTICLE: &str = include_str!("../../demo/article.txt");
+/// The article of the demo, in English. `infra/local/demo/CREDITS.md` says where both articles come
+/// from.
+pub const ARTICLE: &str = include_str!("../../demo/article_en.txt");
+/// An article in German, for tests.
+pub const GERMAN_ARTICLE: &str = include_str!("../../demo/article.txt");
 
 /// The longest wait for the summary. It needs a second, but the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(5);
