@@ -1,4 +1,5 @@
-//! What is being done, shown to the person at the terminal: one line per step, and how long it took.
+//! What is being done, shown to the person at the terminal: one line per step, and how long it
+//! took.
 //!
 //! All of this goes to standard error. Standard output stays free for results.
 
@@ -6,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A step that is under way. It is over when it is dropped, and has failed unless [`Step::done`] was
-/// called.
+/// A step that is under way. It is over when it is dropped, and has failed unless [`Step::done`]
+/// was called.
 pub struct Step {
     bar: ProgressBar,
     what: String,
@@ -46,7 +47,8 @@ impl Step {
         }
     }
 
-    /// Replaces the spinner by a line, because a program that is about to start shows its own progress.
+    /// Replaces the spinner by a line, because a program that is about to start shows its own
+    /// progress.
     #[must_use]
     pub fn without_spinner(mut self) -> Self {
         if !self.bar.is_hidden() {

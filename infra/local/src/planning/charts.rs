@@ -15,8 +15,8 @@ type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
 /// A line of a panel: its name, its colour, its values minute by minute.
 type Line = (String, RGBColor, Vec<f64>);
 
-/// Draws one chart with four panels: demand and capacity of the plan, the age of the oldest message,
-/// the service level, and the cost.
+/// Draws one chart with four panels: demand and capacity of the plan, the age of the oldest
+/// message, the service level, and the cost.
 pub(super) fn draw(file: &Path, trace: &str, days: &[Day]) -> Drawn<()> {
     let of = |day: &Day, value: fn(&Minute) -> f64| day.minutes.iter().map(value).collect::<Vec<_>>();
     let everyone = |value: fn(&Minute) -> f64| -> Vec<Line> {

@@ -1,5 +1,5 @@
-//! `cargo local cost`: what a month of each phase costs, calculated from the values of the template and
-//! from `infra/cost.toml`.
+//! `cargo local cost`: what a month of each phase costs, calculated from the values of the template
+//! and from `infra/cost.toml`.
 
 use std::{collections::BTreeMap, fmt::Write, fs};
 
@@ -51,11 +51,13 @@ pub struct Cost {
     pub per_million: BTreeMap<&'static str, f64>,
     /// Summaries in a month.
     pub summaries: f64,
-    /// What Savings Plans would save in a month at most, if they covered all fixed cost, by kind of plan.
+    /// What Savings Plans would save in a month at most, if they covered all fixed cost, by kind of
+    /// plan.
     pub savings: BTreeMap<&'static str, f64>,
     /// The cost of the same month on containers that can take three times the mean load.
     pub containers: f64,
-    /// With more summaries than this in a month, the smallest set of containers costs less than Lambda.
+    /// With more summaries than this in a month, the smallest set of containers costs less than
+    /// Lambda.
     pub break_even: f64,
 }
 
@@ -253,8 +255,8 @@ impl Case<'_> {
         let (fixed, per_million) = (self.fixed()?, self.per_million()?);
         let task = book.price("fargate", "vcpu_hour")? + 2.0 * book.price("fargate", "gb_hour")?;
         let balancer = book.price("fargate", "balancer_hour")?;
-        // At least two API tasks and two workers, and more of them for three times the mean load. A task
-        // works on eight jobs, or answers 32 requests, at the same time.
+        // At least two API tasks and two workers, and more of them for three times the mean load. A
+        // task works on eight jobs, or answers 32 requests, at the same time.
         let tasks = |milliseconds: f64, at_once: f64| {
             let busy = 3.0 * month.summaries * milliseconds / 1000.0 / SECONDS;
             (busy / at_once).ceil().max(2.0)

@@ -52,8 +52,8 @@ pub fn check() -> Result<()> {
     for region in REGIONS {
         let step = Step::begin(format!("cfn-lint of the translated templates in {region}"));
         let mut command = Command::new(bin.join("cfn-lint"));
-        // W2001 complains about parameters that no resource uses. Where gradual deployments are off, SAM
-        // has already replaced the parameters of gradual deployments by their values.
+        // W2001 complains about parameters that no resource uses. Where gradual deployments are
+        // off, SAM has already replaced the parameters of gradual deployments by their values.
         command
             .args(["--regions", region, "--ignore-checks", "W2001", "--template"])
             .args(&translated);

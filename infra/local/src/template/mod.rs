@@ -1,7 +1,8 @@
 //! The templates, and checks of them that need no account.
 //!
-//! SAM validates `template.yaml` and translates it to CloudFormation. cfn-lint and checkov check the
-//! translation, because they do not look inside functions of a SAM template. [`rules`] are our own.
+//! SAM validates `template.yaml` and translates it to CloudFormation. cfn-lint and checkov check
+//! the translation, because they do not look inside functions of a SAM template. [`rules`] are our
+//! own.
 
 pub mod check;
 pub mod rules;
@@ -30,8 +31,8 @@ pub const NESTED: [&str; 8] = [
     "network.yaml", "data.yaml", "cache.yaml", "backup.yaml", "monitoring.yaml", "domain.yaml", "edge.yaml", "global.yaml",
 ];
 
-/// The environments of `samconfig.toml` that are deployed to AWS: the region, if there is one, and the
-/// parameters.
+/// The environments of `samconfig.toml` that are deployed to AWS: the region, if there is one, and
+/// the parameters.
 ///
 /// # Errors
 /// If the file cannot be read.

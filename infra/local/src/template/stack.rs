@@ -33,8 +33,8 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Everything that CloudFormation would refuse: parameters that have no value, no definition, or a
-    /// value that is not allowed, and rules of the template that do not hold.
+    /// Everything that CloudFormation would refuse: parameters that have no value, no definition,
+    /// or a value that is not allowed, and rules of the template that do not hold.
     pub fn refusals(&self) -> Vec<String> {
         let defined = &self.template["Parameters"];
         let mut refusals = Vec::new();
@@ -201,8 +201,8 @@ pub fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A value that is known only after a resource has been made, as `Fn::Sub` would write it. Any other
-/// value is text.
+/// A value that is known only after a resource has been made, as `Fn::Sub` would write it. Any
+/// other value is text.
 pub(super) fn placeholder(value: &Value) -> String {
     match single(value) {
         Some(("Ref", name)) => format!("${{{}}}", text(name)),

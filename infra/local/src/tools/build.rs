@@ -16,12 +16,13 @@ use crate::checkout::workspace;
 /// # Errors
 /// If cargo fails. It has printed the reason.
 pub fn functions() -> Result<PathBuf> {
-    // The selection of packages decides the features of their dependencies. It is the same one as that
-    // of `cargo test`, so that nothing is compiled twice.
+    // The selection of packages decides the features of their dependencies. It is the same one as
+    // that of `cargo test`, so that nothing is compiled twice.
     Ok(cargo(&["--workspace", "--bins"])?.join("debug"))
 }
 
-/// Runs `cargo build` with these arguments, which shows its own progress. Returns the target folder.
+/// Runs `cargo build` with these arguments, which shows its own progress. Returns the target
+/// folder.
 ///
 /// # Errors
 /// If cargo fails. It has printed the reason.

@@ -1,4 +1,5 @@
-//! The pinned Python environments: the servers of the local cloud, the tools, the template checks, and moto.
+//! The pinned Python environments: the servers of the local cloud, the tools, the template checks,
+//! and moto.
 
 use std::{
     fs::{self, File},

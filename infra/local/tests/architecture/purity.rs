@@ -1,7 +1,7 @@
 //! The pure crates calculate. They have no way to reach a store, the network, a file or the clock.
 //!
-//! What they need from outside is given to them, so that each test of them is fast and gives the same
-//! result everywhere.
+//! What they need from outside is given to them, so that each test of them is fast and gives the
+//! same result everywhere.
 
 use std::{collections::HashSet, fs, path::PathBuf};
 

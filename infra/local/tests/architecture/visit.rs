@@ -66,8 +66,8 @@ impl Names {
         self.imports.push(Import { name, path, is_export });
     }
 
-    /// Paths inside of a macro call, whose grammar only the macro knows: names joined by `::`. A single
-    /// name is left out, because it is a local variable as a rule.
+    /// Paths inside of a macro call, whose grammar only the macro knows: names joined by `::`. A
+    /// single name is left out, because it is a local variable as a rule.
     fn scan(&mut self, tokens: TokenStream) {
         let (mut path, mut colons) = (Vec::new(), 0);
         for token in tokens {

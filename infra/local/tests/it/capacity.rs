@@ -1,4 +1,4 @@
-//! The deployed `prescale` moves levers and levels of a stack of its own.
+//! The deployed function `prescale` changes capacity and service level of a stack of its own.
 
 use std::{collections::BTreeMap, fs, process::Stdio};
 
@@ -28,8 +28,9 @@ use tokio::{
 use crate::cloud::{REGIONS, Region, cloud, comes_true, prose};
 
 pub(crate) const STACK: &str = "capacity";
-/// A standard job keeps a worker for six seconds, ten jobs a minute are one worker; a backlog is to be gone in a minute;
-/// 40 jobs on 20 workers would wait for twelve seconds.
+/// A capacity plan with simple numbers. A standard job takes a worker six seconds, so ten jobs a
+/// minute need one worker. A backlog is to be worked off within a minute. With 20 workers, the last
+/// of 40 jobs would wait for twelve seconds.
 const PLAN: &str = r#"
 utilisation = 1.0
 drain_seconds = 60
@@ -81,7 +82,7 @@ calm_minutes = 0
 static REGION: OnceCell<Region> = OnceCell::const_new();
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// The stack, for one test at a time.
+/// The stack. Only one test at a time has it.
 pub(crate) async fn stack() -> (Region, MutexGuard<'static, ()>) {
     let turn = TURN.lock().await;
     (REGION.get_or_init(make).await.clone(), turn)
@@ -170,7 +171,7 @@ impl Region {
 }
 
 #[tokio::test]
-async fn a_calendar_spike_is_ready_before_it_comes_and_gone_after() {
+async fn capacity_is_raised_before_a_calendar_event_and_lowered_after_it() {
     let (region, _turn) = stack().await;
     for (moment, workers, because) in [
         ("2030-06-01T11:40:00Z", 2, "floor"),
@@ -182,12 +183,12 @@ async fn a_calendar_spike_is_ready_before_it_comes_and_gone_after() {
         assert_eq!(region.workers("Standard").await, workers, "{moment}: {report}");
         assert_eq!(report["reasons"]["standard"], because, "{moment}: {report}");
         let again = region.plan_at(moment).await;
-        assert_eq!(again["actions"], json!([]), "{moment}: the second run finds nothing to do");
+        assert_eq!(again["actions"], json!([]), "{moment}: the second run changes nothing");
     }
     let look = json!({"action": "plan", "dry_run": true, "at": "2030-06-01T12:00:00Z"});
     let report = region.invoke("PrescaleFunction", &look).await;
     assert_eq!(report["actions"], json!([{"set": {"lever": "standard", "from": 2.0, "to": 12.0}}]));
-    assert_eq!(region.workers("Standard").await, 2, "a dry run moves nothing");
+    assert_eq!(region.workers("Standard").await, 2, "a dry run changes nothing");
 }
 
 #[tokio::test]
@@ -207,7 +208,7 @@ async fn two_runs_at_once_do_what_one_does() {
 async fn the_same_hour_of_last_week_is_expected_again() {
     let (region, _turn) = stack().await;
     let queue = region.outputs["StandardQueue"].rsplit('/').next().unwrap().to_owned();
-    // A day ahead: a moment that no other test has made `prescale` look up.
+    // A day ahead, because no other test makes `prescale` read the metrics of that moment.
     let moment = Timestamp::now() + SignedDuration::from_hours(24);
     for step in 0..12 {
         let at = moment - SignedDuration::from_hours(7 * 24) + SignedDuration::from_mins(5 * step - 5);
@@ -247,7 +248,7 @@ async fn throttled_workers_are_seen() {
 }
 
 #[tokio::test]
-async fn a_backlog_gets_workers_and_trims_until_it_is_gone() {
+async fn a_backlog_gets_workers_and_results_without_keywords_until_it_is_gone() {
     let (region, _turn) = stack().await;
     region.enable("Standard", false).await;
     let mut ids = Vec::new();
@@ -258,7 +259,7 @@ async fn a_backlog_gets_workers_and_trims_until_it_is_gone() {
     let report = region.plan().await;
     assert_eq!(report["reasons"]["standard"], "arrivals", "40 jobs within half a minute: {report}");
     assert_eq!((region.workers("Standard").await, &report["level"]), (12, &json!(1)), "{report}");
-    // The API reads the level anew after some seconds only.
+    // The API reads the level again only after some seconds.
     region.comes_to_answer(&ids[0], "5").await;
 
     region.enable("Standard", true).await;
@@ -272,10 +273,10 @@ async fn a_backlog_gets_workers_and_trims_until_it_is_gone() {
         region.plan().await["level"] == 0 && region.workers("Standard").await == 2
     })
     .await;
-    // The workers, too, read the level anew after some seconds only. If the trimmed result of the same
-    // text were used again, this would never come true.
+    // The workers, too, read the level again only after some seconds. If the result without
+    // keywords were used again for the same text, this would never come true.
     let body = json!({"text": prose("backlog 0", 600), "length": {"sentences": 1}, "include": ["keywords"]});
-    comes_true("the same text has its keywords again", async || {
+    comes_true("the same text has keywords again", async || {
         let (status, mut resource) = region.submit(&body).await;
         assert!(status.is_success(), "{resource}");
         if resource["status"] != "succeeded" {
@@ -327,13 +328,13 @@ async fn level_three_pauses_the_bulk_lane_and_recovery_restores_all() {
     assert_eq!(
         report["actions"],
         json!([{"resume": "bulk"}]),
-        "a lane that should run is set going: {report}"
+        "a lane that should run is started again: {report}"
     );
     region.succeeds(&unfinished).await;
 }
 
 #[tokio::test]
-async fn a_pin_that_expired_is_no_level_any_more() {
+async fn an_expired_pin_has_no_effect() {
     let region = crate::cloud::region().await;
     let level = || ServiceLevel::new(&region.sdk, region.outputs["LedgerTable"].clone(), "nowhere-1");
     for (from_now, current) in [(3_600, Level::QueueOnly), (-1, Level::Normal)] {
@@ -349,7 +350,8 @@ async fn a_pin_that_expired_is_no_level_any_more() {
     }
 }
 
-/// moto, for Application Auto Scaling and Aurora. Ends when dropped.
+/// A server of moto, which emulates Application Auto Scaling and Aurora. It stops when it is
+/// dropped.
 struct Moto {
     process: tokio::process::Child,
     url: String,
@@ -371,7 +373,7 @@ impl Moto {
             url: format!("http://127.0.0.1:{port}"),
         };
         comes_true("moto answers", async || {
-            assert_eq!(moto.process.try_wait().unwrap(), None, "moto ended");
+            assert_eq!(moto.process.try_wait().unwrap(), None, "moto stopped");
             TcpStream::connect(("127.0.0.1", port)).await.is_ok()
         })
         .await;
@@ -379,7 +381,7 @@ impl Moto {
     }
 }
 
-/// How warm environments, Aurora and the cache stand.
+/// The capacity of warm environments, readers, Aurora and the cache.
 async fn stores(moto: &SdkConfig, cloud: &SdkConfig) -> (Vec<i32>, f64, i32) {
     use aws_sdk_applicationautoscaling::types::ServiceNamespace;
     use aws_sdk_elasticache::types::{CacheUsageLimits, EcpuPerSecond};
@@ -410,7 +412,7 @@ async fn stores(moto: &SdkConfig, cloud: &SdkConfig) -> (Vec<i32>, f64, i32) {
     (least, units.unwrap_or_default(), cache.unwrap_or_default())
 }
 
-/// What Application Auto Scaling is to do by itself: when, and the least from then on.
+/// The scheduled actions of Application Auto Scaling: when, and the minimum from then on.
 async fn scheduled(autoscaling: &aws_sdk_applicationautoscaling::Client) -> Vec<(String, i32)> {
     use aws_sdk_applicationautoscaling::types::{ScalableTargetAction, ServiceNamespace};
     let mut scheduled = Vec::new();
@@ -430,10 +432,10 @@ async fn scheduled(autoscaling: &aws_sdk_applicationautoscaling::Client) -> Vec<
     scheduled
 }
 
-/// Each lever moves ahead of the launch by its own lead time: the cache by an hour, the readers by ten minutes, the
-/// warm environments by three, Aurora at once.
+/// Each kind of capacity is raised before the event by its own lead time: the cache an hour before,
+/// the readers ten minutes, the warm environments three minutes, and Aurora when the event begins.
 #[tokio::test]
-async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
+async fn warm_environments_aurora_and_the_cache_are_raised_before_an_event() {
     use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
     let (cloud, region) = (cloud().await, crate::cloud::region().await);
     let moto = Moto::start().await;
@@ -489,7 +491,7 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
             ("CACHE_NAME", "prescaled"),
         ],
     );
-    // What AWS is to do by itself on the day, if nobody asks it then.
+    // AWS is to raise and lower capacity at these times even if `prescale` does not run then.
     let early = json!({"action": "plan", "at": "2030-06-01T10:50:00Z"});
     for _ in 0..2 {
         let report = emulator.invoke(&early).await.unwrap();
@@ -513,7 +515,7 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         ("2030-06-01T12:00:00Z", (vec![23, 2], 4.0, 10_000)),
         ("2030-06-01T13:01:00Z", (vec![2, 0], 1.0, 0)),
     ] {
-        // The last step down to nothing takes a run of its own.
+        // Lowering a value to zero takes a second run.
         for _ in 0..2 {
             let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
             assert_eq!(report["failures"], json!([]), "{moment}: {report}");
@@ -522,9 +524,10 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
         assert_eq!(report["actions"], json!([]), "{moment}: {report}");
     }
-    assert_eq!(scheduled(&autoscaling).await, [], "what is over is not scheduled any more");
+    assert_eq!(scheduled(&autoscaling).await, [], "an event that is over is not scheduled any more");
 
-    // While AWS works on the cluster it takes no change: that is no failure, and the next run makes it.
+    // While AWS changes the cluster, it refuses further changes. That is no failure, and the next
+    // run makes the change.
     rds.stop_db_cluster().db_cluster_identifier("archive").send().await.unwrap();
     let launch = json!({"action": "plan", "at": "2030-06-01T12:00:00Z"});
     let report = emulator.invoke(&launch).await.unwrap();
@@ -580,7 +583,7 @@ async fn provisioned_pollers_move_by_whole_pollers() {
     );
     for (moment, stand) in [
         ("2030-07-01T11:00:00Z", (2, 10)),
-        // 24 workers are three pollers.
+        // 24 workers need three pollers of ten workers each.
         ("2030-07-01T12:00:00Z", (3, 10)),
         ("2030-07-01T13:01:00Z", (2, 10)),
     ] {

@@ -1,4 +1,4 @@
-//! The cloud the tests share, and what they do with it.
+//! The local cloud that all tests share, and what tests do with it.
 
 use std::{fmt::Write, fs, path::Path, time::Duration};
 
@@ -61,7 +61,7 @@ pub(crate) async fn cloud() -> &'static Cloud {
 
 async fn start() -> anyhow::Result<Cloud> {
     fs::create_dir_all(checkout::local())?;
-    // Two test runs in one checkout take turns.
+    // Two test runs in one checkout wait for each other.
     let turn = fs::File::create(checkout::local().join("test.lock"))?;
     turn.lock()?;
     let instance = Instance::at(checkout::local().join("test"));
@@ -100,7 +100,8 @@ impl Cloud {
 }
 
 impl Cloud {
-    /// A function under the emulator, with the environment it has in the first region but for `changed`.
+    /// A function in the emulator, with the environment variables of the first region. Those in
+    /// `changed` have other values.
     pub(crate) fn emulator(&self, function: &str, changed: &[(&str, &str)]) -> Emulator {
         let mut env = addresses::client_env(&self.instance, REGIONS[0]);
         env.extend(addresses::function_env(
@@ -197,7 +198,7 @@ impl Region {
         key
     }
 
-    /// A table like the ledger's, for levels of service that no other test feels.
+    /// A table like that of the ledger, for service levels that no other test must notice.
     pub(crate) async fn table(&self, name: &str) -> String {
         let id = AttributeDefinition::builder()
             .attribute_name("id")
@@ -229,7 +230,8 @@ pub(crate) async fn json_of(response: Response) -> (StatusCode, Value) {
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-/// A text of about `bytes` bytes in which no two sentences are the same; `seed` makes it one of a kind.
+/// A text of about `bytes` bytes. No two sentences of it are the same, and none of them occurs in a
+/// text of another `seed`.
 pub(crate) fn prose(seed: &str, bytes: usize) -> String {
     let subjects = [
         "The council", "A survey", "The ferry", "One farmer", "The archive", "A storm", "The orchestra", "Each village",

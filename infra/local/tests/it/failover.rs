@@ -1,4 +1,5 @@
-//! The failover runbook, for real: a region stops, another takes over, the first returns.
+//! The failover runbook is followed: a region is lost, another one takes over, the first one
+//! returns.
 
 use std::time::Instant;
 
@@ -18,7 +19,8 @@ use crate::{
 
 const STACKS: [(&str, &str); 2] = [(REGIONS[0], "drill-use1"), (REGIONS[1], "drill-euw1")];
 
-/// Deploys a region of the drill: with the database that it reaches, and tables of its own or replicas of another's.
+/// Deploys a region of the drill with this database. Its tables are its own, or replicas of those
+/// of the first region.
 async fn deploy_region(cloud: &Cloud, (region, stack): (&str, &str), database: &str, first: Option<&Region>) -> Region {
     let mut parameters = deploy::parameters(&cloud.instance, region);
     for name in ["DatabaseUrl", "DatabaseDirectUrl"] {
@@ -34,7 +36,7 @@ async fn deploy_region(cloud: &Cloud, (region, stack): (&str, &str), database: &
     cloud.stack(region, outputs)
 }
 
-/// Stops or starts the workers of a region, as its loss and return do.
+/// Stops or starts the workers of a region, as the loss and the return of the region would.
 async fn workers(region: &Region, run: bool) {
     let lambda = aws_sdk_lambda::Client::new(&region.sdk);
     for lane in ["Express", "Standard", "Bulk"] {
@@ -47,7 +49,7 @@ async fn workers(region: &Region, run: bool) {
     }
 }
 
-/// Takes the API of a region away, or puts it back.
+/// Removes the API of a region, or restores it.
 async fn answers(region: &Region, run: bool) {
     let lambda = aws_sdk_lambda::Client::new(&region.sdk);
     let api = &region.outputs["ApiFunction"];
@@ -80,7 +82,7 @@ async fn has(database: &str, id: &str) -> bool {
 
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the times of the drill, for the runbook")]
-async fn nothing_accepted_is_lost_when_a_region_is() {
+async fn no_accepted_job_is_lost_with_a_region() {
     let cloud = cloud().await;
     let writer = addresses::database_url(&cloud.instance, REGIONS[0]);
     let lost = deploy_region(cloud, STACKS[0], &writer, None).await;
@@ -122,8 +124,12 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
         "succeeded",
         "finished jobs are read elsewhere"
     );
-    assert!(!has(&copy.url, &unheard).await, "the copy never heard of it");
-    assert_eq!(other.read(&unheard).await.1, ended, "what the copy lacks is read all the same");
+    assert!(!has(&copy.url, &unheard).await, "the copy does not have it");
+    assert_eq!(
+        other.read(&unheard).await.1,
+        ended,
+        "a job that the copy lacks is read from the ledger"
+    );
     let runbook = Runbook::open(cloud, "fail-over.md", &STACKS);
     let reconcile = || runbook.follow(&["reconcile"], &[]);
     assert!(reconcile().contains("\"entered\": 1"), "{unheard} is entered again");

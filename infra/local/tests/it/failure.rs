@@ -78,7 +78,7 @@ async fn depth(region: &Region, queue: &str) -> u32 {
 }
 
 #[tokio::test]
-async fn a_poison_message_ends_as_a_failed_job_and_its_neighbours_succeed() {
+async fn a_poison_message_becomes_a_failed_job_and_the_rest_of_its_batch_succeeds() {
     let region = region().await;
     let (poisoned, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
     let mut poison: Value = serde_json::from_str(&Message::Summarize(message).to_body()).unwrap();
@@ -95,7 +95,7 @@ async fn a_poison_message_ends_as_a_failed_job_and_its_neighbours_succeed() {
         let resource = region.succeeds(&id.to_string()).await;
         assert_eq!(resource["attempts"], json!([]), "a neighbour of poison is not tried twice");
     }
-    // Postgres has both letters once the redrive function found them in the dead-letter queue.
+    // PostgreSQL has both dead letters as soon as the redrive function has found them in the queue.
     let mut database = region.database().await;
     comes_true("the poison reaches the dead-letter queue", async || {
         let parked = region.invoke("RedriveFunction", &json!({})).await;
@@ -200,8 +200,8 @@ fn kill_workers(dir: &std::path::Path, function: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_worker_killed_in_the_middle_of_a_batch_loses_nothing_and_doubles_nothing() {
-    // A lane that no other test uses: all its workers are killed.
+async fn jobs_of_a_killed_worker_are_finished_once() {
+    // No other test uses this lane, because all its workers are killed.
     let region = cloud().await.region(REGIONS[1]);
     region.redeliver_after("BulkQueue", "60").await;
     let key = region.other_tenant("survivor", shared::job::Plan::Pro).await;
@@ -225,7 +225,7 @@ async fn a_worker_killed_in_the_middle_of_a_batch_loses_nothing_and_doubles_noth
         }
         statuses
     };
-    // Twice: whenever a job is running, every worker of the lane is killed.
+    // Every worker of the lane is killed while a job is running, and once more later.
     let mut killed = 0;
     for _ in 0..2 {
         comes_true("a worker of a running job is killed", async || {
@@ -273,7 +273,7 @@ async fn with_postgres_and_valkey_down_a_submission_is_still_accepted_and_not_lo
 }
 
 #[tokio::test]
-async fn a_region_leaves_the_name_only_if_it_cannot_accept() {
+async fn a_region_is_unhealthy_only_if_it_cannot_accept_jobs() {
     let cloud = cloud().await;
     let event: Value = serde_json::from_str(include_str!("../../../../events/api/health-deep.json")).unwrap();
     for (changed, code, says) in [
@@ -298,7 +298,7 @@ async fn the_ledger_holds_finished_jobs_of_any_size() {
     let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
     let mut finished = ledger.find(&id).await.unwrap().unwrap();
     let now = time::OffsetDateTime::now_utc();
-    // Nothing that could be deflated much.
+    // Random text, which compression does not make much smaller.
     let words: String = (0..40_000).map(|_| uuid::Uuid::new_v4().to_string()).collect();
     let error = JobError::new(FailureCode::Other("large".to_owned()), words);
     finished.resource.fail(now, error).unwrap();
@@ -325,8 +325,8 @@ async fn the_ledger_holds_finished_jobs_of_any_size() {
 #[tokio::test]
 async fn rights_are_enforced_here_as_on_aws() {
     let region = region().await;
-    // The owner of the local cloud may do everything; a user without any policy may do nothing. That
-    // the functions work at all therefore shows that their roles allow what they call.
+    // The owner of the local cloud may do everything; a user without any policy may do nothing.
+    // That the functions work at all therefore shows that their roles allow what they call.
     let config = aws_sdk_s3::config::Credentials::new("AKIANOBODY0000000000", "none", None, None, "test");
     let stranger = region
         .sdk

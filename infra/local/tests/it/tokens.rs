@@ -1,4 +1,5 @@
-//! Tokens that live for seconds, under load, against a Postgres and a Valkey that really let them expire.
+//! Tokens that expire after some seconds, used all the time, with a PostgreSQL and a Valkey that
+//! refuse expired ones.
 
 use std::{
     fs,
@@ -17,10 +18,11 @@ use tokio::time::Instant;
 
 use crate::cloud::{PATIENCE, cloud, comes_true, region};
 
-/// A token is given out while it has a third of its life left. On a busy machine a connection can
-/// take seconds, and it must not take longer than that third.
+/// The lifetime of a token. It is given out as long as a third of that is left. On a busy machine a
+/// connection can take seconds, and it must not take longer than that third.
 const LIFETIME: Duration = Duration::from_secs(15);
-/// Tokens that an environment sees. The first one expires before the third one is issued.
+/// The number of tokens that an environment sees. The first one expires before the third one is
+/// issued.
 const TOKENS: usize = 3;
 const ENVIRONMENTS: usize = 6;
 
@@ -78,7 +80,7 @@ async fn postgres_sees_no_request_fail_while_tokens_expire() {
                 })
             });
             let first = tokens.current().await.unwrap();
-            // A new archive is a new environment: it connects anew.
+            // A new archive opens a new connection, as a new environment does.
             load(&issued, || async {
                 Archive::connect(options.clone(), Some(tokens.clone())).ping().await.expect("no request fails");
             })

@@ -32,7 +32,8 @@ pub(super) fn roles(estate: &Estate, findings: &mut Vec<String>) {
             .collect();
         let may = |action: &str| statements.iter().any(|statement| mentions(&statement["Action"], action));
         if may("application-autoscaling:RegisterScalableTarget") {
-            // Application Auto Scaling refuses a caller that lacks the rights to scale the target itself.
+            // Application Auto Scaling refuses a caller that lacks the rights to scale the target
+            // itself.
             for (target, action) in [
                 ("AWS::Lambda::Function", "lambda:PutProvisionedConcurrencyConfig"),
                 ("AWS::RDS::DBCluster", "rds:CreateDBInstance"),

@@ -1,12 +1,12 @@
-//! Seeded defects: each rule finds what it is for.
+//! Seeded defects: a template is changed so that it breaks a rule, and the rule has to notice it.
 
 use local::template::rules::{Estate, findings};
 use serde_json::{Value, json};
 
 use super::estate;
 
-/// What is done to an estate: to a resource of the root or of a nested stack, at a JSON pointer.
-/// `null` takes the place away.
+/// A change of an estate: the resource, a JSON pointer into it, the new value, and words of the
+/// finding. The value `null` removes what is there.
 type Defect<'a> = (&'static str, &'a str, Value, &'static str);
 
 fn spoil(estate: &mut Estate, (resource, pointer, value, _): &Defect<'_>) {
@@ -35,7 +35,7 @@ fn spoil(estate: &mut Estate, (resource, pointer, value, _): &Defect<'_>) {
     }
 }
 
-/// A check that cannot fail proves nothing.
+/// A rule that never finds anything would prove nothing.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn seeded_defects_are_caught() {

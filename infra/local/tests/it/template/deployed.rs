@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cloud::region;
 
-/// The emulator once dropped redrive policies and bounds without a word.
+/// An earlier version of MiniStack ignored redrive policies and concurrency limits.
 #[tokio::test]
 async fn the_deployed_stack_has_the_bounds_of_the_template() {
     let region = region().await;
