@@ -91,6 +91,9 @@ impl Environment {
         }
         let python = find()?;
         let step = Step::begin(format!("Installing {} (only once, usually 1 to 3 minutes)", self.contents()));
+        if dir.exists() {
+            step.part("removing the old ones");
+        }
         match fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}
