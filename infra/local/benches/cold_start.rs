@@ -1,11 +1,14 @@
-//! `cargo bench --bench cold_start`: cold starts of the functions next to a hello-world function.
+//! `cargo bench --bench cold_start`: cold starts of the functions, compared with a hello-world
+//! function.
 //!
-//! Each round starts the Runtime Interface Emulator anew and invokes once. *Wall* is from the
-//! request to the first response, the start of the process included; *CPU* is what the function's
-//! process used until then (scheduler statistics of its threads, Linux only). Medians; the ratio
-//! to hello-world in the same run is what to look at. Rows that reach the stores need a running
-//! `cargo local up --detach`. *Warm* is the mean of the invocations that follow, on the CPU alone; the
-//! cost model (`infra/cost.toml`) takes its figures from that column.
+//! Each round starts the Runtime Interface Emulator again and invokes the function once. *Wall* is
+//! the time from the request to the first response, and includes the start of the process. *CPU* is
+//! the CPU time of the function's process until then, from the scheduler statistics of its threads
+//! (Linux only). *Warm* is the mean CPU time of the invocations that follow; the cost model
+//! (`infra/cost.toml`) takes its figures from that column. All figures are medians. Machines
+//! differ, so compare the ratios to hello-world, not the times. Rows that use the stores need a
+//! running
+//! `cargo local up --detach`.
 
 use std::{
     fs,
@@ -33,7 +36,7 @@ struct Row {
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 fn main() -> Result<()> {
-    // `cargo test --benches` only wants to know that it builds.
+    // `cargo test --benches` only checks that the benchmark can be built.
     if std::env::args().any(|argument| argument == "--test") {
         return Ok(());
     }
@@ -94,7 +97,7 @@ fn main() -> Result<()> {
     }
     let runtime = tokio::runtime::Runtime::new()?;
     let mut samples = vec![Vec::new(); rows.len()];
-    // Rounds interleave, so that a busy moment of the machine hits every row.
+    // Each round measures every row, so that a busy moment of the machine affects all of them.
     for _ in 0..ROUNDS {
         for (row, samples) in rows.iter().zip(&mut samples) {
             samples.push(runtime.block_on(cold(&release.join(row.program), &env, &row.event))?);
@@ -125,7 +128,7 @@ fn event(name: &str) -> Result<Value> {
     )?)?)
 }
 
-/// A complete environment for rows that reach no store.
+/// All environment variables, for rows that use no store.
 fn placeholders() -> Vec<(String, String)> {
     let url = "http://127.0.0.1:9";
     let pairs = [
@@ -142,7 +145,7 @@ fn placeholders() -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// Wall and CPU time of one cold start, and CPU time of an invocation after it.
+/// Wall and CPU time of one cold start, and the mean CPU time of the invocations after it.
 async fn cold(program: &Path, env: &[(String, String)], event: &Value) -> Result<[Duration; 3]> {
     let emulator = Emulator::start(program, env.iter().cloned())?;
     let started = Instant::now();
@@ -158,7 +161,7 @@ async fn cold(program: &Path, env: &[(String, String)], event: &Value) -> Result
     Ok([wall, cpu, cpu_time(emulator.id())?.saturating_sub(cpu) / WARM])
 }
 
-/// The event with a text that no cache knows, if it has a text.
+/// The event with a text that is in no cache, if it has a text.
 fn unseen(event: &Value) -> Value {
     let mut event = event.clone();
     if let Some(Value::String(body)) = event.get_mut("body") {
@@ -167,7 +170,8 @@ fn unseen(event: &Value) -> Value {
     event
 }
 
-/// CPU time of the child of the emulator, all threads, from `/proc/<pid>/task/*/schedstat` (nanoseconds).
+/// CPU time of the emulator's child, all threads together, from `/proc/<pid>/task/*/schedstat`,
+/// which counts nanoseconds.
 fn cpu_time(emulator: u32) -> Result<Duration> {
     let children = fs::read_dir(format!("/proc/{emulator}/task"))?.flatten();
     let children = children

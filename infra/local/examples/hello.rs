@@ -1,4 +1,4 @@
-//! The smallest Lambda function: what the cold start of the real ones is compared with.
+//! The smallest Lambda function. The cold starts of the real ones are compared with it.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};

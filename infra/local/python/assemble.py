@@ -1,6 +1,7 @@
-"""Does what `sam build` does to the template, with functions that cargo has built already.
+"""Makes a template that can be deployed, as `sam build` does, from functions that cargo has built.
 
-assemble.py TEMPLATE BINARIES OUTPUT zips each binary as `bootstrap` and points CodeUri at the zip.
+assemble.py TEMPLATE BINARIES OUTPUT puts each program into a zip file as `bootstrap`, and writes the
+name of that file into the CodeUri of the function.
 """
 
 import pathlib
@@ -21,7 +22,8 @@ for resource in template["Resources"].values():
     resource["Properties"]["CodeUri"] = f"{name}.zip"
     entry = zipfile.ZipInfo("bootstrap", date_time=(2026, 1, 1, 0, 0, 0))
     entry.external_attr = 0o755 << 16
-    # Stored, not deflated, and without a date: the same binary is the same zip, made in no time.
+    # Without compression and with a fixed date, so that it is fast and the same program always
+    # gives the same file.
     with zipfile.ZipFile(output / f"{name}.zip", "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(entry, (binaries / name).read_bytes())
 (output / "template.yaml").write_text(yaml_dump(template))

@@ -1,8 +1,8 @@
-"""Sets the bounds of a stack's event source mappings once more, as numbers: `bind_mappings.py STACK`.
+"""Sets the limits of a stack's event source mappings again, as numbers: `bind_mappings.py STACK`.
 
-MiniStack 1.5.33 keeps a `Number` parameter as text when CloudFormation makes a mapping, cannot
-compare it, and stops polling; the Rust SDK cannot even read such a mapping, and boto3 does not
-tell text from numbers. Drop this with the bug.
+When CloudFormation makes a mapping in MiniStack 1.5.33, a parameter of the type `Number` is kept as
+text. MiniStack cannot compare text with a number and stops polling. The Rust SDK cannot read such a
+mapping, but boto3 can, so this is a Python script. It can be deleted when the defect is mended.
 """
 
 import sys

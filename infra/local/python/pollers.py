@@ -1,4 +1,7 @@
-"""Makes three workers with their mappings in moto, the express lane's with provisioned pollers; MiniStack knows none."""
+"""Makes three workers with their mappings in moto, for a test: `pollers.py ENDPOINT REGION`.
+
+The mapping of the express lane has provisioned pollers, which MiniStack does not know.
+"""
 
 import io
 import json

@@ -1,6 +1,7 @@
-"""Prints a SAM template as the CloudFormation that AWS makes of it, without asking AWS.
+"""Prints the CloudFormation template that AWS makes of a SAM template. It does not need AWS for that.
 
-translate.py TEMPLATE [PARAMETERS], with parameter values as a JSON object and the region in AWS_DEFAULT_REGION
+translate.py TEMPLATE [PARAMETERS] takes parameter values as a JSON object, and the region from
+AWS_DEFAULT_REGION.
 """
 
 import json
@@ -12,7 +13,7 @@ from samtranslator.translator.transform import transform
 
 
 class NoManagedPolicies:
-    """The template names its managed policies by ARN, so none has to be looked up."""
+    """The template names its managed policies by ARN, so no name has to be looked up."""
 
     def load(self):
         return {}

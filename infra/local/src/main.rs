@@ -22,7 +22,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install, start, build, deploy, and summarise one real article.
+    /// Install, start, build, deploy, and summarise one article.
     Up(Up),
     /// Stop what `up --detach` left running.
     Down,

@@ -1,4 +1,5 @@
-//! Where each part of a region answers on this machine, and what clients and functions must know of it.
+//! Where each part of a region answers on this machine, and what clients and functions must know
+//! about it.
 
 use anyhow::{Context, Result};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -10,13 +11,14 @@ use super::instance::{Instance, Outputs};
 /// The user of the local database. It needs no password on the loopback interface.
 pub(super) const DATABASE_USER: &str = "summarease";
 
-/// The stack of a region. IAM knows no regions, and MiniStack derives the names of roles from the
-/// stack's name alone: two stacks of one name would share, and overwrite, their roles.
+/// The name of a region's stack. Roles belong to no region, and MiniStack makes their names from
+/// the name of the stack only. Two stacks of the same name in two regions would therefore overwrite
+/// each other's roles, so each region has a name of its own.
 pub fn stack_name(region: &str) -> String {
     format!("summarease-{}", RegionTag::from_region(region))
 }
 
-/// SDK configuration for a region of the local cloud, with the rights of its owner.
+/// The SDK configuration for a region of the local cloud. Its credentials may do everything there.
 pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -28,7 +30,8 @@ pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
         .build()
 }
 
-/// Environment of a client of a region: endpoint, region, credentials that work there and nowhere else.
+/// The environment variables of a client of a region: endpoint, region, and credentials that work
+/// in the local cloud only.
 pub fn client_env(instance: &Instance, region: &str) -> Vec<(String, String)> {
     let endpoint = instance.state().ports.aws_url();
     let pairs = [
@@ -42,7 +45,7 @@ pub fn client_env(instance: &Instance, region: &str) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// The database of a region.
+/// The address of a region's database.
 pub fn database_url(instance: &Instance, region: &str) -> String {
     format!(
         "postgres://{DATABASE_USER}@127.0.0.1:{}/{}",
@@ -56,7 +59,7 @@ pub fn database(region: &str) -> String {
     format!("summarease_{}", region.replace('-', "_"))
 }
 
-/// The cache of a region.
+/// The address of a region's cache.
 pub fn valkey_url(instance: &Instance, region: &str) -> String {
     let port = instance.state().ports.valkey.get(region).map(|(port, _)| *port).unwrap_or_default();
     format!("redis://127.0.0.1:{port}")
@@ -75,17 +78,18 @@ pub fn api_url(instance: &Instance, region: &str) -> Result<String> {
     api_url_of(instance, outputs)
 }
 
-/// Where the API of a stack with these outputs is.
+/// The base URL of the API of a stack with these outputs.
 ///
 /// # Errors
-/// If it has none.
+/// If the stack has no API.
 pub fn api_url_of(instance: &Instance, outputs: &Outputs) -> Result<String> {
     let id = outputs.get("ApiId").context("the stack names no API")?;
     Ok(format!("{}/_aws/execute-api/{id}", instance.state().ports.aws_url()))
 }
 
-/// The environment that the template gives the functions of a region, all of them together: for
-/// `cargo lambda watch` and the Runtime Interface Emulator. The worker is that of the standard lane.
+/// The environment variables that the template gives to the functions of a region, those of all
+/// functions together. `cargo lambda watch` and the Runtime Interface Emulator run any function
+/// with them. A worker is the worker of the standard lane.
 pub fn function_env(instance: &Instance, region: &str, outputs: &Outputs) -> Vec<(String, String)> {
     let from_stack = [
         ("DIRECTORY_TABLE", "DirectoryTable"),
@@ -103,7 +107,7 @@ pub fn function_env(instance: &Instance, region: &str, outputs: &Outputs) -> Vec
         .iter()
         .filter_map(|(name, output)| Some(((*name).to_owned(), outputs.get(*output)?.clone())))
         .collect();
-    // The canary's, for whom any version is the newest.
+    // The canary expects versions of functions. A name without a version means the newest one.
     let functions = |names: &[&str]| {
         names
             .iter()

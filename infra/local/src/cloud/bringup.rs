@@ -1,6 +1,11 @@
-//! Bringing an instance up: environments, servers, functions, stacks.
+//! Brings an instance up: installs what is missing, builds the functions, starts the servers and
+//! deploys the stacks.
 
-use std::{path::Path, process::Child, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Child,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use sqlx::{Connection, PgConnection};
@@ -17,15 +22,15 @@ use crate::{
     tools::{build, python::Environment},
 };
 
-/// Longest wait for the servers to answer.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest wait for the servers to answer. They need some seconds, but the machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What to bring up, and how.
 pub struct Bringup<'a> {
     pub instance: &'a Instance,
     /// AWS regions, at least one.
     pub regions: Vec<String>,
-    /// Whether the servers end with this process.
+    /// Whether the servers stop when this process is gone.
     pub attached: bool,
     /// The program whose `supervise` command owns the servers.
     pub supervisor: &'a Path,
@@ -33,91 +38,96 @@ pub struct Bringup<'a> {
     pub step: fn(String) -> Step,
 }
 
-/// Servers that are up. If attached, they end when this is dropped or this process is gone.
+/// Servers that run. If they are attached, they stop when this is dropped or this process is gone.
 pub struct Running {
     /// What is deployed where.
     pub state: State,
+    /// The folder of the functions' programs.
+    pub binaries: PathBuf,
     /// The supervisor, unless the servers were running already.
     pub supervisor: Option<Child>,
 }
 
-/// Brings everything up; what is there already is reused.
+/// Brings everything up. Whatever exists already is used again.
 ///
 /// # Errors
-/// If a part does not come up; the message says which and what to do.
-pub async fn up(plan: &Bringup<'_>) -> Result<Running> {
+/// If a part does not come up. The message says which one, and what to do.
+pub async fn up(bringup: &Bringup<'_>) -> Result<Running> {
     Environment::Cloud.install()?;
     Environment::Tools.install()?;
-    let step = (plan.step)("Building the functions".into());
+    let step = (bringup.step)("Building the functions (usually 5 to 10 minutes for the first time, seconds later)".into());
+    let step = step.without_spinner();
     let binaries = build::functions()?;
     step.done();
 
-    let (mut state, child) = start_servers(plan)?;
-    let mut up = Running {
+    let (mut state, child) = start_servers(bringup)?;
+    let mut running = Running {
         state: state.clone(),
+        binaries,
         supervisor: child,
     };
-    let step = (plan.step)("Waiting for PostgreSQL, Valkey and the AWS endpoint".into());
-    wait_until_ready(plan, &mut up).await?;
+    let step = (bringup.step)("Starting PostgreSQL, Valkey and the AWS endpoint (usually 5 to 10 seconds)".into());
+    wait_until_ready(bringup, &mut running).await?;
     step.done();
 
-    let template = build::assemble(&binaries, &plan.instance.dir().join("build"))?;
-    for region in &plan.regions {
-        let step = (plan.step)(format!("Deploying template.yaml to {region}"));
-        let outputs = deploy::deploy(plan.instance, region, &template).await?;
-        tenant::register(plan.instance, region, &outputs).await?;
+    let template = build::assemble(&running.binaries, &bringup.instance.dir().join("build"))?;
+    for region in &bringup.regions {
+        let step = (bringup.step)(format!("Deploying template.yaml to {region} (usually 10 to 30 seconds)"));
+        let outputs = deploy::deploy(bringup.instance, region, &template).await?;
+        tenant::register(bringup.instance, region, &outputs).await?;
         state.regions.insert(region.clone(), outputs);
-        plan.instance.remember(&state)?;
+        bringup.instance.remember(&state)?;
         step.done();
     }
-    up.state = state;
-    Ok(up)
+    running.state = state;
+    Ok(running)
 }
 
-/// The running servers if they serve these regions, else new ones.
-fn start_servers(plan: &Bringup<'_>) -> Result<(State, Option<Child>)> {
-    let mut state = plan.instance.state();
+/// The running servers if they serve these regions, new servers otherwise.
+fn start_servers(bringup: &Bringup<'_>) -> Result<(State, Option<Child>)> {
+    let mut state = bringup.instance.state();
     if let Some(id) = state.supervisor.filter(|id| supervisor::is_alive(*id)) {
-        if plan.regions.iter().all(|region| state.ports.valkey.contains_key(region)) {
+        if bringup.regions.iter().all(|region| state.ports.valkey.contains_key(region)) {
             return Ok((state, None));
         }
         supervisor::stop(id)?;
     }
-    supervisor::end_leftovers(plan.instance);
-    state.ports = state.ports.free(&plan.regions)?;
+    supervisor::stop_leftovers(bringup.instance);
+    state.ports = state.ports.free(&bringup.regions)?;
     state.regions.clear();
-    plan.instance.remember(&state)?;
-    let child = supervisor::start(plan.supervisor, plan.instance, plan.attached)?;
+    bringup.instance.remember(&state)?;
+    let child = supervisor::start(bringup.supervisor, bringup.instance, bringup.attached)?;
     state.supervisor = Some(child.id());
-    plan.instance.remember(&state)?;
+    bringup.instance.remember(&state)?;
     Ok((state, Some(child)))
 }
 
-async fn wait_until_ready(plan: &Bringup<'_>, up: &mut Running) -> Result<()> {
+async fn wait_until_ready(bringup: &Bringup<'_>, running: &mut Running) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let Err(error) = prepare(plan).await else { return Ok(()) };
-        if let Some(child) = &mut up.supervisor
+        let Err(error) = prepare(bringup).await else { return Ok(()) };
+        if let Some(child) = &mut running.supervisor
             && let Some(status) = child.try_wait()?
         {
-            let said = std::fs::read_to_string(plan.instance.log("supervisor")).unwrap_or_default();
-            bail!("the servers ended ({status}): {}", said.trim());
+            let said = std::fs::read_to_string(bringup.instance.log("supervisor")).unwrap_or_default();
+            bail!("the servers stopped ({status}): {}", said.trim());
         }
         if Instant::now() > deadline {
             return Err(error.context(format!(
                 "the servers do not answer; see {}",
-                plan.instance.dir().join("logs").display()
+                bringup.instance.dir().join("logs").display()
             )));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Makes each region's database and gives its Valkey all slots; fails while a server is not there yet.
-async fn prepare(plan: &Bringup<'_>) -> Result<()> {
-    let ports = plan.instance.state().ports;
+/// Makes each region's database and gives all slots of the cluster to its Valkey. It fails as long
+/// as a server does not answer.
+async fn prepare(bringup: &Bringup<'_>) -> Result<()> {
+    let ports = bringup.instance.state().ports;
     let mut postgres = PgConnection::connect(&format!("postgres://{DATABASE_USER}@127.0.0.1:{}/postgres", ports.postgres)).await?;
-    for region in &plan.regions {
+    for region in &bringup.regions {
         let name = addresses::database(region);
         let found = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1")
             .bind(&name)
@@ -128,7 +138,7 @@ async fn prepare(plan: &Bringup<'_>) -> Result<()> {
                 .execute(&mut postgres)
                 .await?;
         }
-        claim_slots(&addresses::valkey_url(plan.instance, region)).await?;
+        claim_slots(&addresses::valkey_url(bringup.instance, region)).await?;
     }
     let health = format!("{}/_ministack/health", ports.aws_url());
     reqwest::get(health).await?.error_for_status().context("MiniStack is not healthy")?;
@@ -154,7 +164,7 @@ async fn claim_slots(url: &str) -> Result<()> {
 }
 
 impl Drop for Running {
-    /// Closes the pipe of an attached supervisor and waits until it has ended everything.
+    /// Closes the pipe to an attached supervisor and waits until it has stopped all servers.
     fn drop(&mut self) {
         if let Some(child) = &mut self.supervisor
             && child.stdin.take().is_some()

@@ -15,7 +15,7 @@ use crate::{
     tools::{process, python::Environment},
 };
 
-/// The parameters of a region's stack: everything but the stores' addresses as by default.
+/// The parameters of a region's stack. Those that are not here keep the default of the template.
 pub fn parameters(instance: &Instance, region: &str) -> Parameters {
     let pairs = [
         (
@@ -25,7 +25,9 @@ pub fn parameters(instance: &Instance, region: &str) -> Parameters {
         ("DatabaseUrl", database_url(instance, region)),
         ("DatabaseDirectUrl", database_url(instance, region)),
         ("ValkeyUrl", valkey_url(instance, region)),
-        ("WorkerTimeout", "10".to_owned()),
+        // The functions are built without optimisation here, and the machine may be busy, so large
+        // texts take longer than on AWS. The workers get a minute, as in every phase.
+        ("WorkerTimeout", "60".to_owned()),
         ("DeletionProtection", "false".to_owned()),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -41,7 +43,7 @@ pub async fn deploy(instance: &Instance, region: &str, template: &Path) -> Resul
     outputs(&sdk(instance, region), &stack).await
 }
 
-/// Deploys the assembled template as a stack of any name; tells whether anything changed.
+/// Deploys an assembled template as a stack of any name. Returns whether anything has changed.
 ///
 /// # Errors
 /// If SAM fails.
@@ -67,7 +69,7 @@ pub async fn deploy_stack(instance: &Instance, region: &str, template: &Path, st
     Ok(!said.contains("No changes to deploy"))
 }
 
-/// Points a command at the local cloud; nothing of the user's own AWS set-up may leak in.
+/// Makes a command use the local cloud. The command does not see the AWS configuration of the user.
 pub fn isolated<'a>(command: &'a mut Command, instance: &Instance, region: &str) -> &'a mut Command {
     for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN"] {
         command.env_remove(name);

@@ -1,4 +1,4 @@
-//! A function under AWS's Runtime Interface Emulator, which ships inside the SAM CLI.
+//! A function that runs in the Runtime Interface Emulator of AWS, which is a part of the SAM CLI.
 
 use std::{
     net::TcpStream,
@@ -15,18 +15,22 @@ use serde_json::Value;
 use super::instance::free_port;
 use crate::tools::python::Environment;
 
-/// A running emulator with one function. Both end when this is dropped.
+/// The longest wait for the emulator to listen, and for the function to answer. Both need
+/// milliseconds, but the machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// A running emulator with one function. Both stop when this is dropped.
 pub struct Emulator {
     process: Child,
     url: String,
 }
 
 impl Emulator {
-    /// Starts the emulator for the function in `program`, with exactly this environment. The
-    /// function itself starts with the first invocation.
+    /// Starts the emulator for the function in `program`, with these environment variables and no
+    /// others. The function itself starts with the first invocation.
     ///
     /// # Errors
-    /// If the SAM CLI is not installed or the emulator does not listen within ten seconds.
+    /// If the SAM CLI is not installed or the emulator does not listen within five minutes.
     pub fn start(program: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
         let emulator = Environment::Tools
@@ -36,7 +40,11 @@ impl Emulator {
         let mut command = Command::new(emulator);
         command.args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")]);
         command.args(["--runtime-api-address", &format!("127.0.0.1:{api}")]);
-        command.arg(program).env_clear().envs(env).env("AWS_LAMBDA_FUNCTION_TIMEOUT", "30");
+        command
+            .arg(program)
+            .env_clear()
+            .envs(env)
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", PATIENCE.as_secs().to_string());
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -47,7 +55,7 @@ impl Emulator {
             process,
             url: format!("http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"),
         };
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if Instant::now() > deadline {
                 bail!("the Runtime Interface Emulator does not listen");
@@ -57,7 +65,7 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Invokes the function; an error of the function is a value too (`errorMessage`).
+    /// Invokes the function. If the function fails, the value has the field `errorMessage`.
     ///
     /// # Errors
     /// If the emulator does not answer with JSON.
@@ -66,7 +74,7 @@ impl Emulator {
         serde_json::from_str(&reply).with_context(|| format!("the function answered {reply}"))
     }
 
-    /// Process id of the emulator; the function is its child.
+    /// The process id of the emulator. The function is a child process of it.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -74,7 +82,7 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // The emulator and its function share a process group.
+        // The emulator and its function are in one process group.
         if let Some(group) = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw) {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }

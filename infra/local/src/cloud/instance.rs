@@ -1,4 +1,4 @@
-//! A folder that holds one local cloud: its ports, what is deployed, its data and logs.
+//! A folder with everything that one local cloud has: its ports, what is deployed, data and logs.
 
 use std::{
     collections::BTreeMap,
@@ -12,32 +12,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkout::local;
 
-/// The region that is deployed if none is named.
+/// The region that is deployed if the user names none.
 pub const DEFAULT_REGION: &str = "us-east-1";
 
-/// Where a local cloud lives.
+/// A local cloud, known by its folder.
 #[derive(Clone, Debug)]
 pub struct Instance {
     dir: PathBuf,
 }
 
-/// Ports of the servers, chosen free once and remembered.
+/// The ports of the servers. They are chosen once, among those that are free, and remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {
     pub aws: u16,
     pub postgres: u16,
-    /// By region: the port clients use and the one of the cluster bus.
+    /// By region: the port for clients, and the port of the cluster bus.
     pub valkey: BTreeMap<String, (u16, u16)>,
 }
 
-/// What a region's stack says of itself: its outputs by name.
+/// The outputs of a stack by name.
 pub type Outputs = BTreeMap<String, String>;
 
-/// What is known of an instance between two commands.
+/// What is remembered of an instance from one command to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub ports: Ports,
-    /// Process id of the supervisor, while it is thought to run.
+    /// The process id of the supervisor. The process may have stopped since.
     pub supervisor: Option<u32>,
     /// By region: the outputs of the deployed stack.
     pub regions: BTreeMap<String, Outputs>,
@@ -62,7 +62,7 @@ impl Instance {
         &self.dir
     }
 
-    /// Where a server writes its log.
+    /// The log file of a server.
     pub fn log(&self, server: &str) -> PathBuf {
         self.dir.join("logs").join(format!("{server}.log"))
     }
@@ -74,7 +74,7 @@ impl Instance {
         std::env::temp_dir().join(format!("summarease{name}"))
     }
 
-    /// Removes everything the instance has on disk. Its servers must not run.
+    /// Removes everything that the instance has on disk. Its servers must not be running.
     ///
     /// # Errors
     /// If something cannot be removed.
@@ -87,13 +87,14 @@ impl Instance {
         Ok(())
     }
 
-    /// What was remembered. A damaged file counts as none: everything in it can be made anew.
+    /// The state that was remembered last. If the file is damaged, the state is empty, because
+    /// everything in it can be made again.
     pub fn state(&self) -> State {
         let text = fs::read_to_string(self.dir.join("state.json")).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// Remembers `state`, whole or not at all.
+    /// Remembers `state`. If this fails, the state that was remembered before stays.
     ///
     /// # Errors
     /// If the folder cannot be written.
@@ -111,7 +112,7 @@ impl Ports {
         format!("http://127.0.0.1:{}", self.aws)
     }
 
-    /// The same ports where they are free, others where they are not, for these regions.
+    /// Ports for these regions: the same ones if they are free, other ones if they are not.
     ///
     /// # Errors
     /// If no port is free.
@@ -128,7 +129,7 @@ impl Ports {
     }
 }
 
-/// `wanted` if it is free, else any free port; 0 wants any.
+/// The port `wanted` if it is free, otherwise any free port. 0 stands for any port.
 pub(super) fn free_port(wanted: u16) -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", wanted)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)));
     Ok(listener.context("no free port on 127.0.0.1")?.local_addr()?.port())
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_state_counts_as_none() {
+    fn a_damaged_state_is_an_empty_one() {
         let instance = Instance::at(std::env::temp_dir().join(format!("summarease-state-{}", std::process::id())));
         let state = State {
             supervisor: Some(1),

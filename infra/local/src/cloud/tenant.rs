@@ -11,13 +11,13 @@ use super::{
     instance::{Instance, Outputs},
 };
 
-/// The key of the demo tenant. It works in local clouds only, so it may be known.
+/// The key of the demo tenant. It works in local clouds only, so it is no secret.
 pub const KEY: &str = "sk_local_demo";
 
 /// Registers the demo tenant in a region's directory.
 ///
 /// # Errors
-/// If the directory does not take it.
+/// If the directory cannot be written.
 pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> Result<()> {
     let table = outputs.get("DirectoryTable").context("the stack names no directory table")?;
     let tenant = Tenant {

@@ -16,12 +16,14 @@ pub(crate) struct Capacity {
 
 #[derive(Subcommand)]
 enum Simulation {
-    /// Simulate days of demand with the plan and with three other policies: waiting times, cost, charts.
+    /// Simulate days of demand with the plan and with three other policies: waiting times, cost,
+    /// charts.
     Simulate {
         /// Such as `infra/capacity/growth.toml`.
         plan: PathBuf,
-        /// A built-in trace (flat, office-day, launch-spike, flash-crowd, noisy-tenant, silent-night) or a CSV file
-        /// of `minute,express,standard,bulk`; may be given more than once. Default: all that are built in.
+        /// A built-in trace (flat, office-day, launch-spike, flash-crowd, noisy-tenant,
+        /// silent-night) or a CSV file of `minute,express,standard,bulk`; may be given more than
+        /// once. Default: all that are built in.
         #[arg(long = "trace", value_name = "NAME|FILE")]
         traces: Vec<String>,
         /// Folder for the charts, one SVG per trace.

@@ -31,6 +31,7 @@ pub(super) fn environment(instance: &Instance, region: &str) -> Result<Vec<(Stri
     let mut pairs = addresses::client_env(instance, region);
     pairs.push(("SUMMAREASE_URL".into(), addresses::api_url(instance, region)?));
     pairs.push(("SUMMAREASE_API_KEY".into(), KEY.into()));
+    pairs.push(("SUMMAREASE_STACK".into(), addresses::stack_name(region)));
     let outputs = instance.state().regions.remove(region).unwrap_or_default();
     pairs.extend(addresses::function_env(instance, region, &outputs));
     Ok(pairs)

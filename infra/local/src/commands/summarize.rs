@@ -23,7 +23,8 @@ pub(crate) struct Summarize {
     /// Print the whole result, not only the text.
     #[arg(long)]
     json: bool,
-    /// Read lines of {"id", "document", one length field} from standard input, write one result line each.
+    /// Read lines of {"id", "document", one length field} from standard input, write one result
+    /// line each.
     #[arg(long, conflicts_with_all = ["sentences", "words", "characters", "ratio", "json", "markdown", "focus", "language", "file"])]
     jsonl: bool,
     /// The text is Markdown.

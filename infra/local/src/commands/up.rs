@@ -1,4 +1,4 @@
-//! `cargo local up`: everything from the installation to the summary of one real article.
+//! `cargo local up`: everything from the installation to the summary of one article.
 
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(self, instance: &Instance) -> Result<()> {
         runtime()?.block_on(async {
-            // From here on this program handles Ctrl-C itself, so that the servers always stop in order.
+            // From here on this program handles Ctrl-C itself, so that the servers always stop in
+            // order.
             let mut interrupt = signal(SignalKind::interrupt())?;
             let mut terminate = signal(SignalKind::terminate())?;
             let program = std::env::current_exe()?;
@@ -43,7 +44,7 @@ impl Up {
                 supervisor: &program,
                 step: |what| Step::begin(what),
             };
-            print("SummarEase on this machine");
+            print("SummarEase on this machine: the first start usually takes 10 to 15 minutes, later ones under a minute");
             let work = async {
                 let running = bringup::up(&bringup).await?;
                 for region in &bringup.regions {

@@ -1,4 +1,4 @@
-//! One real article that goes through the whole local service.
+//! One article that goes through the whole local service.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,14 @@ use serde_json::{Value, json};
 
 use crate::cloud::tenant::KEY;
 
-/// A real article of 787 words; see `infra/local/demo/CREDITS.md`.
-pub const ARTICLE: &str = include_str!("../../demo/article.txt");
+/// The article of the demo, in English. `infra/local/demo/CREDITS.md` says where both articles come
+/// from.
+pub const ARTICLE: &str = include_str!("../../demo/article_en.txt");
+/// An article in German, for tests.
+pub const GERMAN_ARTICLE: &str = include_str!("../../demo/article.txt");
 
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest wait for the summary. It needs a second, but the machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A finished demo run.
 pub struct Finished {
@@ -25,7 +29,7 @@ pub struct Finished {
 /// Submits the article and waits for its summary.
 ///
 /// # Errors
-/// If the API refuses it, the job fails, or nothing comes back in a minute.
+/// If the API refuses it, the job fails, or it is not finished within five minutes.
 pub async fn run(base: &str) -> Result<Finished> {
     let (client, started) = (reqwest::Client::new(), Instant::now());
     let body = json!({"text": ARTICLE, "length": {"sentences": 3}});

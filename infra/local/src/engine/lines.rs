@@ -1,4 +1,4 @@
-//! `cargo local summarize`: the engine on files and JSON Lines, without any service.
+//! The engine on lines of JSON, without any service: `cargo local summarize --jsonl`.
 
 use std::io::{BufRead, Write};
 
@@ -9,7 +9,7 @@ use shared::{
     summarizer::{Budget, Lengths, Options, Sort, Summary, summarize},
 };
 
-/// One line of input: an id, a document, exactly one length, and what else the API takes.
+/// One line of input: an id, a document, exactly one length, and other options of the API.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -36,10 +36,10 @@ struct Summarized {
     summary: Summary,
 }
 
-/// The one length that is set, within its bounds.
+/// The length that is set.
 ///
 /// # Errors
-/// If none or more than one is set, or it is out of bounds.
+/// If none or more than one is set, or it is out of range.
 pub fn budget(lengths: Lengths) -> Result<Budget> {
     match Budget::try_from(lengths)? {
         Budget::Sentences(0) | Budget::Words(0) | Budget::Characters(0) => bail!("a length must be at least 1"),
@@ -51,7 +51,7 @@ pub fn budget(lengths: Lengths) -> Result<Budget> {
 /// Summarises every line of `input` into a line of `output`.
 ///
 /// # Errors
-/// At the first line that is not as documented, naming its number.
+/// At the first line that cannot be read or summarised. The message names its number.
 pub fn summarize_each(input: impl BufRead, mut output: impl Write) -> Result<()> {
     for (number, line) in input.split(b'\n').enumerate() {
         let (line, number) = (line?, number + 1);

@@ -5,7 +5,7 @@ use std::path::Path;
 use plotters::{coord::Shift, prelude::*};
 use shared::capacity::simulation::{Day, Minute};
 
-/// Pixels of a chart.
+/// Width and height of a chart in pixels.
 const SIZE: (u32, u32) = (960, 900);
 /// Minutes that one point of a chart stands for.
 const POINT: usize = 5;
@@ -15,7 +15,8 @@ type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
 /// A line of a panel: its name, its colour, its values minute by minute.
 type Line = (String, RGBColor, Vec<f64>);
 
-/// Demand and what ours could take, the oldest message, the level, and what it costs.
+/// Draws one chart with four panels: demand and capacity of the plan, the age of the oldest
+/// message, the service level, and the cost.
 pub(super) fn draw(file: &Path, trace: &str, days: &[Day]) -> Drawn<()> {
     let of = |day: &Day, value: fn(&Minute) -> f64| day.minutes.iter().map(value).collect::<Vec<_>>();
     let everyone = |value: fn(&Minute) -> f64| -> Vec<Line> {
@@ -67,9 +68,9 @@ fn panel(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, lines: &[Line])
         .x_label_formatter(&|hour| format!("{hour:.0}:00"))
         .y_labels(5)
         .draw()?;
-    // Ours comes last, on top of the others.
+    // The plan is drawn last, on top of the other policies.
     for (name, colour, values) in lines.iter().rev() {
-        // The worst of each few minutes: nothing that happened is smoothed away.
+        // The highest value of each few minutes, because a mean would hide short peaks.
         let points = values
             .chunks(POINT)
             .zip((0_u16..).step_by(POINT))

@@ -1,4 +1,5 @@
-//! `cargo local cost`: what a month of each phase costs, from the template's values and `infra/cost.toml`.
+//! `cargo local cost`: what a month of each phase costs, calculated from the values of the template
+//! and from `infra/cost.toml`.
 
 use std::{collections::BTreeMap, fmt::Write, fs};
 
@@ -14,18 +15,18 @@ const HOURS: f64 = 730.0;
 const SECONDS: f64 = HOURS * 3600.0;
 const MILLION: f64 = 1e6;
 const GB: f64 = 1e9;
-/// Metrics that the functions emit, with their dimensions.
+/// The number of metrics that the functions emit, counted with their dimensions.
 const METRICS: f64 = 24.0;
-/// Parts that containers would do without.
+/// Parts of the cost that a service on containers would not have.
 const LAMBDA_TIME: &str = "Lambda time";
 const LAMBDA_REQUESTS: &str = "Lambda requests";
 const API_GATEWAY: &str = "API Gateway";
 const WARM: &str = "warm API";
-/// Parts that are always on.
+/// Parts of the cost that do not depend on the number of summaries.
 const DATABASE: &str = "database";
 const STORAGE: &str = "database storage";
 const CACHE: &str = "cache";
-/// Megabytes of a function that are one vCPU.
+/// A function with so many megabytes has one vCPU.
 const VCPU_MEGABYTES: f64 = 1769.0;
 
 #[derive(Deserialize)]
@@ -39,27 +40,29 @@ struct Book {
 #[serde(deny_unknown_fields)]
 struct Month {
     summaries: f64,
-    /// How full batches are.
+    /// The mean size of a batch, as a share of the largest one.
     share_of_batch: f64,
 }
 
-/// What a phase costs: by the month, and by the million summaries.
+/// What a phase costs: fixed cost of a month, and cost of a million summaries.
 #[derive(Debug)]
 pub struct Cost {
     pub fixed: BTreeMap<&'static str, f64>,
     pub per_million: BTreeMap<&'static str, f64>,
-    /// Summaries of the month.
+    /// Summaries in a month.
     pub summaries: f64,
-    /// What Savings Plans over what is always on would take off the month at best, by kind of plan.
+    /// What Savings Plans would save in a month at most, if they covered all fixed cost, by kind of
+    /// plan.
     pub savings: BTreeMap<&'static str, f64>,
-    /// The same month on containers that are sized for three times the mean.
+    /// The cost of the same month on containers that can take three times the mean load.
     pub containers: f64,
-    /// Summaries a month from which the least of those containers cost less than Lambda.
+    /// With more summaries than this in a month, the smallest set of containers costs less than
+    /// Lambda.
     pub break_even: f64,
 }
 
 impl Cost {
-    /// Dollars a month.
+    /// Dollars in a month.
     pub fn month(&self) -> f64 {
         self.fixed.values().sum::<f64>() + self.per_million.values().sum::<f64>() * self.summaries / MILLION
     }
@@ -81,10 +84,10 @@ impl Book {
     }
 }
 
-/// Reckons all phases.
+/// Calculates all phases.
 ///
 /// # Errors
-/// If a price or a figure is missing, or a template refuses its values.
+/// If a price or a figure is missing, or a template does not allow its values.
 pub fn phases() -> Result<BTreeMap<String, Cost>> {
     let book: Book = toml::from_str(&fs::read_to_string(workspace().join("infra/cost.toml"))?).context("infra/cost.toml")?;
     let environments = template::environments()?;
@@ -99,19 +102,19 @@ pub fn phases() -> Result<BTreeMap<String, Cost>> {
             parameters: &environment.1,
             estate: &estate,
         };
-        Ok((name.clone(), case.reckon()?))
+        Ok((name.clone(), case.calculate()?))
     };
     book.months.keys().map(phase).collect()
 }
 
-/// Processors that one thread of a function can use.
+/// The part of a processor that one thread of a function can use.
 fn vcpus(megabytes: f64) -> f64 {
     (megabytes / VCPU_MEGABYTES).min(1.0)
 }
 
 type Parts = BTreeMap<&'static str, f64>;
 
-/// One phase and what is needed to reckon it.
+/// One phase, and what its cost is calculated from.
 struct Case<'a> {
     book: &'a Book,
     month: &'a Month,
@@ -128,7 +131,7 @@ impl Case<'_> {
         self.parameters.get(name).is_some_and(|given| given == value)
     }
 
-    /// Gigabytes that a month leaves in the database.
+    /// Gigabytes that the summaries of a month take in the database.
     fn stored(&self) -> Result<f64> {
         Ok(self.month.summaries * self.book.usage("stored_bytes")? / GB)
     }
@@ -138,20 +141,20 @@ impl Case<'_> {
         1.0 / (self.value("StandardBatchSize") * self.month.share_of_batch).max(1.0)
     }
 
-    /// Milliseconds of a worker per summary.
+    /// Milliseconds that a worker runs for one summary.
     fn worker(&self) -> Result<f64> {
         let vcpu = vcpus(self.value("StandardMemory"));
         let batch = self.book.usage("worker_cpu_milliseconds_per_batch")? / vcpu + self.waiting("worker_round_trips_per_batch")?;
         Ok(self.batches() * batch + self.book.usage("engine_milliseconds_per_vcpu")? / vcpu)
     }
 
-    /// Milliseconds of the API per summary.
+    /// Milliseconds that the API runs for one summary.
     fn api(&self) -> Result<f64> {
         let computing = self.book.usage("api_cpu_milliseconds")? / vcpus(self.value("ApiMemory"));
         Ok(self.book.usage("api_requests")? * (computing + self.waiting("api_round_trips")?))
     }
 
-    /// Milliseconds that go by until the stores have answered.
+    /// Milliseconds of waiting for the answers of the stores.
     fn waiting(&self, round_trips: &str) -> Result<f64> {
         Ok(self.book.usage(round_trips)? * self.book.usage("round_trip_milliseconds")?)
     }
@@ -173,7 +176,7 @@ impl Case<'_> {
             fixed.insert("database proxy", behind * HOURS * book.price("rds", "proxy_vcpu_hour")?);
         }
         if self.parameters.contains_key("BackupCopyRegion") {
-            // Each day's copy is whole, and the other region's vault has a key.
+            // Each day a full copy is made, and the vault in the other region has a key of its own.
             let (kept, moved) = (self.value("BackupRetentionDays"), HOURS / 24.0);
             let copied = kept * book.price("backup", "aurora_gb_month")? + moved * book.price("backup", "gb_moved")?;
             fixed.insert("backup copies", stored * copied + book.price("kms", "key_month")?);
@@ -182,7 +185,7 @@ impl Case<'_> {
             let nodes = self.value("CacheShards") * (1.0 + self.value("CacheReplicasPerShard"));
             fixed.insert(CACHE, nodes * HOURS * book.price("elasticache", "node_hour")?);
         } else {
-            // A day's results stay.
+            // The cache keeps the results of about a day.
             let kept = (stored / 30.0).clamp(book.price("elasticache", "least_gb")?, self.value("CacheMaxStorageGb"));
             fixed.insert(CACHE, kept * HOURS * book.price("elasticache", "gb_hour")?);
         }
@@ -247,12 +250,13 @@ impl Case<'_> {
         ]))
     }
 
-    fn reckon(&self) -> Result<Cost> {
+    fn calculate(&self) -> Result<Cost> {
         let Self { book, month, .. } = self;
         let (fixed, per_million) = (self.fixed()?, self.per_million()?);
         let task = book.price("fargate", "vcpu_hour")? + 2.0 * book.price("fargate", "gb_hour")?;
         let balancer = book.price("fargate", "balancer_hour")?;
-        // Two API tasks and two workers at least, more for three times the mean: a task does eight jobs or 32 requests at once.
+        // At least two API tasks and two workers, and more of them for three times the mean load. A
+        // task works on eight jobs, or answers 32 requests, at the same time.
         let tasks = |milliseconds: f64, at_once: f64| {
             let busy = 3.0 * month.summaries * milliseconds / 1000.0 / SECONDS;
             (busy / at_once).ceil().max(2.0)
@@ -280,7 +284,7 @@ impl Case<'_> {
 /// The table that `cargo local cost` prints.
 ///
 /// # Errors
-/// As [`phases`].
+/// See [`phases`].
 pub fn table() -> Result<String> {
     let mut text = String::new();
     for (name, cost) in phases()? {

@@ -1,4 +1,5 @@
-//! `cargo local capacity simulate`: days of demand, lived through with a plan and with three other policies.
+//! `cargo local capacity simulate`: simulated days of demand, each with the capacity plan and with
+//! three other policies.
 
 use std::{fs, path::Path};
 
@@ -12,7 +13,8 @@ use super::charts::draw;
 use crate::progress::Step;
 
 const PRICES: &str = include_str!("../../../cost.toml");
-/// Lives through the traces (all built-in ones, if none is named), draws one chart of each into `charts`, and gives the table.
+/// Simulates the traces, or all built-in ones if none is named. It draws one chart of each into the
+/// folder `charts` and returns the table of results.
 ///
 /// # Errors
 /// If the plan or a trace cannot be read, or a chart cannot be written.
@@ -27,11 +29,11 @@ pub fn simulate(plan: &Path, traces: &[String], charts: &Path) -> Result<String>
     let mut days = Vec::new();
     for trace in &traces {
         let step = Step::begin(format!("{}: a day with {} policies", trace.name, Policy::ALL.len()));
-        let lived = Policy::ALL.map(|policy| run(trace, &plan, &prices, policy));
+        let days_of_trace = Policy::ALL.map(|policy| run(trace, &plan, &prices, policy));
         let name = Path::new(&trace.name).file_stem().unwrap_or_default();
         let file = charts.join(name).with_extension("svg");
-        draw(&file, &trace.name, &lived).map_err(|error| anyhow!("cannot draw {}: {error}", file.display()))?;
-        days.extend(lived.map(|day| (trace, day)));
+        draw(&file, &trace.name, &days_of_trace).map_err(|error| anyhow!("cannot draw {}: {error}", file.display()))?;
+        days.extend(days_of_trace.map(|day| (trace, day)));
         step.done();
     }
     Ok(table(days.iter().map(|(trace, day)| (*trace, day))))

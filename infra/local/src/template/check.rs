@@ -14,7 +14,7 @@ use crate::{
 /// Runs all checks.
 ///
 /// # Errors
-/// At the first check that fails, with what it said.
+/// At the first check that fails. The error has the output of that check.
 pub fn check() -> Result<()> {
     Environment::Tools.install()?;
     Environment::Checks.install()?;
@@ -52,7 +52,8 @@ pub fn check() -> Result<()> {
     for region in REGIONS {
         let step = Step::begin(format!("cfn-lint of the translated templates in {region}"));
         let mut command = Command::new(bin.join("cfn-lint"));
-        // W2001: SAM itself has used up the parameters of gradual deployments where they are off.
+        // W2001 complains about parameters that no resource uses. Where gradual deployments are
+        // off, SAM has already replaced the parameters of gradual deployments by their values.
         command
             .args(["--regions", region, "--ignore-checks", "W2001", "--template"])
             .args(&translated);

@@ -1,5 +1,8 @@
-//! Checks of the templates that need no account: what SAM says, what cfn-lint and checkov say of the
-//! CloudFormation that SAM makes of them (untranslated, neither looks inside functions), and our own rules.
+//! The templates, and checks of them that need no account.
+//!
+//! SAM validates `template.yaml` and translates it to CloudFormation. cfn-lint and checkov check
+//! the translation, because they do not look inside functions of a SAM template. [`rules`] are our
+//! own.
 
 pub mod check;
 pub mod rules;
@@ -28,10 +31,11 @@ pub const NESTED: [&str; 8] = [
     "network.yaml", "data.yaml", "cache.yaml", "backup.yaml", "monitoring.yaml", "domain.yaml", "edge.yaml", "global.yaml",
 ];
 
-/// The environments of `samconfig.toml` that go to AWS: region, if it names one, and parameters.
+/// The environments of `samconfig.toml` that are deployed to AWS: the region, if there is one, and
+/// the parameters.
 ///
 /// # Errors
-/// If the file is not as SAM wants it.
+/// If the file cannot be read.
 pub fn environments() -> Result<BTreeMap<String, (Option<String>, Parameters)>> {
     let file = fs::read_to_string(workspace().join("samconfig.toml"))?;
     let file: Value = toml::from_str(&file).context("samconfig.toml")?;
@@ -58,7 +62,7 @@ pub fn environments() -> Result<BTreeMap<String, (Option<String>, Parameters)>> 
 /// All stacks of an environment, and the translated root template.
 ///
 /// # Errors
-/// If a template is not understood, or refuses the parameters.
+/// If a template cannot be translated, or does not allow the parameters.
 pub fn estate(name: &str, environment: &(Option<String>, Parameters)) -> Result<(Estate, Value)> {
     let (region, parameters) = environment;
     let region = region.as_deref().unwrap_or(REGIONS[0]);
@@ -67,10 +71,10 @@ pub fn estate(name: &str, environment: &(Option<String>, Parameters)) -> Result<
     Ok((estate, root))
 }
 
-/// Works out a translated root template and the stacks it nests.
+/// Resolves a translated root template and the stacks that it nests.
 ///
 /// # Errors
-/// If a template refuses its parameters.
+/// If a template does not allow its parameters.
 pub fn assemble(name: &str, root: &Value, parameters: &Parameters, region: &str) -> Result<Estate> {
     let stack = Stack::new(STACK, root, parameters, region);
     refuse(name, &stack)?;
@@ -86,7 +90,7 @@ pub fn assemble(name: &str, root: &Value, parameters: &Parameters, region: &str)
         let given = entries(&properties["Parameters"])
             .map(|(name, value)| (name.clone(), stack::placeholder(value)))
             .collect();
-        // As CloudFormation names it.
+        // A name like the ones that CloudFormation makes.
         let own = format!("{STACK}-{nest}-1A2B3C4D5E6F7");
         let stack = Stack::new(&own, &template, &given, region);
         refuse(&format!("{name}, {file}"), &stack)?;
@@ -107,10 +111,10 @@ fn refuse(name: &str, stack: &Stack<'_>) -> Result<()> {
     bail!("{name}: {}", refusals.join("; "))
 }
 
-/// The CloudFormation that SAM makes of a template of the workspace, as JSON.
+/// The CloudFormation template that SAM makes of a template of the workspace, as JSON.
 ///
 /// # Errors
-/// If SAM does not understand the template.
+/// If SAM cannot translate the template.
 pub fn translate(template: &str, parameters: &Parameters, region: &str) -> Result<String> {
     let path: PathBuf = workspace().join(template);
     let mut command = Command::new(Environment::Tools.bin().join("python"));

@@ -1,4 +1,5 @@
-//! A template as it would be deployed: parameters, conditions, mappings and most functions worked out.
+//! A template as it would be deployed: parameters, conditions, mappings and most functions are
+//! resolved to values.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ pub struct Stack<'a> {
 }
 
 impl<'a> Stack<'a> {
-    /// Given values come before the defaults of the template.
+    /// A template with these values. A parameter that has no value here has its default.
     pub fn new(name: &'a str, template: &'a Value, given: &Parameters, region: &'a str) -> Self {
         let defaults = entries(&template["Parameters"]).filter_map(|(name, parameter)| {
             let value = parameter.get("Default")?;
@@ -32,7 +33,8 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Parameters that have no value, no definition, or a value that is not allowed; and rules that are broken.
+    /// Everything that CloudFormation would refuse: parameters that have no value, no definition,
+    /// or a value that is not allowed, and rules of the template that do not hold.
     pub fn refusals(&self) -> Vec<String> {
         let defined = &self.template["Parameters"];
         let mut refusals = Vec::new();
@@ -72,7 +74,7 @@ impl<'a> Stack<'a> {
         refusals
     }
 
-    /// The resources that would be made, by name. What only AWS knows stays a reference.
+    /// The resources that would be made, by name. A value that only AWS knows stays a reference.
     pub fn resources(&self) -> Map<String, Value> {
         entries(&self.template["Resources"])
             .filter(|(_, resource)| resource["Condition"].as_str().is_none_or(|name| self.condition(name)))
@@ -175,11 +177,11 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// What a function gives.
+/// The result of a template function.
 enum Call {
     Is(Value),
     NoValue,
-    /// Only AWS can tell.
+    /// Only AWS knows the value.
     Unknown,
 }
 
@@ -189,17 +191,18 @@ fn single(value: &Value) -> Option<(&str, &Value)> {
     object.iter().next().map(|(name, value)| (name.as_str(), value))
 }
 
-/// The entries of an object; none of anything else.
+/// The entries of an object. Any other value has none.
 pub(super) fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// A scalar as CloudFormation writes it.
+/// A single value as CloudFormation writes it.
 pub fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What is known only once a resource exists, as `Fn::Sub` would write it; text for anything else.
+/// A value that is known only after a resource has been made, as `Fn::Sub` would write it. Any
+/// other value is text.
 pub(super) fn placeholder(value: &Value) -> String {
     match single(value) {
         Some(("Ref", name)) => format!("${{{}}}", text(name)),

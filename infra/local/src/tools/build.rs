@@ -1,4 +1,4 @@
-//! The functions, built by cargo for this machine, and the template that points at them.
+//! Builds the functions for this machine, and makes a template that names the built programs.
 
 use std::{
     env, fs,
@@ -11,19 +11,21 @@ use anyhow::{Context, Result, bail};
 use super::{process, python::Environment};
 use crate::checkout::workspace;
 
-/// Builds every function; returns the folder of the binaries.
+/// Builds all functions and returns the folder of their programs.
 ///
 /// # Errors
-/// If cargo fails; it has said why.
+/// If cargo fails. It has printed the reason.
 pub fn functions() -> Result<PathBuf> {
-    // The same selection of packages as `cargo test`, so that both share every compiled dependency.
+    // The selection of packages decides the features of their dependencies. It is the same one as
+    // that of `cargo test`, so that nothing is compiled twice.
     Ok(cargo(&["--workspace", "--bins"])?.join("debug"))
 }
 
-/// Runs `cargo build` with these arguments; cargo shows its progress. Returns the target directory.
+/// Runs `cargo build` with these arguments, which shows its own progress. Returns the target
+/// folder.
 ///
 /// # Errors
-/// If cargo fails; it has said why.
+/// If cargo fails. It has printed the reason.
 pub fn cargo(arguments: &[&str]) -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -34,7 +36,7 @@ pub fn cargo(arguments: &[&str]) -> Result<PathBuf> {
     Ok(env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from))
 }
 
-/// Writes the deployable form of `template.yaml` into `output`; returns its path.
+/// Writes a form of `template.yaml` that can be deployed into `output`, and returns its path.
 ///
 /// # Errors
 /// If a binary is missing or the template cannot be read.

@@ -1,30 +1,32 @@
-//! The pinned Python environments: the local cloud's servers, the tools, the template checks, and moto.
+//! The pinned Python environments: the servers of the local cloud, the tools, the template checks,
+//! and moto.
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    io::ErrorKind,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
 
-use super::process::run;
+use super::process::{run, run_showing};
 use crate::{
     checkout::{local, workspace},
     progress::Step,
 };
 
-/// The oldest Python that will do.
+/// The oldest version of Python that is new enough.
 const OLDEST: (u32, u32) = (3, 10);
 
-/// A virtual environment made from one requirements file.
+/// A virtual environment that is made from one requirements file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
     /// MiniStack, PostgreSQL, Valkey.
     Cloud,
-    /// SAM CLI, cargo-lambda, cfn-lint.
+    /// SAM CLI, cargo-lambda, cfn-lint, AWS CLI.
     Tools,
-    /// checkov, whose pins clash with those of SAM.
+    /// checkov, whose pinned versions are not those that SAM needs.
     Checks,
     /// moto, for what MiniStack lacks.
     Moto,
@@ -36,6 +38,16 @@ impl Environment {
             Self::Cloud => "cloud",
             Self::Tools => "tools",
             Self::Checks => "checks",
+            Self::Moto => "moto",
+        }
+    }
+
+    /// What is in it, for the person who waits for it.
+    const fn contents(self) -> &'static str {
+        match self {
+            Self::Cloud => "MiniStack, PostgreSQL and Valkey",
+            Self::Tools => "SAM CLI, cargo-lambda, cfn-lint and AWS CLI",
+            Self::Checks => "checkov",
             Self::Moto => "moto",
         }
     }
@@ -62,34 +74,67 @@ impl Environment {
         python.context("the Python environment has no packages; delete .local/python and try again")
     }
 
-    /// Makes the environment if it is missing, half-made, or made from other requirements.
+    /// Makes the environment if it is missing, incomplete, or made from other requirements.
     ///
     /// # Errors
-    /// If Python is missing or too old, or a package cannot be had.
+    /// If Python is missing or too old, or a package cannot be installed.
     pub fn install(self) -> Result<()> {
         let requirements = workspace().join(format!("infra/local/requirements-{}.txt", self.name()));
         let wanted = fs::read_to_string(&requirements)?;
         let (dir, stamp) = (self.dir(), self.dir().join("installed.txt"));
         fs::create_dir_all(local().join("python"))?;
-        // Two commands at once (say, tests and `up`) take turns.
+        // Two commands at the same time (for example tests and `up`) take turns.
         let lock = File::create(local().join("python").join(format!("{}.lock", self.name())))?;
         lock.lock()?;
         if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(());
         }
         let python = find()?;
-        let step = Step::begin(format!("Installing Python packages for {} (once; a few minutes)", self.name()));
-        fs::remove_dir_all(&dir).or_else(|error| if dir.exists() { Err(error) } else { Ok(()) })?;
+        let step = Step::begin(format!("Installing {} (only once, usually 1 to 3 minutes)", self.contents()));
+        if dir.exists() {
+            step.part("removing the old ones");
+        }
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        step.part("making a Python environment");
         run(Command::new(&python).args(["-m", "venv"]).arg(&dir), "make a virtual environment")?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-        run(
-            Command::new(dir.join("bin/python")).args(pip).arg(&requirements),
-            "install Python packages",
-        )?;
+        install_packages(&dir, &requirements, &wanted, &step)?;
         fs::write(stamp, wanted)?;
         step.done();
         Ok(())
     }
+}
+
+/// Installs the packages of a requirements file and shows each of them.
+fn install_packages(dir: &Path, requirements: &Path, wanted: &str, step: &Step) -> Result<()> {
+    let total = wanted.lines().filter(|line| line.contains("==")).count();
+    let mut number = 0;
+    let show = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["Collecting", package, ..] => {
+                number += 1;
+                step.part(&format!("downloading {package} ({number} of {total})"));
+            }
+            ["Installing", "collected", ..] => step.part(&format!("unpacking {total} packages")),
+            _ => {}
+        }
+    };
+    let pip = ["-m", "pip", "install", "--disable-pip-version-check", "--requirement"];
+    let mut command = Command::new(dir.join("bin/python"));
+    run_showing(command.args(pip).arg(requirements), "install Python packages", show).map_err(|error| {
+        let text = error.to_string();
+        let is_network = [
+            "Max retries exceeded", "name resolution", "NewConnectionError", "from versions: none",
+        ];
+        if is_network.iter().any(|sign| text.contains(sign)) {
+            return error.context("the Python package index cannot be reached: check the network, or name another index in PIP_INDEX_URL");
+        }
+        error
+    })?;
+    Ok(())
 }
 
 /// A Python that is new enough and can make virtual environments.

@@ -97,7 +97,7 @@ async fn unknown_paths_and_methods_are_problems_too() {
 }
 
 #[tokio::test]
-async fn without_a_valid_key_nothing_is_learned() {
+async fn a_request_without_a_valid_key_is_unauthorized() {
     let region = region().await;
     let id = region.accepted(&submission("secret of the demo tenant")).await;
     let path = format!("/v1/summaries/{id}");
@@ -115,7 +115,7 @@ async fn without_a_valid_key_nothing_is_learned() {
 }
 
 #[tokio::test]
-async fn a_foreign_key_sees_what_a_missing_job_looks_like() {
+async fn a_job_of_another_tenant_looks_like_a_missing_job() {
     let region = region().await;
     let key = region.other_tenant("stranger", Plan::Free).await;
     let id = region.accepted(&submission("not for strangers")).await;
@@ -127,12 +127,13 @@ async fn a_foreign_key_sees_what_a_missing_job_looks_like() {
     };
     let missing = ask("sum_use1_01JDCR0W00E05BQ75SEB3D7PSV".to_owned()).await;
     assert_problem(missing.0, &missing.1, 404, "not-found", "id");
-    assert_eq!(ask(id.clone()).await, missing, "while it waits in the ledger");
+    assert_eq!(ask(id.clone()).await, missing, "while the job waits in the ledger");
     region.succeeds(&id).await;
-    assert_eq!(ask(id.clone()).await, missing, "when it is done");
+    assert_eq!(ask(id.clone()).await, missing, "when the job has finished");
     assert_eq!(ask("42".to_owned()).await, missing);
 
-    // The same text from another tenant is a job of its own, not a look into the first one's cache.
+    // The same text from another tenant is a new job. The cached result of the first tenant is not
+    // used.
     let request = region
         .request(Method::POST, "/v1/summaries")
         .header("x-api-key", key.expose_secret());
@@ -142,7 +143,7 @@ async fn a_foreign_key_sees_what_a_missing_job_looks_like() {
 }
 
 #[tokio::test]
-async fn polling_is_cheap_and_polite() {
+async fn polling_gives_retry_after_and_an_etag() {
     let region = region().await;
     let response = region
         .request(Method::POST, "/v1/summaries")

@@ -1,6 +1,6 @@
-//! The deployed `prescale` moves levers and levels of a stack of its own.
+//! The deployed function `prescale` changes capacity and service level of a stack of its own.
 
-use std::{collections::BTreeMap, fs, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, fs, process::Stdio};
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::types::{Environment, EventSourceMappingConfiguration, ScalingConfig};
@@ -28,8 +28,9 @@ use tokio::{
 use crate::cloud::{REGIONS, Region, cloud, comes_true, prose};
 
 pub(crate) const STACK: &str = "capacity";
-/// A standard job keeps a worker for six seconds, ten jobs a minute are one worker; a backlog is to be gone in a minute;
-/// 40 jobs on 20 workers would wait for twelve seconds.
+/// A capacity plan with simple numbers. A standard job takes a worker six seconds, so ten jobs a
+/// minute need one worker. A backlog is to be worked off within a minute. With 20 workers, the last
+/// of 40 jobs would wait for twelve seconds.
 const PLAN: &str = r#"
 utilisation = 1.0
 drain_seconds = 60
@@ -78,13 +79,10 @@ failures = [0.5, 0.8, 0.9]
 leave = 0.5
 calm_minutes = 0
 "#;
-/// What the API and the workers know of the level may be so old.
-const KNOWN: Duration = Duration::from_secs(6);
-
 static REGION: OnceCell<Region> = OnceCell::const_new();
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// The stack, for one test at a time.
+/// The stack. Only one test at a time has it.
 pub(crate) async fn stack() -> (Region, MutexGuard<'static, ()>) {
     let turn = TURN.lock().await;
     (REGION.get_or_init(make).await.clone(), turn)
@@ -160,16 +158,20 @@ impl Region {
         put.namespace(namespace).metric_data(data).send().await.unwrap();
     }
 
-    async fn retry_after(&self, id: &str) -> String {
-        let request = self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(tenant::KEY);
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        response.headers()["retry-after"].to_str().unwrap().to_owned()
+    /// Waits until the API tells clients of a waiting job to come back after so many seconds.
+    async fn comes_to_answer(&self, id: &str, seconds: &str) {
+        comes_true(&format!("clients come back after {seconds} s"), async || {
+            let request = self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(tenant::KEY);
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            response.headers()["retry-after"] == seconds
+        })
+        .await;
     }
 }
 
 #[tokio::test]
-async fn a_calendar_spike_is_ready_before_it_comes_and_gone_after() {
+async fn capacity_is_raised_before_a_calendar_event_and_lowered_after_it() {
     let (region, _turn) = stack().await;
     for (moment, workers, because) in [
         ("2030-06-01T11:40:00Z", 2, "floor"),
@@ -181,12 +183,12 @@ async fn a_calendar_spike_is_ready_before_it_comes_and_gone_after() {
         assert_eq!(region.workers("Standard").await, workers, "{moment}: {report}");
         assert_eq!(report["reasons"]["standard"], because, "{moment}: {report}");
         let again = region.plan_at(moment).await;
-        assert_eq!(again["actions"], json!([]), "{moment}: the second run finds nothing to do");
+        assert_eq!(again["actions"], json!([]), "{moment}: the second run changes nothing");
     }
     let look = json!({"action": "plan", "dry_run": true, "at": "2030-06-01T12:00:00Z"});
     let report = region.invoke("PrescaleFunction", &look).await;
     assert_eq!(report["actions"], json!([{"set": {"lever": "standard", "from": 2.0, "to": 12.0}}]));
-    assert_eq!(region.workers("Standard").await, 2, "a dry run moves nothing");
+    assert_eq!(region.workers("Standard").await, 2, "a dry run changes nothing");
 }
 
 #[tokio::test]
@@ -206,7 +208,7 @@ async fn two_runs_at_once_do_what_one_does() {
 async fn the_same_hour_of_last_week_is_expected_again() {
     let (region, _turn) = stack().await;
     let queue = region.outputs["StandardQueue"].rsplit('/').next().unwrap().to_owned();
-    // A day ahead: a moment that no other test has made `prescale` look up.
+    // A day ahead, because no other test makes `prescale` read the metrics of that moment.
     let moment = Timestamp::now() + SignedDuration::from_hours(24);
     for step in 0..12 {
         let at = moment - SignedDuration::from_hours(7 * 24) + SignedDuration::from_mins(5 * step - 5);
@@ -246,7 +248,7 @@ async fn throttled_workers_are_seen() {
 }
 
 #[tokio::test]
-async fn a_backlog_gets_workers_and_trims_until_it_is_gone() {
+async fn a_backlog_gets_workers_and_results_without_keywords_until_it_is_gone() {
     let (region, _turn) = stack().await;
     region.enable("Standard", false).await;
     let mut ids = Vec::new();
@@ -257,8 +259,8 @@ async fn a_backlog_gets_workers_and_trims_until_it_is_gone() {
     let report = region.plan().await;
     assert_eq!(report["reasons"]["standard"], "arrivals", "40 jobs within half a minute: {report}");
     assert_eq!((region.workers("Standard").await, &report["level"]), (12, &json!(1)), "{report}");
-    tokio::time::sleep(KNOWN).await;
-    assert_eq!(region.retry_after(&ids[0]).await, "5");
+    // The API reads the level again only after some seconds.
+    region.comes_to_answer(&ids[0], "5").await;
 
     region.enable("Standard", true).await;
     for id in &ids {
@@ -266,18 +268,27 @@ async fn a_backlog_gets_workers_and_trims_until_it_is_gone() {
         assert_eq!(resource["result"]["degraded"], true, "{resource}");
         assert!(resource["result"]["keywords"].is_null(), "{resource}");
     }
-    // SQS counts a deleted message for a moment yet.
-    comes_true("the level falls", Duration::from_secs(10), async || {
-        region.plan().await["level"] == 0
+    // SQS still counts a deleted message for a moment.
+    comes_true("the level and the workers fall", async || {
+        region.plan().await["level"] == 0 && region.workers("Standard").await == 2
     })
     .await;
-    let report = region.plan().await;
-    assert_eq!((region.workers("Standard").await, &report["level"]), (2, &json!(0)), "{report}");
-    tokio::time::sleep(KNOWN).await;
+    // The workers, too, read the level again only after some seconds. If the result without
+    // keywords were used again for the same text, this would never come true.
     let body = json!({"text": prose("backlog 0", 600), "length": {"sentences": 1}, "include": ["keywords"]});
-    let resource = region.succeeds(&region.accepted(&body).await).await;
-    assert_eq!(resource["result"]["degraded"], false, "what was trimmed is not reused: {resource}");
-    assert!(!resource["result"]["keywords"].as_array().unwrap().is_empty(), "{resource}");
+    comes_true("the same text has keywords again", async || {
+        let (status, mut resource) = region.submit(&body).await;
+        assert!(status.is_success(), "{resource}");
+        if resource["status"] != "succeeded" {
+            resource = region.succeeds(resource["id"].as_str().unwrap()).await;
+        }
+        let has_keywords = resource["result"]["keywords"]
+            .as_array()
+            .is_some_and(|keywords| !keywords.is_empty());
+        assert_eq!(resource["result"]["degraded"], !has_keywords, "{resource}");
+        has_keywords
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -298,12 +309,11 @@ async fn level_three_pauses_the_bulk_lane_and_recovery_restores_all() {
     let report = region.plan().await;
     assert_eq!((&report["level"], &report["pinned"]), (&json!(3), &json!(true)), "{report}");
     assert_eq!(region.mapping("Bulk").await.state(), Some("Disabled"));
-    tokio::time::sleep(KNOWN).await;
     let of = |seed: &str, lane: &str| json!({"text": prose(seed, 600), "length": {"sentences": 1}, "priority": lane});
     let waiting = region.accepted(&of("waits for level three to end", "bulk")).await;
     let meanwhile = region.accepted(&of("does not wait", "express")).await;
     region.succeeds(&meanwhile).await;
-    assert_eq!(region.retry_after(&waiting).await, "30");
+    region.comes_to_answer(&waiting, "30").await;
     assert_eq!(region.read(&waiting).await.1["status"], "queued");
 
     region.invoke("PrescaleFunction", &json!({"action": "unpin"})).await;
@@ -311,37 +321,37 @@ async fn level_three_pauses_the_bulk_lane_and_recovery_restores_all() {
     assert_eq!((&report["level"], &report["pinned"]), (&json!(0), &json!(false)), "{report}");
     assert_eq!(states().await, all_run);
     region.succeeds(&waiting).await;
-    tokio::time::sleep(KNOWN).await;
     region.enable("Bulk", false).await;
     let unfinished = region.accepted(&of("asked about after recovery", "bulk")).await;
-    assert_eq!(region.retry_after(&unfinished).await, "1");
+    region.comes_to_answer(&unfinished, "1").await;
     let report = region.plan().await;
     assert_eq!(
         report["actions"],
         json!([{"resume": "bulk"}]),
-        "a lane that should run is set going: {report}"
+        "a lane that should run is started again: {report}"
     );
     region.succeeds(&unfinished).await;
 }
 
 #[tokio::test]
-async fn a_pin_that_expired_is_no_level_any_more() {
+async fn an_expired_pin_has_no_effect() {
     let region = crate::cloud::region().await;
     let level = || ServiceLevel::new(&region.sdk, region.outputs["LedgerTable"].clone(), "nowhere-1");
-    let until = Timestamp::now() + SignedDuration::from_secs(3);
-    level()
-        .pin(Pin {
-            level: Level::QueueOnly,
-            until,
-        })
-        .await
-        .unwrap();
-    assert_eq!(level().current().await, Level::QueueOnly);
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(level().current().await, Level::Normal);
+    for (from_now, current) in [(3_600, Level::QueueOnly), (-1, Level::Normal)] {
+        let until = Timestamp::now() + SignedDuration::from_secs(from_now);
+        level()
+            .pin(Pin {
+                level: Level::QueueOnly,
+                until,
+            })
+            .await
+            .unwrap();
+        assert_eq!(level().current().await, current, "{from_now} s from now");
+    }
 }
 
-/// moto, for Application Auto Scaling and Aurora. Ends when dropped.
+/// A server of moto, which emulates Application Auto Scaling and Aurora. It stops when it is
+/// dropped.
 struct Moto {
     process: tokio::process::Child,
     url: String,
@@ -362,8 +372,8 @@ impl Moto {
             process,
             url: format!("http://127.0.0.1:{port}"),
         };
-        comes_true("moto answers", Duration::from_mins(1), async || {
-            assert_eq!(moto.process.try_wait().unwrap(), None, "moto ended");
+        comes_true("moto answers", async || {
+            assert_eq!(moto.process.try_wait().unwrap(), None, "moto stopped");
             TcpStream::connect(("127.0.0.1", port)).await.is_ok()
         })
         .await;
@@ -371,7 +381,7 @@ impl Moto {
     }
 }
 
-/// How warm environments, Aurora and the cache stand.
+/// The capacity of warm environments, readers, Aurora and the cache.
 async fn stores(moto: &SdkConfig, cloud: &SdkConfig) -> (Vec<i32>, f64, i32) {
     use aws_sdk_applicationautoscaling::types::ServiceNamespace;
     use aws_sdk_elasticache::types::{CacheUsageLimits, EcpuPerSecond};
@@ -402,7 +412,7 @@ async fn stores(moto: &SdkConfig, cloud: &SdkConfig) -> (Vec<i32>, f64, i32) {
     (least, units.unwrap_or_default(), cache.unwrap_or_default())
 }
 
-/// What Application Auto Scaling is to do by itself: when, and the least from then on.
+/// The scheduled actions of Application Auto Scaling: when, and the minimum from then on.
 async fn scheduled(autoscaling: &aws_sdk_applicationautoscaling::Client) -> Vec<(String, i32)> {
     use aws_sdk_applicationautoscaling::types::{ScalableTargetAction, ServiceNamespace};
     let mut scheduled = Vec::new();
@@ -422,10 +432,10 @@ async fn scheduled(autoscaling: &aws_sdk_applicationautoscaling::Client) -> Vec<
     scheduled
 }
 
-/// Each lever moves ahead of the launch by its own lead time: the cache by an hour, the readers by ten minutes, the
-/// warm environments by three, Aurora at once.
+/// Each kind of capacity is raised before the event by its own lead time: the cache an hour before,
+/// the readers ten minutes, the warm environments three minutes, and Aurora when the event begins.
 #[tokio::test]
-async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
+async fn warm_environments_aurora_and_the_cache_are_raised_before_an_event() {
     use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
     let (cloud, region) = (cloud().await, crate::cloud::region().await);
     let moto = Moto::start().await;
@@ -481,7 +491,7 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
             ("CACHE_NAME", "prescaled"),
         ],
     );
-    // What AWS is to do by itself on the day, if nobody asks it then.
+    // AWS is to raise and lower capacity at these times even if `prescale` does not run then.
     let early = json!({"action": "plan", "at": "2030-06-01T10:50:00Z"});
     for _ in 0..2 {
         let report = emulator.invoke(&early).await.unwrap();
@@ -505,7 +515,7 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         ("2030-06-01T12:00:00Z", (vec![23, 2], 4.0, 10_000)),
         ("2030-06-01T13:01:00Z", (vec![2, 0], 1.0, 0)),
     ] {
-        // The last step down to nothing takes a run of its own.
+        // Lowering a value to zero takes a second run.
         for _ in 0..2 {
             let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
             assert_eq!(report["failures"], json!([]), "{moment}: {report}");
@@ -514,9 +524,10 @@ async fn warm_environments_aurora_and_the_cache_are_ready_before_a_spike_too() {
         let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
         assert_eq!(report["actions"], json!([]), "{moment}: {report}");
     }
-    assert_eq!(scheduled(&autoscaling).await, [], "what is over is not scheduled any more");
+    assert_eq!(scheduled(&autoscaling).await, [], "an event that is over is not scheduled any more");
 
-    // While AWS works on the cluster it takes no change: that is no failure, and the next run makes it.
+    // While AWS changes the cluster, it refuses further changes. That is no failure, and the next
+    // run makes the change.
     rds.stop_db_cluster().db_cluster_identifier("archive").send().await.unwrap();
     let launch = json!({"action": "plan", "at": "2030-06-01T12:00:00Z"});
     let report = emulator.invoke(&launch).await.unwrap();
@@ -572,7 +583,7 @@ async fn provisioned_pollers_move_by_whole_pollers() {
     );
     for (moment, stand) in [
         ("2030-07-01T11:00:00Z", (2, 10)),
-        // 24 workers are three pollers.
+        // 24 workers need three pollers of ten workers each.
         ("2030-07-01T12:00:00Z", (3, 10)),
         ("2030-07-01T13:01:00Z", (2, 10)),
     ] {

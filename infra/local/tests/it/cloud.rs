@@ -1,4 +1,4 @@
-//! The cloud the tests share, and what they do with it.
+//! The local cloud that all tests share, and what tests do with it.
 
 use std::{fmt::Write, fs, path::Path, time::Duration};
 
@@ -14,7 +14,6 @@ use local::{
         supervisor, tenant,
     },
     progress::Step,
-    tools::build,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::SecretString;
@@ -29,8 +28,10 @@ use tokio::{sync::OnceCell, time::Instant};
 pub(crate) const SUPERVISOR: &str = env!("CARGO_BIN_EXE_local");
 pub(crate) const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
-/// Longer than a job takes whose first worker another test killed: its message is invisible for a minute.
-const REDELIVERY: Duration = Duration::from_secs(150);
+/// The longest wait for anything. No test depends on how fast this machine is: a condition that
+/// comes true late is as good as one that comes true at once, and only one that never comes true
+/// makes a test fail.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A running cloud.
 pub(crate) struct Cloud {
@@ -60,11 +61,11 @@ pub(crate) async fn cloud() -> &'static Cloud {
 
 async fn start() -> anyhow::Result<Cloud> {
     fs::create_dir_all(checkout::local())?;
-    // Two test runs in one checkout take turns.
+    // Two test runs in one checkout wait for each other.
     let turn = fs::File::create(checkout::local().join("test.lock"))?;
     turn.lock()?;
     let instance = Instance::at(checkout::local().join("test"));
-    supervisor::end_leftovers(&instance);
+    supervisor::stop_leftovers(&instance);
     instance.remove()?;
     let bringup = Bringup {
         instance: &instance,
@@ -99,7 +100,8 @@ impl Cloud {
 }
 
 impl Cloud {
-    /// A function under the emulator, with the environment it has in the first region but for `changed`.
+    /// A function in the emulator, with the environment variables of the first region. Those in
+    /// `changed` have other values.
     pub(crate) fn emulator(&self, function: &str, changed: &[(&str, &str)]) -> Emulator {
         let mut env = addresses::client_env(&self.instance, REGIONS[0]);
         env.extend(addresses::function_env(
@@ -108,15 +110,15 @@ impl Cloud {
             &self.running.state.regions[REGIONS[0]],
         ));
         env.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Emulator::start(&build::functions().expect("the functions build").join(function), env).expect("the emulator starts")
+        Emulator::start(&self.running.binaries.join(function), env).expect("the emulator starts")
     }
 }
 
 /// Waits for a condition.
-pub(crate) async fn comes_true(what: &str, patience: Duration, mut is: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + patience;
+pub(crate) async fn comes_true(what: &str, mut is: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
     while !is().await {
-        assert!(Instant::now() < deadline, "not so after {patience:?}: {what}");
+        assert!(Instant::now() < deadline, "not so after {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -148,21 +150,21 @@ impl Region {
     }
 
     /// Waits until the job has one of these statuses.
-    pub(crate) async fn reaches(&self, id: &str, statuses: &[&str], patience: Duration) -> Value {
-        let deadline = Instant::now() + patience;
+    pub(crate) async fn reaches(&self, id: &str, statuses: &[&str]) -> Value {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let (status, resource) = self.read(id).await;
             assert_eq!(status, StatusCode::OK, "{resource}");
             if statuses.contains(&resource["status"].as_str().unwrap_or_default()) {
                 return resource;
             }
-            assert!(Instant::now() < deadline, "{id} is still {} after {patience:?}", resource["status"]);
+            assert!(Instant::now() < deadline, "{id} is still {} after {PATIENCE:?}", resource["status"]);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     pub(crate) async fn succeeds(&self, id: &str) -> Value {
-        let resource = self.reaches(id, &["succeeded", "failed"], REDELIVERY).await;
+        let resource = self.reaches(id, &["succeeded", "failed"]).await;
         assert_eq!(resource["status"], "succeeded", "{resource}");
         resource
     }
@@ -196,7 +198,7 @@ impl Region {
         key
     }
 
-    /// A table like the ledger's, for levels of service that no other test feels.
+    /// A table like that of the ledger, for service levels that no other test must notice.
     pub(crate) async fn table(&self, name: &str) -> String {
         let id = AttributeDefinition::builder()
             .attribute_name("id")
@@ -228,7 +230,8 @@ pub(crate) async fn json_of(response: Response) -> (StatusCode, Value) {
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-/// A text of about `bytes` bytes in which no two sentences are the same; `seed` makes it one of a kind.
+/// A text of about `bytes` bytes. No two sentences of it are the same, and none of them occurs in a
+/// text of another `seed`.
 pub(crate) fn prose(seed: &str, bytes: usize) -> String {
     let subjects = [
         "The council", "A survey", "The ferry", "One farmer", "The archive", "A storm", "The orchestra", "Each village",

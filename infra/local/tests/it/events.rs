@@ -1,4 +1,4 @@
-//! Every event in `events/` under the Runtime Interface Emulator.
+//! Every event in `events/`, given to its function in the Runtime Interface Emulator.
 
 use std::{collections::BTreeMap, fs};
 
@@ -25,7 +25,8 @@ fn events(function: &str) -> BTreeMap<String, Value> {
     read.collect()
 }
 
-/// Runs every event of a function; `expect` knows each by name and panics at a stranger.
+/// Runs every event of a function. `expect` knows each event by its name and panics at an unknown
+/// one.
 async fn each(cloud: &Cloud, function: &str, expect: impl Fn(&str, Value)) {
     let emulator = cloud.emulator(function, &[]);
     for (name, event) in events(function) {
@@ -182,7 +183,7 @@ async fn the_canary_stops_a_bad_version() {
     }
 }
 
-/// In its own place: with the role and the versions that the template gives it.
+/// Here the canary runs with the role and the versions that the template gives it.
 #[tokio::test]
 async fn the_deployed_canary_tries_the_deployed_versions() {
     let report = region().await.invoke("CanaryFunction", &json!({"action": "versions"})).await;
@@ -202,7 +203,7 @@ async fn the_deployed_canary_tries_the_deployed_versions() {
     }
 }
 
-/// With a table of its own: a level of the shared region is felt by every test.
+/// The table is its own, because every test would notice a service level of the shared region.
 #[tokio::test]
 async fn prescale() {
     let table = region().await.table("prescale-events").await;
@@ -228,7 +229,7 @@ async fn prescale() {
     }
 }
 
-/// What the function tells CloudFormation or `CodeDeploy`.
+/// The message that the function sends to CloudFormation or `CodeDeploy`.
 async fn told(stack: &TcpListener) -> Value {
     let (mut stream, _) = stack.accept().await.unwrap();
     let mut request = Vec::new();

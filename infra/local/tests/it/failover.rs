@@ -1,6 +1,7 @@
-//! The failover runbook, for real: a region stops, another takes over, the first returns.
+//! The failover runbook is followed: a region is lost, another one takes over, the first one
+//! returns.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use local::cloud::{
     addresses,
@@ -17,9 +18,9 @@ use crate::{
 };
 
 const STACKS: [(&str, &str); 2] = [(REGIONS[0], "drill-use1"), (REGIONS[1], "drill-euw1")];
-const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Deploys a region of the drill: with the database that it reaches, and tables of its own or replicas of another's.
+/// Deploys a region of the drill with this database. Its tables are its own, or replicas of those
+/// of the first region.
 async fn deploy_region(cloud: &Cloud, (region, stack): (&str, &str), database: &str, first: Option<&Region>) -> Region {
     let mut parameters = deploy::parameters(&cloud.instance, region);
     for name in ["DatabaseUrl", "DatabaseDirectUrl"] {
@@ -35,7 +36,7 @@ async fn deploy_region(cloud: &Cloud, (region, stack): (&str, &str), database: &
     cloud.stack(region, outputs)
 }
 
-/// Stops or starts the workers of a region, as its loss and return do.
+/// Stops or starts the workers of a region, as the loss and the return of the region would.
 async fn workers(region: &Region, run: bool) {
     let lambda = aws_sdk_lambda::Client::new(&region.sdk);
     for lane in ["Express", "Standard", "Bulk"] {
@@ -48,7 +49,7 @@ async fn workers(region: &Region, run: bool) {
     }
 }
 
-/// Takes the API of a region away, or puts it back.
+/// Removes the API of a region, or restores it.
 async fn answers(region: &Region, run: bool) {
     let lambda = aws_sdk_lambda::Client::new(&region.sdk);
     let api = &region.outputs["ApiFunction"];
@@ -81,7 +82,7 @@ async fn has(database: &str, id: &str) -> bool {
 
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the times of the drill, for the runbook")]
-async fn nothing_accepted_is_lost_when_a_region_is() {
+async fn no_accepted_job_is_lost_with_a_region() {
     let cloud = cloud().await;
     let writer = addresses::database_url(&cloud.instance, REGIONS[0]);
     let lost = deploy_region(cloud, STACKS[0], &writer, None).await;
@@ -92,11 +93,11 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
 
     let before = lost.accepted(&submission("before the loss")).await;
     lost.succeeds(&before).await;
-    comes_true("the other region's copy has it", PATIENCE, async || has(&copy.url, &before).await).await;
+    comes_true("the other region's copy has it", async || has(&copy.url, &before).await).await;
     copy.cut_off().await;
     let unheard = lost.accepted(&submission("in the last second")).await;
     let ended = lost.succeeds(&unheard).await;
-    comes_true("the ledger has its end", PATIENCE, async || unfinished(&other).await == 0).await;
+    comes_true("the ledger has its end", async || unfinished(&other).await == 0).await;
 
     workers(&lost, false).await;
     let stopped = Instant::now();
@@ -115,7 +116,7 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
     other.succeeds(&taken).await;
     let took_over = stopped.elapsed();
     for id in &stranded {
-        let elsewhere = other.reaches(id, &["queued", "running"], PATIENCE).await;
+        let elsewhere = other.reaches(id, &["queued", "running"]).await;
         assert_eq!(elsewhere["region"], REGIONS[0], "any region answers for any id");
     }
     assert_eq!(
@@ -123,31 +124,32 @@ async fn nothing_accepted_is_lost_when_a_region_is() {
         "succeeded",
         "finished jobs are read elsewhere"
     );
-    assert!(!has(&copy.url, &unheard).await, "the copy never heard of it");
-    assert_eq!(other.read(&unheard).await.1, ended, "what the copy lacks is read all the same");
+    assert!(!has(&copy.url, &unheard).await, "the copy does not have it");
+    assert_eq!(
+        other.read(&unheard).await.1,
+        ended,
+        "a job that the copy lacks is read from the ledger"
+    );
     let runbook = Runbook::open(cloud, "fail-over.md", &STACKS);
     let reconcile = || runbook.follow(&["reconcile"], &[]);
     assert!(reconcile().contains("\"entered\": 1"), "{unheard} is entered again");
     assert!(has(&copy.url, &unheard).await);
-    comes_true("the ledger knows what is stranded", PATIENCE, async || {
-        unfinished(&other).await == 8
-    })
-    .await;
+    comes_true("the ledger knows what is stranded", async || unfinished(&other).await == 8).await;
 
     answers(&lost, true).await;
     let lost = deploy_region(cloud, STACKS[0], &copy.url, None).await;
     let returned = Instant::now();
     workers(&lost, true).await;
     for id in &stranded {
-        let finished = other.reaches(id, &["succeeded"], PATIENCE).await;
+        let finished = other.reaches(id, &["succeeded"]).await;
         assert_eq!(finished["region"], REGIONS[0]);
     }
     let caught_up = returned.elapsed();
-    comes_true("nothing is left in the ledger", PATIENCE, async || {
+    comes_true("nothing is left in the ledger", async || {
         unfinished(&lost).await + unfinished(&other).await == 0
     })
     .await;
-    comes_true("the lanes are empty", PATIENCE, async || {
+    comes_true("the lanes are empty", async || {
         runbook.follow(&["get-queue-attributes"], &[]).matches("\"0\"").count() == 6
     })
     .await;

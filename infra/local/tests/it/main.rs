@@ -1,5 +1,5 @@
-//! Everything that needs servers, on one private local cloud with the real template deployed to
-//! two regions. It comes up once for all tests and goes away with this process.
+//! All tests that need servers. They share one local cloud of their own, with the real template
+//! deployed to two regions. It starts once for all tests and stops with this process.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 

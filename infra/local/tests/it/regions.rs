@@ -1,4 +1,4 @@
-//! One template, several regions, each on its own.
+//! One template in several regions, which share nothing.
 
 use reqwest::StatusCode;
 

@@ -1,6 +1,6 @@
 //! A region whose database is a replica: it has the schema of its primary and changes nothing.
 
-use std::{os::unix::fs::MetadataExt, path::PathBuf, process::Stdio, str::FromStr, time::Duration};
+use std::{os::unix::fs::MetadataExt, path::PathBuf, process::Stdio, str::FromStr};
 
 use serde_json::json;
 use shared::archive::Archive;
@@ -9,16 +9,16 @@ use tokio::{net::TcpListener, process::Command};
 
 use crate::cloud::{cloud, comes_true, region};
 
-/// A hot standby of the instance's Postgres. Ends when dropped.
+/// A hot standby of the PostgreSQL server. It stops when it is dropped.
 pub(crate) struct Replica {
     process: tokio::process::Child,
     data: PathBuf,
-    /// The same database here.
+    /// The address of the same database on the standby.
     pub(crate) url: String,
 }
 
 impl Replica {
-    /// Copies the server of a database and follows it; answers already.
+    /// Copies the server of a database and follows it. When this returns, the standby answers.
     pub(crate) async fn of(url: &str, name: &str) -> Self {
         let mut primary = PgConnection::connect(url).await.unwrap();
         let ask = "SELECT current_setting('data_directory'), (SELECT setting FROM pg_config WHERE name = 'BINDIR')";
@@ -54,20 +54,20 @@ impl Replica {
             data: folder,
             url: url.replace(&format!(":{primary_port}/"), &format!(":{port}/")),
         };
-        comes_true("the replica answers", Duration::from_mins(1), async || {
-            assert_eq!(replica.process.try_wait().unwrap(), None, "the replica ended");
+        comes_true("the replica answers", async || {
+            assert_eq!(replica.process.try_wait().unwrap(), None, "the replica stopped");
             PgConnection::connect(&replica.url).await.is_ok()
         })
         .await;
         replica
     }
 
-    /// Hears no more of its primary.
+    /// Stops following the primary.
     pub(crate) async fn cut_off(&self) {
         let mut replica = PgConnection::connect(&self.url).await.unwrap();
         replica.execute("ALTER SYSTEM SET primary_conninfo = ''").await.unwrap();
         replica.execute("SELECT pg_reload_conf()").await.unwrap();
-        comes_true("the replica is cut off", Duration::from_mins(1), async || {
+        comes_true("the replica is cut off", async || {
             let ask = "SELECT count(*) FROM pg_stat_wal_receiver";
             let receivers: i64 = sqlx::query_scalar(ask).fetch_one(&mut replica).await.unwrap();
             receivers == 0
@@ -75,7 +75,7 @@ impl Replica {
         .await;
     }
 
-    /// Becomes a primary, without what it has not heard of.
+    /// Becomes a primary. Changes that it has not received are missing.
     pub(crate) async fn promote(&self) {
         let mut replica = PgConnection::connect(&self.url).await.unwrap();
         let promoted: bool = sqlx::query_scalar("SELECT pg_promote()").fetch_one(&mut replica).await.unwrap();
@@ -85,7 +85,7 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        // At once, with all its processes.
+        // SIGQUIT stops the server and all its processes at once.
         if let Some(id) = self
             .process
             .id()

@@ -1,4 +1,4 @@
-//! The runbooks' commands, run as they stand there, by the AWS CLI on the local cloud.
+//! The commands of the runbooks, run as they are written, by the AWS CLI on the local cloud.
 
 use std::{fs, process::Command};
 
@@ -14,8 +14,9 @@ use crate::{
     cloud::{Cloud, REGIONS, answer, cloud, submission},
 };
 
-/// What stands between the runbooks and the local cloud: its stacks have other names, and version 1 of the CLI takes
-/// payloads as they are and looks for SQS elsewhere.
+/// A function in place of the AWS CLI. The stacks of the local cloud have other names than those in
+/// the runbooks, and the CLI here is version 1: it needs no format for payloads, and has to be told
+/// the endpoint.
 const AWS: &str = r#"
 aws() {
   local region=$AWS_REGION given=("$@") taken=() stack i
@@ -33,10 +34,10 @@ aws() {
 }
 "#;
 
-/// A runbook, and the stacks that it is followed for.
+/// A runbook, and the stacks for which it is followed.
 pub(crate) struct Runbook<'a> {
     cloud: &'a Cloud,
-    /// Regions and the names of their stacks; the first region is the one that commands mean by themselves.
+    /// Regions and the names of their stacks. Commands that name no region are for the first one.
     stacks: &'a [(&'a str, &'a str)],
     blocks: Vec<String>,
 }
@@ -60,7 +61,8 @@ impl<'a> Runbook<'a> {
         Self { cloud, stacks, blocks }
     }
 
-    /// Follows the steps that hold these words, in a row; `filled` are the lines that an operator fills in. Returns what was said.
+    /// Follows the steps that contain these words, one after the other. `filled` replaces the lines
+    /// that an operator fills in. Returns what the commands print.
     pub(crate) fn follow(&self, steps: &[&str], filled: &[(&str, &str)]) -> String {
         let cases = self.stacks.iter().map(|(region, name)| format!("{region}) echo {name} ;;"));
         let cases: Vec<String> = cases.collect();
@@ -104,7 +106,7 @@ async fn a_key_is_made_used_and_withdrawn() {
 }
 
 #[tokio::test]
-async fn capacity_is_steered_by_hand() {
+async fn capacity_is_changed_by_hand() {
     let (region, _turn) = capacity::stack().await;
     let stacks = [(REGIONS[1], capacity::STACK)];
     let lambda = aws_sdk_lambda::Client::new(&region.sdk);
@@ -160,7 +162,7 @@ async fn dead_letters_and_deleted_documents_are_found() {
         &[
             ("JOB=sum_use1_…", &named),
             ("KEY=sk_…", &key),
-            // Hosts of the local cloud are its own, and version 1 of the CLI does not follow logs.
+            // The local cloud has other host names, and version 1 of the CLI cannot follow logs.
             ("URL=$(out ApiUrl) BUCKET=", &url),
             ("aws logs tail", ": aws logs tail"),
         ],

@@ -1,4 +1,4 @@
-//! Servers end with whoever started them, however that ends.
+//! Servers stop when the process that started them is gone, for whatever reason.
 
 use std::{
     fs,
@@ -12,10 +12,10 @@ use local::{
     tools::python::Environment,
 };
 
-use crate::cloud::SUPERVISOR;
+use crate::cloud::{PATIENCE, SUPERVISOR};
 
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;
@@ -25,11 +25,11 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// An instance with all its servers running; returns their process ids.
+/// An instance whose servers run, and the process ids of the servers.
 fn running(name: &str) -> (Instance, Child, Vec<u32>) {
     Environment::Cloud.install().unwrap();
     let instance = Instance::at(checkout::local().join(name));
-    supervisor::end_leftovers(&instance);
+    supervisor::stop_leftovers(&instance);
     instance.remove().unwrap();
     let mut state = instance::State::default();
     state.ports = state.ports.free(&["us-east-1".to_owned()]).unwrap();
@@ -44,7 +44,7 @@ fn running(name: &str) -> (Instance, Child, Vec<u32>) {
 }
 
 #[test]
-fn when_the_starter_is_gone_the_servers_end() {
+fn the_servers_stop_when_the_process_that_started_them_is_gone() {
     let (instance, mut child, ids) = running("test-gone");
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
@@ -53,13 +53,16 @@ fn when_the_starter_is_gone_the_servers_end() {
 }
 
 #[test]
-fn what_a_killed_supervisor_left_is_found_and_ended() {
+fn servers_of_a_killed_supervisor_are_found_and_stopped() {
     let (instance, mut child, ids) = running("test-killed");
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(ids.iter().copied().all(supervisor::is_alive), "they outlive their supervisor");
-    supervisor::end_leftovers(&instance);
-    wait_for("the servers to end", || {
+    assert!(
+        ids.iter().copied().all(supervisor::is_alive),
+        "they still run after their supervisor was killed"
+    );
+    supervisor::stop_leftovers(&instance);
+    wait_for("the servers to stop", || {
         (!ids.iter().copied().any(supervisor::is_alive)).then_some(())
     });
     instance.remove().unwrap();

@@ -3,7 +3,8 @@
 use super::estate::{Estate, mentions, number};
 use crate::template::stack::text;
 
-/// Copies of all stores lie in another region, as long as the stores themselves can be restored.
+/// All stores have copies in another region, and a copy is kept as long as the backup that it is
+/// of.
 pub(super) fn backups(estate: &Estate, findings: &mut Vec<String>) {
     let retention = |kind| {
         let databases = estate.properties(kind);

@@ -9,19 +9,19 @@ pub(super) fn cache(estate: &Estate, findings: &mut Vec<String>) {
             findings.push(format!("{name} is not encrypted"));
         }
         if group["AutomaticFailoverEnabled"] != true || group["MultiAZEnabled"] != true {
-            findings.push(format!("{name} does not survive a zone"));
+            findings.push(format!("{name} does not survive the loss of a zone"));
         }
         if group["UserGroupIds"].is_null() {
-            findings.push(format!("{name} lets anyone in"));
+            findings.push(format!("{name} accepts connections without a user"));
         }
     }
     for (name, cache) in estate.properties("AWS::ElastiCache::ServerlessCache") {
         if cache["UserGroupId"].is_null() {
-            findings.push(format!("{name} lets anyone in"));
+            findings.push(format!("{name} accepts connections without a user"));
         }
         if cache["CacheUsageLimits"]["DataStorage"]["Maximum"].is_null() || cache["CacheUsageLimits"]["ECPUPerSecond"]["Maximum"].is_null()
         {
-            findings.push(format!("{name} has no bound"));
+            findings.push(format!("{name} has no limit"));
         }
     }
     for (name, user) in estate.properties("AWS::ElastiCache::User") {

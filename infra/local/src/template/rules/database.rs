@@ -41,12 +41,12 @@ pub(super) fn database(estate: &Estate, findings: &mut Vec<String>) {
         let master = ["MasterUsername", "DatabaseName"].iter().all(|name| properties[*name].is_null());
         if secondary && (!master || properties["EnableGlobalWriteForwarding"] != true) {
             findings.push(format!(
-                "{name} is a secondary: it has its primary's users and databases, and forwards writes"
+                "{name} is a secondary: it must take users and databases from its primary, and forward writes"
             ));
         }
         let capacity = &properties["ServerlessV2ScalingConfiguration"];
         if number(&capacity["MinCapacity"]) > number(&capacity["MaxCapacity"]) {
-            findings.push(format!("{name} has a floor above its ceiling"));
+            findings.push(format!("{name} has a minimum above its maximum"));
         }
     }
     for (name, proxy) in estate.properties("AWS::RDS::DBProxy") {

@@ -19,7 +19,7 @@ pub(super) fn deployments(estate: &Estate, findings: &mut Vec<String>) {
             findings.push(format!("{name} is deployed all at once"));
         }
         if estate.is_large() && alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"].is_null() {
-            findings.push(format!("{name} gets traffic before it was tried"));
+            findings.push(format!("{name} gets traffic before the canary has passed"));
         }
     }
     for (name, group) in estate.properties("AWS::CodeDeploy::DeploymentGroup") {
@@ -31,10 +31,10 @@ pub(super) fn deployments(estate: &Estate, findings: &mut Vec<String>) {
         }
     }
     for (name, schedule) in estate.properties("AWS::Scheduler::Schedule") {
-        // The smallest phase has nothing to scale.
+        // The smallest phase has no capacity plan, so nothing of it is scaled ahead of demand.
         let needed = estate.nested.contains_key("monitoring.yaml") && (estate.is_large() || !name.starts_with("Prescale"));
         if needed && schedule["State"] == "DISABLED" {
-            findings.push(format!("{name} never fires"));
+            findings.push(format!("{name} is disabled"));
         }
         if !schedule["Name"].is_null() {
             findings.push(format!("{name} has a name that another stack's schedule may have"));

@@ -1,4 +1,4 @@
-//! All stacks of one environment, and how the rules look into them.
+//! All stacks of one environment, and what the rules ask them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::template::stack::text;
 
-/// The stacks of one environment, worked out.
+/// The stacks of one environment, with parameters, conditions and most functions resolved.
 pub struct Estate {
     /// The environment of `samconfig.toml`.
     pub environment: String,
@@ -55,7 +55,7 @@ impl Estate {
     }
 }
 
-/// A number, written as one or as text.
+/// A number, which may be written as text.
 pub(super) fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
@@ -64,7 +64,7 @@ pub(super) fn is_true(value: &Value) -> bool {
     text(value) == "true"
 }
 
-/// Whether a property list holds a value in any spelling.
+/// Whether a text stands anywhere in a value.
 pub(super) fn mentions(value: &Value, what: &str) -> bool {
     value.to_string().contains(what)
 }

@@ -1,8 +1,8 @@
 //! The rules that the templates must keep, one file per subject.
 //!
-//! cfn-lint and checkov check each resource alone. These rules check how the resources of SummarEase
-//! work together, for example that a queue's visibility time-out fits the time-out of its worker.
-//! They run over the resolved templates of one environment ([`Estate`]).
+//! cfn-lint and checkov check each resource alone. These rules check how the resources of
+//! SummarEase work together, for example that a queue's visibility time-out fits the time-out of
+//! its worker. They run over the resolved templates of one environment ([`Estate`]).
 
 mod api;
 mod backups;

@@ -9,7 +9,7 @@ use crate::template::stack::text;
 pub(super) fn monitoring(estate: &Estate, findings: &mut Vec<String>) {
     if !estate.nested.contains_key("monitoring.yaml") {
         if estate.environment != "local" {
-            findings.push("nothing is watched".to_owned());
+            findings.push("nothing is monitored".to_owned());
         }
         return;
     }
@@ -66,7 +66,7 @@ pub(super) fn monitoring(estate: &Estate, findings: &mut Vec<String>) {
         .iter()
         .all(|(_, alarm)| alarm["Properties"]["ActionsSuppressor"].is_null())
     {
-        findings.push("no alarm says that the service is down, deployments aside".to_owned());
+        findings.push("no alarm says that the service is down and ignores deployments".to_owned());
     }
     for (name, dashboard) in estate.properties("AWS::CloudWatch::Dashboard") {
         let body = dashboard["DashboardBody"]["Fn::Sub"]

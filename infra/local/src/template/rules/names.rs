@@ -3,7 +3,8 @@
 use super::estate::Estate;
 use crate::template::stack::text;
 
-/// AWS keeps these names in lower case; tokens are signed for, and roles name, what is kept.
+/// AWS changes these names to lower case. Tokens are signed for the changed name, and roles name
+/// it, so a name with capital letters would match neither.
 pub(super) fn names(estate: &Estate, findings: &mut Vec<String>) {
     for (kind, property) in [
         ("AWS::ElastiCache::ServerlessCache", "ServerlessCacheName"),

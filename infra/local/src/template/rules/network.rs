@@ -11,7 +11,7 @@ pub(super) fn network(estate: &Estate, findings: &mut Vec<String>) {
     for (kind, what) in [
         ("AWS::EC2::NatGateway", "a NAT gateway costs more than the functions"),
         ("AWS::EC2::InternetGateway", "nothing needs an internet gateway"),
-        ("AWS::EC2::Route", "the network has a way out"),
+        ("AWS::EC2::Route", "the network has a route to the internet"),
     ] {
         if kinds.contains(&kind) {
             findings.push(what.to_owned());
@@ -46,7 +46,7 @@ pub(super) fn network(estate: &Estate, findings: &mut Vec<String>) {
     }
     for (name, group) in estate.properties("AWS::EC2::SecurityGroup") {
         if mentions(&group["SecurityGroupIngress"], "0.0.0.0/0") || mentions(&group["SecurityGroupIngress"], "::/0") {
-            findings.push(format!("{name} lets everyone in"));
+            findings.push(format!("{name} accepts connections from every address"));
         }
     }
 }

@@ -22,7 +22,9 @@ pub(super) fn queues(estate: &Estate, findings: &mut Vec<String>) {
         } else if target.is_null() {
             findings.push(format!("{name} has no dead-letter queue"));
         } else if number(&queue["RedrivePolicy"]["maxReceiveCount"]) != Some(5.0) {
-            findings.push(format!("{name} does not give up after five receives"));
+            findings.push(format!(
+                "{name} does not move a message to its dead-letter queue after five receives"
+            ));
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::estate::{Estate, is_true, mentions};
 use crate::template::stack::text;
 
-/// Actions that IAM cannot narrow to a resource.
+/// Actions that IAM cannot restrict to a resource.
 const WITHOUT_RESOURCES: [&str; 5] = [
     "xray:",
     "cloudwatch:GetMetricData",
@@ -32,19 +32,20 @@ pub(super) fn roles(estate: &Estate, findings: &mut Vec<String>) {
             .collect();
         let may = |action: &str| statements.iter().any(|statement| mentions(&statement["Action"], action));
         if may("application-autoscaling:RegisterScalableTarget") {
-            // Application Auto Scaling refuses a caller who might not do by hand what it is asked to do.
+            // Application Auto Scaling refuses a caller that lacks the rights to scale the target
+            // itself.
             for (target, action) in [
                 ("AWS::Lambda::Function", "lambda:PutProvisionedConcurrencyConfig"),
                 ("AWS::RDS::DBCluster", "rds:CreateDBInstance"),
             ] {
                 if !estate.of(target).is_empty() && !may(action) {
-                    findings.push(format!("{name} may not register targets: it lacks {action}"));
+                    findings.push(format!("{name} cannot register targets: it lacks {action}"));
                 }
             }
         }
         for statement in statements {
             if mentions(&statement["Action"], "*") {
-                findings.push(format!("{name} may do anything of a kind: {}", statement["Action"]));
+                findings.push(format!("{name} allows all actions of a kind: {}", statement["Action"]));
             }
             let without_resources = |action: &Value| WITHOUT_RESOURCES.iter().any(|known| text(action).starts_with(known));
             let excused = statement["Action"]
@@ -63,7 +64,7 @@ pub(super) fn roles(estate: &Estate, findings: &mut Vec<String>) {
     }
     for (name, permission) in estate.properties("AWS::Lambda::Permission") {
         if permission["SourceArn"].is_null() {
-            findings.push(format!("{name} lets anyone of a service call the function"));
+            findings.push(format!("{name} lets any caller of a service invoke the function"));
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn tables(estate: &Estate, findings: &mut Vec<String>) {
     }
     for (name, store) in estate.of("AWS::DynamoDB::Table").into_iter().chain(estate.of("AWS::S3::Bucket")) {
         if !mentions(&store["DeletionPolicy"], "Retain") || store["UpdateReplacePolicy"] != "Retain" {
-            findings.push(format!("{name} goes away with its stack"));
+            findings.push(format!("{name} is deleted together with its stack"));
         }
     }
     for (name, bucket) in estate.properties("AWS::S3::Bucket") {

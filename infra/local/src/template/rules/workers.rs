@@ -36,7 +36,7 @@ pub(super) fn mappings(estate: &Estate, findings: &mut Vec<String>) {
 pub(super) fn concurrency(estate: &Estate, findings: &mut Vec<String>) {
     for (name, mapping) in estate.properties("AWS::Lambda::EventSourceMapping") {
         let Some((worker, function)) = estate.function(&mapping["FunctionName"]) else {
-            findings.push(format!("{name} feeds no function of ours"));
+            findings.push(format!("{name} sends messages to no function of this template"));
             continue;
         };
         // A provisioned poller runs up to ten workers.
@@ -62,9 +62,9 @@ pub(super) fn concurrency(estate: &Estate, findings: &mut Vec<String>) {
     }
     for (name, target) in estate.properties("AWS::ApplicationAutoScaling::ScalableTarget") {
         let (least, most) = (number(&target["MinCapacity"]), number(&target["MaxCapacity"]));
-        // Readers stand where `prescale` puts them.
+        // The function `prescale` sets the number of readers, so minimum and maximum may be equal.
         if target["ServiceNamespace"] == "lambda" && least >= most {
-            findings.push(format!("{name} has no room to scale"));
+            findings.push(format!("{name} has a minimum that is not below its maximum"));
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Seeded defects: each rule finds what it is for.
+//! Seeded defects: a template is changed so that it breaks a rule, and the rule has to notice it.
 
 use local::template::rules::{Estate, findings};
 use serde_json::{Value, json};
 
 use super::estate;
 
-/// What is done to an estate: to a resource of the root or of a nested stack, at a JSON pointer.
-/// `null` takes the place away.
+/// A change of an estate: the resource, a JSON pointer into it, the new value, and words of the
+/// finding. The value `null` removes what is there.
 type Defect<'a> = (&'static str, &'a str, Value, &'static str);
 
 fn spoil(estate: &mut Estate, (resource, pointer, value, _): &Defect<'_>) {
@@ -35,7 +35,7 @@ fn spoil(estate: &mut Estate, (resource, pointer, value, _): &Defect<'_>) {
     }
 }
 
-/// A check that cannot fail proves nothing.
+/// A rule that never finds anything would prove nothing.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn seeded_defects_are_caught() {
@@ -43,7 +43,12 @@ fn seeded_defects_are_caught() {
         ("StandardQueue", "/Properties/VisibilityTimeout", json!(359), "six times"),
         ("BulkQueue", "/Properties/VisibilityTimeout", json!(364), "six times"),
         ("ExpressQueue", "/Properties/RedrivePolicy", Value::Null, "no dead-letter queue"),
-        ("ExpressQueue", "/Properties/RedrivePolicy/maxReceiveCount", json!(1000), "give up"),
+        (
+            "ExpressQueue",
+            "/Properties/RedrivePolicy/maxReceiveCount",
+            json!(1000),
+            "after five receives",
+        ),
         ("BulkDeadLetters", "/Properties/RedriveAllowPolicy", Value::Null, "from any queue"),
         ("BulkDeadLetters", "/Properties/MessageRetentionPeriod", json!(345_600), "14 days"),
         ("StandardQueue", "/Properties/SqsManagedSseEnabled", json!(false), "not encrypted"),
@@ -101,7 +106,7 @@ fn seeded_defects_are_caught() {
             json!(1001),
             "provisions more",
         ),
-        ("ApiScaling", "/Properties/MaxCapacity", json!(10), "no room to scale"),
+        ("ApiScaling", "/Properties/MaxCapacity", json!(10), "not below its maximum"),
         ("Api", "/Properties/Runtime", json!("provided.al2"), "old runtime"),
         ("Api", "/Properties/TracingConfig", Value::Null, "not traced"),
         ("Redrive", "/Properties/VpcConfig", Value::Null, "outside the network"),
@@ -124,7 +129,7 @@ fn seeded_defects_are_caught() {
             "ApiRole",
             "/Properties/Policies/0/PolicyDocument/Statement/2/Action",
             json!("dynamodb:*"),
-            "anything of a kind",
+            "all actions of a kind",
         ),
         (
             "ApiRole",
@@ -138,16 +143,16 @@ fn seeded_defects_are_caught() {
             json!("arn:aws:iam::aws:policy/AdministratorAccess"),
             "managed policy",
         ),
-        ("HttpApiPermission", "/Properties/SourceArn", Value::Null, "lets anyone"),
+        ("HttpApiPermission", "/Properties/SourceArn", Value::Null, "lets any caller"),
         ("SummarizeBulkAliaslive", "", Value::Null, "no alias `live`"),
         ("ApiAliaslive", "/UpdatePolicy", Value::Null, "all at once"),
         (
             "ApiAliaslive",
             "/UpdatePolicy/CodeDeployLambdaAliasUpdate/BeforeAllowTrafficHook",
             Value::Null,
-            "before it was tried",
+            "before the canary has passed",
         ),
-        ("CanaryOften", "/Properties/State", json!("DISABLED"), "never fires"),
+        ("CanaryOften", "/Properties/State", json!("DISABLED"), "is disabled"),
         (
             "ApiDeploymentGroup",
             "/Properties/AlarmConfiguration/Alarms",
@@ -180,7 +185,12 @@ fn seeded_defects_are_caught() {
             json!("false"),
             "deleted by mistake",
         ),
-        ("LedgerTable", "/UpdateReplacePolicy", Value::Null, "goes away with its stack"),
+        (
+            "LedgerTable",
+            "/UpdateReplacePolicy",
+            Value::Null,
+            "deleted together with its stack",
+        ),
         (
             "DocumentsBucket",
             "/Properties/PublicAccessBlockConfiguration/BlockPublicAcls",
@@ -203,7 +213,7 @@ fn seeded_defects_are_caught() {
             "Cluster",
             "/Properties/ServerlessV2ScalingConfiguration/MinCapacity",
             json!(65),
-            "floor above",
+            "minimum above",
         ),
         ("Proxy", "/Properties/RequireTLS", json!(false), "without TLS or IAM"),
         (
@@ -212,13 +222,8 @@ fn seeded_defects_are_caught() {
             json!(false),
             "not encrypted",
         ),
-        (
-            "ReplicationGroup",
-            "/Properties/MultiAZEnabled",
-            json!(false),
-            "does not survive a zone",
-        ),
-        ("ReplicationGroup", "/Properties/UserGroupIds", Value::Null, "lets anyone in"),
+        ("ReplicationGroup", "/Properties/MultiAZEnabled", json!(false), "the loss of a zone"),
+        ("ReplicationGroup", "/Properties/UserGroupIds", Value::Null, "without a user"),
         (
             "User",
             "/Properties/AccessString",
@@ -228,7 +233,7 @@ fn seeded_defects_are_caught() {
         ("SubnetC", "", Value::Null, "2 zones instead of 3"),
         ("SubnetA", "/Properties/MapPublicIpOnLaunch", json!(true), "public addresses"),
         ("Vpc", "", json!({"Type": "AWS::EC2::NatGateway"}), "NAT gateway"),
-        ("Vpc", "", json!({"Type": "AWS::EC2::Route"}), "a way out"),
+        ("Vpc", "", json!({"Type": "AWS::EC2::Route"}), "a route to the internet"),
         ("SqsEndpoint", "", Value::Null, "cannot reach sqs"),
         (
             "S3Endpoint",
@@ -260,7 +265,7 @@ fn seeded_defects_are_caught() {
             "StoreGroup",
             "/Properties/SecurityGroupIngress/0/CidrIp",
             json!("0.0.0.0/0"),
-            "lets everyone in",
+            "from every address",
         ),
         (
             "ExpressDead",

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cloud::region;
 
-/// The emulator once dropped redrive policies and bounds without a word.
+/// An earlier version of MiniStack ignored redrive policies and concurrency limits.
 #[tokio::test]
 async fn the_deployed_stack_has_the_bounds_of_the_template() {
     let region = region().await;
@@ -19,7 +19,7 @@ async fn the_deployed_stack_has_the_bounds_of_the_template() {
             .attributes
             .unwrap();
         let get = |name: &str| attributes.get(&name.into()).cloned().unwrap_or_default();
-        assert_eq!(get("VisibilityTimeout"), "60");
+        assert_eq!(get("VisibilityTimeout"), "420");
         let policy: Value = serde_json::from_str(&get("RedrivePolicy")).unwrap();
         assert_eq!(policy["maxReceiveCount"].to_string().trim_matches('"'), "5");
         assert!(

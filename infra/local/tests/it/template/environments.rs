@@ -1,4 +1,4 @@
-//! The rules over every environment, and the values that each phase has.
+//! Every environment keeps the rules, and each phase has its values.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn every_environment_keeps_the_rules() {
     }
 }
 
-/// Several regions share tables, documents and a name.
+/// Regions that belong together share tables, documents and a domain name.
 #[test]
 fn a_region_among_several_keeps_the_rules() {
     let (region, mut parameters) = template::environments().unwrap()["scale-euw1"].clone();
@@ -47,7 +47,7 @@ fn a_region_among_several_keeps_the_rules() {
     );
 }
 
-/// What a plan says of its phase is what the phase has.
+/// The values of a capacity plan are those of its environment.
 #[test]
 fn capacity_plans_fit_their_environments() {
     let prices = Prices::parse(&fs::read_to_string(workspace().join("infra/cost.toml")).unwrap()).unwrap();
@@ -92,7 +92,7 @@ fn capacity_plans_fit_their_environments() {
     assert!(planned >= 5, "growth, scale and its regions: {planned}");
 }
 
-/// The three phases, as they were decided.
+/// The values of the three phases.
 #[test]
 fn the_phases_have_their_values() {
     let environments = template::environments().unwrap();

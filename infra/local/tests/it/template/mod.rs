@@ -1,4 +1,4 @@
-//! What the templates must hold, checked on the CloudFormation that AWS makes of them.
+//! The templates, checked as the CloudFormation templates that AWS makes of them.
 
 mod defects;
 mod deployed;
@@ -20,7 +20,7 @@ pub(super) fn estate(environment: &str) -> Estate {
         .0
 }
 
-/// The root template as CloudFormation, its parameters not filled in.
+/// The root template as CloudFormation, without values of its parameters.
 pub(super) fn translated() -> Value {
     Environment::Tools.install().unwrap();
     let text = template::translate("template.yaml", &Parameters::new(), REGIONS[0]).unwrap();

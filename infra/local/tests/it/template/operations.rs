@@ -1,4 +1,4 @@
-//! Metrics, alarms and runbooks belong together.
+//! Metrics, alarms and runbooks fit together.
 
 use std::fs;
 
@@ -40,7 +40,8 @@ fn every_runbook_that_an_alarm_names_is_there() {
     }
 }
 
-/// A runbook is read at night: whatever its commands refer to, it says where to get.
+/// An operator must be able to follow a runbook without searching, so it defines every variable
+/// that its commands use.
 #[test]
 fn every_runbook_defines_what_it_uses() {
     let letters = |c: char| c.is_ascii_uppercase() || c == '_';

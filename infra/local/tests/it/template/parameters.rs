@@ -57,7 +57,8 @@ fn a_wrong_mix_of_parameters_is_refused() {
     assert!(refusals(&planned).contains("Prescaling needs BulkLane"));
 }
 
-/// A version is published when `Settings` changes, and an alias serves versions only.
+/// Lambda publishes a new version when `Settings` changes, and an alias runs published versions
+/// only.
 #[test]
 fn a_new_value_of_a_parameter_reaches_the_functions_behind_an_alias() {
     let template = translated();
@@ -72,7 +73,7 @@ fn a_new_value_of_a_parameter_reaches_the_functions_behind_an_alias() {
             let mut resources = Stack::new("summarease", &template, given, REGIONS[0]).resources();
             let functions = ["Api", "SummarizeExpress", "SummarizeStandard", "SummarizeBulk"].map(|name| {
                 let mut function = resources.remove(name).unwrap()["Properties"].take();
-                // Not a version's, but the function's.
+                // This belongs to the function, not to a version of it.
                 function.as_object_mut().unwrap().remove("ReservedConcurrentExecutions");
                 assert!(
                     function["Environment"]["Variables"]["SETTINGS"].to_string().contains("Digest"),
@@ -119,7 +120,7 @@ fn every_function_that_reaches_postgres_waits_for_the_newest_migration() {
 }
 
 #[test]
-fn nothing_names_a_region_an_account_or_a_partition() {
+fn no_template_names_a_region_an_account_or_a_partition() {
     for file in template::NESTED
         .map(|name| format!("infra/{name}"))
         .into_iter()

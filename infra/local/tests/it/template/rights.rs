@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::estate;
 
-/// The Rust of a folder, without its tests.
+/// The Rust code of a folder, without its tests.
 fn code_of(folder: &str) -> Vec<String> {
     let (mut code, mut folders) = (Vec::new(), vec![workspace().join(folder)]);
     while let Some(folder) = folders.pop() {
@@ -23,7 +23,8 @@ fn code_of(folder: &str) -> Vec<String> {
     code
 }
 
-/// What a function can come to run: its own code, and what that calls of the common crate, by name, and so on.
+/// The code that a function may run: its own, the functions of the common crate that it calls by
+/// name, those that they call, and so on.
 fn reach(function: &str) -> String {
     let mut reached = code_of(&format!("functions/{function}/src")).concat();
     let shared = code_of("shared/src");
@@ -52,17 +53,19 @@ fn a_function_reaches_what_it_calls_and_nothing_else() {
     assert!(!canary.contains(".change_message_visibility()") && !canary.contains(".get_object()"));
 }
 
-/// Every right that a role has is one that its function's code makes use of. The local cloud's IAM holds the other direction.
+/// The code of a function uses every right of its role. The other direction is checked by the local
+/// cloud, which refuses what a role does not allow.
 #[test]
 fn no_role_has_a_right_that_its_function_does_not_use() {
-    // What Lambda and the scheduler do with a role, and what is decided where a connection begins.
+    // Lambda and the scheduler use these rights themselves, and connections to stores need the
+    // tokens.
     let by_service = [
         "lambda:InvokeFunction", "logs:", "xray:", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
     ];
     let by_token = ["rds-db:connect", "elasticache:Connect"];
-    // What Application Auto Scaling tries in the caller's name, and only it.
+    // Application Auto Scaling uses these rights in the name of the caller.
     let on_behalf = |statement: &&Value| statement["Condition"]["Bool"]["aws:ViaAWSService"] == "true";
-    // S3 answers 403 instead of 404 to those who may not list.
+    // Without this right, S3 answers 403 instead of 404 for a missing object.
     let by_answer = ["s3:ListBucket"];
     let estate = estate("scale-use1");
     for (name, role) in estate
@@ -74,7 +77,7 @@ fn no_role_has_a_right_that_its_function_does_not_use() {
         let functions = ["api", "canary", "maintain", "prescale", "redrive"];
         let function = functions.into_iter().find(|function| *function == owner);
         let function = function.or(owner.starts_with("summarize").then_some("summarize"));
-        // The role of a schedule has no code: it invokes.
+        // The role of a schedule belongs to no function. It only invokes one.
         let code = function.map_or_else(String::new, reach);
         let statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap();
         for action in statements
