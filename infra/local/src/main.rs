@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use commands::{
-    capacity::Capacity, cost, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs, status, summarize::Summarize,
+    capacity::Capacity, cost, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs, release, status, summarize::Summarize,
     supervise::Supervise, template::Template, up::Up, watch::Watch,
 };
 use local::{Instance, progress};
@@ -38,6 +38,8 @@ enum Command {
     Deploy(Deploy),
     /// Invoke a deployed function with an event, such as `events/summarize/one.json`.
     Invoke(Invoke),
+    /// Build the functions as `sam build` does for AWS, and invoke each of them once.
+    Release,
     /// Run the engine on a file, or on `-` for standard input; no service is needed.
     Summarize(Summarize),
     /// Checks of `template.yaml` that need no account.
@@ -62,6 +64,7 @@ impl Command {
             Self::Watch(watch) => watch.run(&instance),
             Self::Deploy(deploy) => deploy.run(&instance),
             Self::Invoke(invoke) => invoke.run(&instance),
+            Self::Release => release::run(),
             Self::Summarize(summarize) => summarize.run(),
             Self::Template(template) => template.run(),
             Self::Capacity(capacity) => capacity.run(),
