@@ -12,10 +12,7 @@ use moka::future::Cache;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    capacity::{
-        Level, Memory,
-        degradation::{Controller, Pin},
-    },
+    capacity::{Controller, Level, Memory, Pin},
     config::{self, ConfigError},
     store::{BoxError, Chain, Store, StoreError},
 };

@@ -63,15 +63,17 @@ pub enum Direct {
 /// # Errors
 /// If the database does not answer, or the outcome cannot be reported to CloudFormation.
 pub async fn handle(context: &Context, task: Task) -> Result<Report, Error> {
+    // Each task is a deep tower of futures: the runtime's, the AWS SDK's and those of sqlx. On the heap,
+    // each has a type of its own, and the compiler need not lay out all of them as one value.
     match task {
-        Task::Direct(Direct::Upkeep) => Ok(upkeep(context).await?),
-        Task::Direct(Direct::Migrate) => Ok(migrate(context).await?),
-        Task::Direct(Direct::Reconcile { hours }) => reconcile(context, hours).await,
+        Task::Direct(Direct::Upkeep) => Ok(Box::pin(upkeep(context)).await?),
+        Task::Direct(Direct::Migrate) => Ok(Box::pin(migrate(context)).await?),
+        Task::Direct(Direct::Reconcile { hours }) => Box::pin(reconcile(context, hours)).await,
         Task::Stack(request) => {
             let outcome = if request.is_removal() {
                 Ok(Report::default())
             } else {
-                migrate(context).await
+                Box::pin(migrate(context)).await
             };
             request.answer(&context.http, &outcome).await?;
             Ok(outcome.unwrap_or_default())

@@ -18,8 +18,8 @@ use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::{
     capacity::{
-        Action, Ahead, Decision, Level, Lever, Plan, Prices, Reason, Signals, State, actions, ahead, decide,
-        degradation::{Pin, Pressure, effective},
+        Action, Ahead, CapacityPlan, Decision, Level, Lever, Pin, Pressure, Prices, Reason, Signals, State, actions, ahead, decide,
+        effective,
     },
     config,
     service_level::{Remembered, ServiceLevel},
@@ -44,7 +44,7 @@ const LONGEST_PIN: i64 = 24 * 60;
 
 /// What every run needs; made once per cold start.
 pub struct Context {
-    plan: Plan,
+    plan: CapacityPlan,
     prices: Prices,
     observer: Observer,
     levers: Levers,
@@ -71,16 +71,16 @@ impl Context {
 }
 
 /// The plan of the file in `CAPACITY_PLAN_FILE` (say, of a layer), else the one that `CAPACITY_PLAN` names.
-fn plan(prices: &Prices) -> Result<Plan, Error> {
+fn plan(prices: &Prices) -> Result<CapacityPlan, Error> {
     if let Some(file) = config::optional("CAPACITY_PLAN_FILE") {
-        return Ok(Plan::parse(&file, &fs::read_to_string(&file)?, prices)?);
+        return Ok(CapacityPlan::parse(&file, &fs::read_to_string(&file)?, prices)?);
     }
     let name = config::required("CAPACITY_PLAN")?;
     let (_, text) = PLANS
         .iter()
         .find(|(known, _)| *known == name)
         .ok_or_else(|| format!("there is no plan `{name}`; there are {}", PLANS.map(|(name, _)| name).join(", ")))?;
-    Ok(Plan::parse(&format!("infra/capacity/{name}.toml"), text, prices)?)
+    Ok(CapacityPlan::parse(&format!("infra/capacity/{name}.toml"), text, prices)?)
 }
 
 /// What to do.

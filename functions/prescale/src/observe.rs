@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Error;
 use shared::{
-    capacity::{Demand, History, PerLane, Signals, planner::HISTORY_STEP_MINUTES},
+    capacity::{Demand, HISTORY_STEP_MINUTES, History, PerLane, Signals},
     config::{self, ConfigError},
     job::Lane,
     lanes::{self, Lanes},

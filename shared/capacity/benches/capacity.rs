@@ -4,13 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use capacity::{Demand, History, Memory, Plan, Prices, Signals, decide};
+use capacity::{CapacityPlan, Demand, History, Memory, Prices, Signals, decide};
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 
 fn decisions(criterion: &mut Criterion) {
     let prices = Prices::parse(include_str!("../../../infra/cost.toml")).expect("a price book");
-    let plan = Plan::parse("scale.toml", include_str!("../../../infra/capacity/scale.toml"), &prices).expect("a plan");
+    let plan = CapacityPlan::parse("scale.toml", include_str!("../../../infra/capacity/scale.toml"), &prices).expect("a plan");
     let start: Timestamp = "2028-01-01T00:00:00Z".parse().expect("a moment");
     let year = |minutes: i64| {
         let (mut state, mut memory) = (plan.floors(), Memory::default());

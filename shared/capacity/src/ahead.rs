@@ -4,10 +4,14 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{
-    Demand, Lever, Plan, Prices, State, at_least,
+use crate::{
     calendar::Occurrence,
-    planner::{Outlook, Signals, keep_to_budget},
+    demand::Demand,
+    lever::{Lever, State, at_least},
+    plan::CapacityPlan,
+    planner::{Outlook, keep_to_budget},
+    prices::Prices,
+    signals::Signals,
 };
 
 /// Seconds that are looked ahead.
@@ -23,7 +27,7 @@ pub struct Ahead {
 
 /// Every change that the calendar of the next day asks of the levers that are there, in the order of time; within
 /// bounds and budget. Each event counts in full from its ramp and the lever's lead time before it to the end of its ramp.
-pub fn ahead(now: Timestamp, plan: &Plan, prices: &Prices, actual: &State) -> Vec<Ahead> {
+pub fn ahead(now: Timestamp, plan: &CapacityPlan, prices: &Prices, actual: &State) -> Vec<Ahead> {
     let occurrences = plan.calendar.around(now);
     let start = now.as_second() as f64;
     let windows = plan
@@ -49,7 +53,7 @@ pub fn ahead(now: Timestamp, plan: &Plan, prices: &Prices, actual: &State) -> Ve
 }
 
 /// Where announced demand alone puts the levers at a moment.
-fn stand(at: f64, plan: &Plan, prices: &Prices, occurrences: &[Occurrence<'_>], actual: &State) -> State {
+fn stand(at: f64, plan: &CapacityPlan, prices: &Prices, occurrences: &[Occurrence<'_>], actual: &State) -> State {
     let unseen = Signals::default();
     let outlook = Outlook::blind(plan, &unseen);
     let there = plan.levers.iter().filter(|(lever, _)| actual.contains_key(lever));

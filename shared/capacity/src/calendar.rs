@@ -13,7 +13,7 @@ use jiff::{
 };
 use serde::Deserialize;
 
-use super::Demand;
+use crate::demand::Demand;
 
 /// Shortest event: long-lead levers look ahead in steps of this.
 const SHORTEST_MINUTES: i64 = 5;

@@ -5,11 +5,18 @@ use std::{collections::BTreeMap, ops::Range};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Calendar, Demand, Lever, PerLane, Prices, State, at_least, at_most, calendar::Entry, degradation::Thresholds};
+use crate::{
+    calendar::{Calendar, Entry},
+    demand::Demand,
+    level::Thresholds,
+    lever::{Lever, State, at_least, at_most},
+    prices::Prices,
+    work::Work,
+};
 
 /// A capacity plan.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct CapacityPlan {
     /// Share of what is ready that expected demand may use.
     pub utilisation: f64,
     /// Seconds in which a backlog is to be gone.
@@ -57,26 +64,6 @@ impl Bounds {
     pub(super) fn grain(&self, lever: Lever) -> f64 {
         self.multiple_of.unwrap_or_else(|| lever.grain())
     }
-}
-
-/// What one job takes.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Work {
-    /// Seconds of one worker per job; a measured value takes its place.
-    pub seconds_per_job: PerLane<f64>,
-    /// Requests of a client until it has its summary.
-    pub requests_per_job: f64,
-    /// Seconds of one API environment per request.
-    pub seconds_per_request: f64,
-    /// Jobs that one Aurora capacity unit commits in a second.
-    pub jobs_per_second_per_acu: f64,
-    /// Jobs whose reads one reader serves in a second.
-    pub jobs_per_second_per_reader: f64,
-    /// Cache processing units per job.
-    pub ecpus_per_job: f64,
-    pub api_memory_mb: f64,
-    pub worker_memory_mb: PerLane<f64>,
 }
 
 #[derive(Deserialize)]
@@ -151,7 +138,7 @@ impl Source<'_> {
     }
 }
 
-impl Plan {
+impl CapacityPlan {
     /// Reads and checks a plan; `file` is for the error. `prices` tell whether the floors fit the budget.
     ///
     /// # Errors

@@ -9,113 +9,18 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Bounds, Demand, Lever, PerLane, Plan, Prices, State, at_least, at_most, calendar::Occurrence};
+use crate::{
+    calendar::Occurrence,
+    demand::Demand,
+    lever::{Lever, State, at_least, at_most},
+    plan::{Bounds, CapacityPlan},
+    prices::Prices,
+    signals::{History, Signals},
+};
 use job::Lane;
 
-/// Minutes between two samples of history.
-pub const HISTORY_STEP_MINUTES: f64 = 5.0;
-/// A store is strained from this share of its bound.
-const STRAINED: f64 = 0.95;
-/// Jobs a minute: fewer are taken for as many when old messages are judged.
-const FEW_JOBS: f64 = 10.0;
-/// What came within fewer seconds is a burst and tells no rate.
-const BURST_SECONDS: f64 = 30.0;
 /// What there is of warm environments is multiplied by this when requests found none.
 const MORE_WARM: f64 = 1.5;
-
-/// What is seen of the running service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Signals {
-    /// When; `None` if nothing could be seen.
-    pub at: Option<Timestamp>,
-    /// Jobs per minute that came of late.
-    pub arrivals: Demand,
-    /// Messages that wait.
-    pub backlog: PerLane<f64>,
-    /// Seconds that the oldest of them has waited.
-    pub oldest: PerLane<f64>,
-    /// Worker seconds per job, where jobs were done.
-    pub seconds_per_job: PerLane<Option<f64>>,
-    /// Share of deliveries that failed.
-    pub failures: f64,
-    /// Invocations of late that found no room to run in.
-    pub throttles: f64,
-    /// Requests of the last minute that found no warm environment.
-    pub spill_over: f64,
-    /// Capacity units the database runs at.
-    pub acus: Option<f64>,
-    /// Share of the database's connections in use.
-    pub connections: Option<f64>,
-    /// Commands that the cache refused in the last minutes.
-    pub cache_throttled: f64,
-}
-
-impl Signals {
-    pub(super) fn seconds_per_job(&self, lane: Lane, plan: &Plan) -> f64 {
-        self.seconds_per_job[lane]
-            .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
-            .unwrap_or_else(|| plan.seconds_per_job(lane))
-    }
-
-    /// Seconds that messages of a lane wait. A few old ones among many that come are retries, not a wait.
-    pub(super) fn waited(&self, lane: Lane) -> f64 {
-        let per_second = self.arrivals[lane].max(FEW_JOBS) / 60.0;
-        self.oldest[lane].min(self.backlog[lane] / per_second)
-    }
-
-    /// Jobs per minute that come: as metrics say, which are a minute old, or as those show that wait and came since the
-    /// oldest of them did.
-    fn coming(&self) -> Demand {
-        let waiting = PerLane::from_fn(|lane| self.backlog[lane] * 60.0 / self.oldest[lane].max(BURST_SECONDS));
-        self.arrivals.max(&waiting)
-    }
-
-    /// Whether workers are refused, or a store is at its bound, or at `share` of it.
-    pub(super) fn strained(&self, plan: &Plan, share: f64) -> bool {
-        let ceiling = plan.levers.get(&Lever::Acus).map(|bounds| bounds.ceiling);
-        let acus = self
-            .acus
-            .zip(ceiling)
-            .is_some_and(|(acus, ceiling)| acus >= STRAINED * share * ceiling);
-        acus || self.connections.is_some_and(|connections| connections >= STRAINED * share)
-            || self.cache_throttled > 0.0
-            || self.throttles > 0.0
-    }
-
-    fn is_fresh(&self, now: Timestamp, plan: &Plan) -> bool {
-        self.at
-            .is_some_and(|at| now.duration_since(at).as_secs_f64().abs() <= plan.stale_seconds)
-    }
-}
-
-/// Demand at the same hours of past weeks, from a moment on in steps of [`HISTORY_STEP_MINUTES`].
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
-    /// The moment, this week, that the first samples stand for.
-    pub from: Timestamp,
-    /// For each past week, its samples.
-    pub weeks: Vec<Vec<Demand>>,
-}
-
-impl History {
-    fn expected(&self, at: f64, plan: &Plan) -> Demand {
-        let step = (at - self.from.as_second() as f64) / 60.0 / HISTORY_STEP_MINUTES;
-        if step < 0.0 {
-            return Demand::default();
-        }
-        let samples: Vec<&Demand> = self.weeks.iter().filter_map(|week| week.get(step as usize)).collect();
-        if samples.is_empty() {
-            return Demand::default();
-        }
-        let rank = (plan.history.quantile * samples.len() as f64).ceil().max(1.0) as usize - 1;
-        let quantile = PerLane::from_fn(|lane| {
-            let mut values: Vec<f64> = samples.iter().map(|sample| sample[lane]).collect();
-            values.sort_by(f64::total_cmp);
-            values[rank.min(values.len() - 1)]
-        });
-        quantile.times(1.0 + plan.history.margin)
-    }
-}
 
 /// What the planner has to remember from one decision to the next.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -183,7 +88,7 @@ pub struct Decision {
 /// Decides where the levers that are there should stand.
 pub fn decide(
     now: Timestamp,
-    plan: &Plan,
+    plan: &CapacityPlan,
     prices: &Prices,
     history: &History,
     signals: &Signals,
@@ -239,7 +144,7 @@ pub fn decide(
 }
 
 /// Takes the same share of what every lever has above its floor, as little as it takes; says of which levers.
-pub(super) fn keep_to_budget(plan: &Plan, prices: &Prices, desired: &mut State) -> Vec<Lever> {
+pub(super) fn keep_to_budget(plan: &CapacityPlan, prices: &Prices, desired: &mut State) -> Vec<Lever> {
     let cost = |state: &State| prices.per_hour(state, &plan.work);
     if cost(desired) <= plan.budget_dollars_per_hour {
         return Vec::new();
@@ -274,7 +179,7 @@ pub(super) fn keep_to_budget(plan: &Plan, prices: &Prices, desired: &mut State) 
 
 /// The demand of the minutes to come.
 pub(super) struct Outlook<'a> {
-    plan: &'a Plan,
+    plan: &'a CapacityPlan,
     signals: &'a Signals,
     /// By minutes from now, ascending: the most up to then, and of what.
     peaks: Vec<(f64, Peak<'a>)>,
@@ -288,7 +193,7 @@ struct Peak<'a> {
 }
 
 impl<'a> Outlook<'a> {
-    fn new(now: Timestamp, plan: &'a Plan, history: &History, signals: &'a Signals) -> Self {
+    fn new(now: Timestamp, plan: &'a CapacityPlan, history: &History, signals: &'a Signals) -> Self {
         let horizon = plan.levers.values().map(|bounds| bounds.lead_minutes).fold(0.0, f64::max) + 1.0;
         let occurrences = plan.calendar.around(now);
         let start = now.as_second() as f64;
@@ -311,7 +216,7 @@ impl<'a> Outlook<'a> {
     }
 
     /// Without a look at what comes.
-    pub(super) fn blind(plan: &'a Plan, signals: &'a Signals) -> Self {
+    pub(super) fn blind(plan: &'a CapacityPlan, signals: &'a Signals) -> Self {
         Self {
             plan,
             signals,

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Lever, State, plan::Work};
+use crate::{
+    lever::{Lever, State},
+    work::Work,
+};
 
 /// List prices, US dollars.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,15 +1,16 @@
 #![expect(clippy::float_cmp, reason = "settings are exact")]
 
-use std::{fmt::Write, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
-    degradation::{Controller, Pin, Pressure, effective},
     simulation::{self, Policy, Trace, run},
     *,
 };
+use crate::lever::at_least;
+use job::Lane;
 
 const BOOK: &str = include_str!("../../../infra/cost.toml");
 const SHIPPED: [(&str, &str); 2] = [
@@ -21,12 +22,12 @@ fn prices() -> Prices {
     Prices::parse(BOOK).unwrap()
 }
 
-fn parse(text: &str) -> Result<Plan, PlanError> {
-    Plan::parse("plan.toml", text, &prices())
+fn parse(text: &str) -> Result<CapacityPlan, PlanError> {
+    CapacityPlan::parse("plan.toml", text, &prices())
 }
 
 /// The scale plan with other events.
-fn with_events(events: &str) -> Plan {
+fn with_events(events: &str) -> CapacityPlan {
     let (before, rest) = SHIPPED[1].1.split_once("[[calendar]]").unwrap();
     let (_, after) = rest.split_once("[degradation]").unwrap();
     parse(&format!("{before}{events}\n[degradation]{after}")).unwrap()
@@ -51,14 +52,14 @@ fn signals(at: Timestamp, standard: f64, backlog: f64) -> Signals {
     }
 }
 
-fn once(plan: &Plan, now: Timestamp, signals: &Signals, actual: &State, memory: &Memory) -> Decision {
+fn once(plan: &CapacityPlan, now: Timestamp, signals: &Signals, actual: &State, memory: &Memory) -> Decision {
     decide(now, plan, &prices(), &History::default(), signals, actual, memory)
 }
 
 #[test]
 fn shipped_plans_can_stand() {
     for (file, text) in SHIPPED {
-        Plan::parse(file, text, &prices()).unwrap();
+        CapacityPlan::parse(file, text, &prices()).unwrap();
     }
 }
 
@@ -207,7 +208,7 @@ fn skipped_times_leap_days_and_nights_happen() {
     let skipped = with_events(
         "[[calendar]]\nname = \"night\"\nzone = \"Europe/Berlin\"\ndate = \"2026-03-29\"\nfrom = \"02:30\"\nuntil = \"04:00\"\njobs_per_minute = { bulk = 1 }",
     );
-    let jobs = |plan: &Plan, moment: &str| plan.calendar.demand(at(moment)).total();
+    let jobs = |plan: &CapacityPlan, moment: &str| plan.calendar.demand(at(moment)).total();
     // 02:30 does not exist on that day; it is 03:30 instead.
     assert_eq!(jobs(&skipped, "2026-03-29T01:29:59Z"), 0.0);
     assert_eq!(jobs(&skipped, "2026-03-29T01:30:00Z"), 1.0);
@@ -318,7 +319,7 @@ fn missing_or_old_signals_hold_and_the_calendar_still_counts() {
             assert_eq!(*value, high[lever], "{lever} is held");
         }
     }
-    let plan = Plan::parse("scale.toml", SHIPPED[1].1, &prices()).unwrap();
+    let plan = CapacityPlan::parse("scale.toml", SHIPPED[1].1, &prices()).unwrap();
     let decision = once(
         &plan,
         at("2026-12-01T12:00:00Z"),
@@ -384,7 +385,7 @@ fn spill_over_gets_more_warm_environments_up_to_the_ceiling() {
 #[test]
 fn without_demand_every_lever_goes_all_the_way_down() {
     for (file, text) in SHIPPED {
-        let plan = Plan::parse(file, text, &prices()).unwrap();
+        let plan = CapacityPlan::parse(file, text, &prices()).unwrap();
         let (mut state, mut memory) = (plan.ceilings(), Memory::default());
         for minute in 0..24 * 60 {
             // A Sunday, when no office is open.
@@ -655,7 +656,7 @@ fn a_pinned_level_expires() {
 }
 
 /// The claims of `infra/capacity/README.md`.
-/// The tables in the documentation are what the simulation says; `UPDATE_CAPACITY=1 cargo test -p shared` rewrites them.
+/// The tables in the documentation are what the simulation says; `UPDATE_CAPACITY=1 cargo test -p capacity -p local --lib` rewrites them.
 fn documented(file: &str, tables: &str) {
     const MARKERS: [&str; 2] = ["<!-- simulated -->\n", "<!-- end -->"];
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
@@ -668,7 +669,7 @@ fn documented(file: &str, tables: &str) {
     }
     assert!(
         known.trim() == tables.trim(),
-        "{file} is out of date: run UPDATE_CAPACITY=1 cargo test -p shared"
+        "{file} is out of date: run UPDATE_CAPACITY=1 cargo test -p capacity -p local --lib"
     );
 }
 
@@ -676,7 +677,7 @@ fn documented(file: &str, tables: &str) {
 fn the_plan_keeps_up_with_static_provisioning_at_half_its_cost() {
     let mut tables = String::new();
     for (file, text) in SHIPPED {
-        let plan = Plan::parse(file, text, &prices()).unwrap();
+        let plan = CapacityPlan::parse(file, text, &prices()).unwrap();
         let mut days = Vec::new();
         for name in Trace::NAMES {
             let trace = Trace::built_in(name, &plan).unwrap();
@@ -742,7 +743,7 @@ fn a_csv_trace_is_read_or_refused_with_its_line() {
 /// A year of decisions, leap day and both changes of the clocks included.
 #[test]
 fn a_year_of_minutes_can_be_planned() {
-    let plan = Plan::parse("scale.toml", SHIPPED[1].1, &prices()).unwrap();
+    let plan = CapacityPlan::parse("scale.toml", SHIPPED[1].1, &prices()).unwrap();
     let start = at("2028-01-01T00:00:00Z");
     let (mut state, mut memory, mut moves) = (plan.floors(), Memory::default(), 0);
     // Every 29th minute: the whole year is the benchmark's.

@@ -3,6 +3,7 @@
 use memchr::{memchr2_iter, memchr3};
 
 use super::{
+    characters::lowercase,
     language::{Language, Opener},
     segment::{Role, Unit},
     words,
@@ -37,7 +38,7 @@ impl Features {
     pub(super) fn read(unit: &Unit<'_>, language: &Language, lower: &mut String) -> Self {
         let text = unit.speech();
         let head = &text[..text.floor_char_boundary(60)];
-        words::lowercase(head, lower);
+        lowercase(head, lower);
         if !lower.is_ascii() {
             *lower = lower.replace('’', "'");
         }

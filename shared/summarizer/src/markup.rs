@@ -1,131 +1,11 @@
-//! What a reader sees of marked-up text, with the way back to the source.
-//!
-//! Markdown is read by `pulldown-cmark`; plain text goes the same way where it holds links, tags or
-//! entities, since nobody wants those in a summary.
+//! From Markdown to blocks, by `pulldown-cmark`.
 
-use std::ops::Range;
-
-use memchr::memchr3;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use super::structure::{Block, Kind, Structure};
-
-/// Shown text and, piece by piece, where it stands in the source.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Shown {
-    pub text: String,
-    /// Start in `text`, start and end in the source. Ascending.
-    pieces: Vec<(usize, Range<usize>)>,
-}
-
-impl Shown {
-    /// What a reader sees of a plain block, if that differs from the block. In `speech`, notes such
-    /// as `{laughs}` are not seen.
-    pub(super) fn of_plain(block: &str, start: usize, speech: bool) -> Option<Self> {
-        let bytes = block.as_bytes();
-        memchr3(b'<', b'*', b'&', bytes).or_else(|| memchr3(b']', b'\n', b'{', bytes))?;
-        let notes = if speech { notes(block) } else { Vec::new() };
-        let marked = !notes.is_empty()
-            || block.contains("](")
-            || block.contains("</")
-            || block.contains("/>")
-            || block.contains("<br>")
-            || block.contains("<p>")
-            || block.contains("**")
-            || has_entity(block)
-            || block.lines().skip(1).any(|line| line.trim_start().starts_with('>'));
-        if !marked {
-            return None;
-        }
-        // One line, led by a letter: nothing in it can be read as the start of a Markdown block.
-        let mut line = String::with_capacity(block.len() + 1);
-        line.push('x');
-        let mut quote = true;
-        let mut notes = notes.into_iter().peekable();
-        for (at, c) in block.char_indices() {
-            notes.next_if(|note| note.end <= at);
-            if notes.peek().is_some_and(|note| note.start <= at) {
-                line.extend(std::iter::repeat_n(' ', c.len_utf8()));
-                continue;
-            }
-            let mark = quote && (c == '>' || c == ' ');
-            quote = matches!(c, '\n') || mark;
-            match c {
-                '\n' | '\r' => line.push(' '),
-                '>' if mark => line.push(' '),
-                c => line.push(c),
-            }
-        }
-        let mut shown = Self::default();
-        for (event, range) in Parser::new_ext(&line, Options::empty()).into_offset_iter() {
-            shown.add(&line, &event, range);
-        }
-        shown.text.remove(0);
-        let mut pieces = std::mem::take(&mut shown.pieces).into_iter();
-        if let Some((_, first)) = pieces.next() {
-            shown.pieces.push((0, start..start + first.end - 1));
-        }
-        shown
-            .pieces
-            .extend(pieces.map(|(at, range)| (at - 1, start + range.start - 1..start + range.end - 1)));
-        Some(shown)
-    }
-
-    /// Adds what an event shows; `range` is in `source`.
-    fn add(&mut self, source: &str, event: &Event<'_>, range: Range<usize>) {
-        match event {
-            Event::Text(text) | Event::InlineMath(text) | Event::DisplayMath(text) => self.push(text, range),
-            Event::Code(code) => {
-                let ticks = source[range.clone()].bytes().take_while(|b| *b == b'`').count();
-                self.push(code, range.start + ticks..range.end - ticks);
-            }
-            Event::SoftBreak | Event::HardBreak => self.push(" ", range),
-            Event::InlineHtml(tag) if tag.starts_with("<br") || tag.starts_with("<p") || tag.starts_with("</p") => self.push(" ", range),
-            _ => {}
-        }
-    }
-
-    fn push(&mut self, text: &str, source: Range<usize>) {
-        self.pieces.push((self.text.len(), source));
-        self.text.push_str(text);
-    }
-
-    /// The byte of the source that the byte `at` of the shown text comes from.
-    pub(super) fn to_source(&self, at: usize) -> usize {
-        let piece = self.pieces.partition_point(|(start, _)| *start <= at).saturating_sub(1);
-        self.pieces
-            .get(piece)
-            .map_or(0, |(start, source)| (source.start + (at - start)).min(source.end))
-    }
-}
-
-/// Transcribers' notes: one word in braces, or in square brackets.
-fn notes(speech: &str) -> Vec<Range<usize>> {
-    let mut notes = Vec::new();
-    for (at, open) in speech.match_indices(['{', '[']) {
-        let close = if open == "{" { '}' } else { ']' };
-        let inside = &speech[at + 1..speech.floor_char_boundary(at + 40)];
-        if let Some(end) = inside.find(close)
-            && inside[..end].chars().all(|c| c.is_alphabetic() || c == ' ')
-        {
-            notes.push(at..at + end + 2);
-        }
-    }
-    notes
-}
-
-/// Whether there is something like `&amp;` or `&#39;`.
-fn has_entity(text: &str) -> bool {
-    text.match_indices('&').any(|(at, _)| {
-        let rest = &text.as_bytes()[at + 1..];
-        let name = rest
-            .iter()
-            .take(10)
-            .take_while(|b| b.is_ascii_alphanumeric() || **b == b'#')
-            .count();
-        name >= 2 && rest.get(name) == Some(&b';')
-    })
-}
+use super::{
+    block::{Block, Kind, Structure},
+    shown::Shown,
+};
 
 /// Reads the structure of Markdown.
 pub(super) fn markdown(text: &str) -> Structure {
@@ -173,12 +53,10 @@ pub(super) fn markdown(text: &str) -> Structure {
 
 fn close(structure: &mut Structure, open: Option<(Kind, Shown)>, paragraph: usize) {
     let Some((kind, shown)) = open else { return };
-    let (Some((_, first)), Some((_, last))) = (shown.pieces.first(), shown.pieces.last()) else {
-        return;
-    };
+    let Some(source) = shown.source() else { return };
     structure.blocks.push(Block {
         kind,
-        source: first.start..last.end,
+        source,
         paragraph,
         shown: Some(shown),
     });

@@ -8,18 +8,18 @@
 use foldhash::{HashMap, HashMapExt};
 
 use super::{
-    Budget, Score,
+    budget::Budget,
     features::Features,
     language::Opener,
     segment::{Role, Unit},
+    summary::Score,
+    weights::{
+        CAPITALS, CENTRAL, CITATION, COLON, CUE, DEPENDENT, DUPLICATE, EARLY, ENDS, FIRST, FIRST_PERSON, FUNCTION_WORDS, INSIDE_PARAGRAPH,
+        INTRODUCES, LATE, LIKE_EARLIER, LIKE_LATER, LIKE_TITLE, LONG, OVERLONG, QUESTION, QUOTED, REPEATED_PAIRS, SHORT, SIZE,
+        SIZE_IN_BUDGET, STIGMA, VERY_SHORT,
+    },
     words::{Lexicon, real},
 };
-
-/// Number of sentences at which a document begins to count as long, and at which it fully does.
-const LONG: (f64, f64) = (40.0, 150.0);
-
-/// Weight of words that the title has.
-const TITLE: f64 = 2.5;
 
 /// How long the document is for the weights: 0 short, 1 long.
 pub(super) fn longness(sentences: usize) -> f64 {
@@ -56,22 +56,34 @@ pub(super) fn salience(units: &[Unit<'_>], features: &[Features], lexicon: &Lexi
             let first = (-at / 3.0).exp();
             let late = at / span;
 
-            let mut score = forward[i] - 0.2 * backward[i] + 1.3 * central[i] + 0.3 * intro[i];
-            score += 1.4 * early + 0.2 * first - 0.2 * late;
-            score -= 1.7 * size + (words - 35.0).max(0.0) / 20.0;
-            score -= 3.1 * flag(words < 5.0) + 1.5 * flag(words < 8.0);
-            score += 2.8 * (1.0 - tally.content / words) - 0.9 * tally.capitals / words;
-            score += 0.9 * flag(sign.ends) - 0.8 * flag(sign.quoted) - flag(sign.question) - 1.5 * flag(sign.colon);
-            score -= 1.5 * flag(sign.opener != Opener::Plain) + tally.first_person / words;
-            score += 1.3 * sign.cues - sign.stigmas - 0.2 * sign.citations;
-            score -= 0.3 * flag(seen.insert(tally.fingerprint, i).is_some());
-            score += TITLE * titled[i];
+            let mut score = LIKE_LATER.always * forward[i]
+                + LIKE_EARLIER.always * backward[i]
+                + CENTRAL.always * central[i]
+                + INTRODUCES.always * intro[i];
+            score += EARLY.always * early + FIRST.always * first + LATE.always * late;
+            score += SIZE.always * size + OVERLONG.always * ((words - 35.0).max(0.0) / 20.0);
+            score += VERY_SHORT.always * flag(words < 5.0) + SHORT.always * flag(words < 8.0);
+            score += FUNCTION_WORDS.always * (1.0 - tally.content / words) + CAPITALS.always * tally.capitals / words;
+            score += ENDS.always * flag(sign.ends)
+                + QUOTED.always * flag(sign.quoted)
+                + QUESTION.always * flag(sign.question)
+                + COLON.always * flag(sign.colon);
+            score += DEPENDENT.always * flag(sign.opener != Opener::Plain) + FIRST_PERSON.always * (tally.first_person / words);
+            score += CUE.always * sign.cues + STIGMA.always * sign.stigmas + CITATION.always * sign.citations;
+            score += DUPLICATE.always * flag(seen.insert(tally.fingerprint, i).is_some());
+            score += LIKE_TITLE.always * titled[i];
             score += long
-                * (0.6 * first - 0.3 * early - 2.3 * late - 0.5 * forward[i] + 0.5 * backward[i] + 0.1 * central[i] + 0.4 * pairs[i]
-                    - 0.1 * size
-                    + 0.4 * (1.0 + real(inside)).ln());
+                * (FIRST.long * first
+                    + EARLY.long * early
+                    + LATE.long * late
+                    + LIKE_LATER.long * forward[i]
+                    + LIKE_EARLIER.long * backward[i]
+                    + CENTRAL.long * central[i]
+                    + REPEATED_PAIRS.long * pairs[i]
+                    + SIZE.long * size
+                    + INSIDE_PARAGRAPH.long * (1.0 + real(inside)).ln());
             if !matches!(budget, Budget::Sentences(_)) {
-                score -= 1.7 * size;
+                score += SIZE_IN_BUDGET.always * size;
             }
             score
         })

@@ -8,9 +8,10 @@ use std::{borrow::Cow, ops::Range};
 use memchr::memchr3_iter;
 
 use super::{
-    is_blank,
+    block::{Block, Kind},
+    characters::is_blank,
     language::Language,
-    structure::{Block, Kind, marker},
+    structure::marker,
 };
 
 /// Longest piece that is split as a whole, in bytes: keeps the time linear on endless lines.

@@ -9,12 +9,14 @@ use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{
-    Budget, Options, Score, Sentence, Sort, Truncation,
+    budget::Budget,
+    characters::is_blank,
     features::Features,
-    is_blank,
     language::Opener,
+    options::{Options, Sort},
     rank,
     segment::{Role, Unit},
+    summary::{Score, Sentence, Truncation},
     words::{self, Lexicon, real},
 };
 

@@ -7,41 +7,17 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::{language::Language, markup::Shown};
+use super::{
+    block::{Block, Kind, Structure},
+    characters::is_blank,
+    language::Language,
+    shown::Shown,
+};
 
 /// Widest line, in characters, that counts as wrapped by hand.
 const WIDEST_WRAP: usize = 120;
 /// Narrowest text, in characters, in which a line that looks like a title may go on.
 const NARROWEST_WRAP: usize = 60;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Prose,
-    /// Informs about the rest, and is chosen only if there is nothing else.
-    Heading,
-    Item,
-    /// A turn in a transcript; the number of bytes its speaker's label takes.
-    Utterance(usize),
-}
-
-/// A piece of the source that no sentence crosses.
-#[derive(Clone, Debug)]
-pub(super) struct Block {
-    pub kind: Kind,
-    /// Bytes of the source.
-    pub source: Range<usize>,
-    /// Blocks with one number make one paragraph.
-    pub paragraph: usize,
-    /// What a reader sees, where that is not the source itself.
-    pub shown: Option<Shown>,
-}
-
-/// The blocks of a text, and whether some of it was code, a table or a log.
-#[derive(Debug, Default)]
-pub(super) struct Structure {
-    pub blocks: Vec<Block>,
-    pub has_code: bool,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
@@ -168,7 +144,7 @@ pub(super) fn label(line: &str) -> Option<usize> {
 }
 
 fn classify(line: &str) -> Line {
-    let trimmed = line.trim_matches(super::is_blank);
+    let trimmed = line.trim_matches(is_blank);
     if trimmed.is_empty() {
         return Line::Blank;
     }

@@ -4,6 +4,7 @@ use foldhash::{HashMap, HashMapExt};
 use unicode_segmentation::{UnicodeSegmentation, UnicodeWordIndices};
 
 use super::{
+    characters::lowercase,
     language::Language,
     segment::Unit,
     stems::{Stems, fingerprint},
@@ -71,17 +72,6 @@ fn plain_word(text: &str) -> usize {
             },
             _ => return at,
         }
-    }
-}
-
-/// Writes `word` in lower case to `lower`.
-pub(super) fn lowercase(word: &str, lower: &mut String) {
-    lower.clear();
-    if word.is_ascii() {
-        lower.push_str(word);
-        lower.make_ascii_lowercase();
-    } else {
-        lower.push_str(&word.to_lowercase());
     }
 }
 

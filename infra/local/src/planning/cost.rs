@@ -337,7 +337,7 @@ mod tests {
         let costs = phases().unwrap();
         let of = |name: &str| &costs[name];
         assert!(of("startup").month() < of("growth").month() && of("growth").month() < of("scale").month());
-        let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+        let page = fs::read_to_string(workspace().join("docs/deploying.md")).unwrap();
         for name in costs.keys() {
             let dollars = format!("{:.0}", of(name).month());
             let grouped = dollars.len().checked_sub(4).map_or(dollars.clone(), |_| {
@@ -345,8 +345,8 @@ mod tests {
                 format!("{thousands},{rest}")
             });
             assert!(
-                readme.contains(&format!(" {grouped} $ for ")),
-                "the README has another price of {name} than {grouped} $"
+                page.contains(&format!(" {grouped} $ for ")),
+                "docs/deploying.md has another price of {name} than {grouped} $"
             );
         }
         let each = |name: &str| of(name).month() / of(name).summaries;

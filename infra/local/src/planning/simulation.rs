@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, anyhow};
 use shared::capacity::{
-    Plan, Prices,
+    CapacityPlan, Prices,
     simulation::{Policy, Trace, run, table},
 };
 
@@ -21,7 +21,7 @@ const PRICES: &str = include_str!("../../../cost.toml");
 pub fn simulate(plan: &Path, traces: &[String], charts: &Path) -> Result<String> {
     let prices = Prices::parse(PRICES)?;
     let text = fs::read_to_string(plan).with_context(|| format!("cannot read {}", plan.display()))?;
-    let plan = Plan::parse(&plan.to_string_lossy(), &text, &prices)?;
+    let plan = CapacityPlan::parse(&plan.to_string_lossy(), &text, &prices)?;
     let built_in = Trace::NAMES.map(str::to_owned);
     let names = if traces.is_empty() { built_in.as_slice() } else { traces };
     let traces = names.iter().map(|name| trace(name, &plan)).collect::<Result<Vec<_>>>()?;
@@ -39,7 +39,7 @@ pub fn simulate(plan: &Path, traces: &[String], charts: &Path) -> Result<String>
     Ok(table(days.iter().map(|(trace, day)| (*trace, day))))
 }
 
-fn trace(name: &str, plan: &Plan) -> Result<Trace> {
+fn trace(name: &str, plan: &CapacityPlan) -> Result<Trace> {
     if let Some(trace) = Trace::built_in(name, plan) {
         return Ok(trace);
     }

@@ -17,7 +17,7 @@ use local::{
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shared::{
-    capacity::{Level, degradation::Pin},
+    capacity::{Level, Pin},
     service_level::ServiceLevel,
 };
 use tokio::{

@@ -14,6 +14,7 @@ mod phases;
 mod regions;
 mod replica;
 mod runbooks;
+mod stored_forms;
 mod supervision;
 mod template;
 mod tokens;

@@ -2,9 +2,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Day, Minute, policy::Policy};
-use crate::{Demand, Level, Lever, PerLane, Plan, Prices, Signals, State};
-use job::Lane;
+use super::{
+    day::{Day, Minute},
+    policy::Policy,
+};
+use crate::{
+    demand::Demand,
+    level::Level,
+    lever::{Lever, State},
+    plan::CapacityPlan,
+    prices::Prices,
+    signals::Signals,
+};
+use job::{Lane, PerLane};
 
 /// Workers a mapping begins with, and adds every second while messages wait (AWS: 5, then 300 a minute).
 const FIRST_WORKERS: f64 = 5.0;
@@ -24,7 +34,7 @@ const ENVIRONMENT_LIVES: usize = 10;
 const STEPS: f64 = 100.0;
 
 pub(super) struct Model<'a> {
-    plan: &'a Plan,
+    plan: &'a CapacityPlan,
     prices: &'a Prices,
     second: usize,
     /// Where the levers are; and where they will be, by the second it takes effect.
@@ -73,7 +83,7 @@ struct LaneModel {
 }
 
 impl<'a> Model<'a> {
-    pub(super) fn new(plan: &'a Plan, prices: &'a Prices, policy: Policy) -> Self {
+    pub(super) fn new(plan: &'a CapacityPlan, prices: &'a Prices, policy: Policy) -> Self {
         let levers = policy.begins(plan);
         Self {
             plan,

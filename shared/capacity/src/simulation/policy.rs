@@ -4,17 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{MINUTES, Trace, midnight, model::Model};
 use crate::{
-    Action, History, Level, Lever, Memory, Plan, Prices, State, actions, decide,
-    degradation::{Controller, Pressure},
+    lever::{Lever, State},
+    plan::CapacityPlan,
 };
-
-/// Share of busy warm environments that target tracking aims at.
-const TARGET: f64 = 0.7;
-/// Minutes in a row above it before target tracking adds, and below it before it takes away (AWS: 3 and 15).
-const ABOVE: usize = 3;
-const BELOW: usize = 15;
 
 /// A way to run the service for a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,7 +28,7 @@ impl Policy {
     pub const ALL: [Self; 4] = [Self::Plan, Self::DefaultScaling, Self::StaticForPeak, Self::TargetTracking];
 
     /// Where the levers are at midnight.
-    pub(super) fn begins(self, plan: &Plan) -> State {
+    pub(super) fn begins(self, plan: &CapacityPlan) -> State {
         let (floors, ceilings) = (plan.floors(), plan.ceilings());
         match self {
             Self::Plan => floors,
@@ -61,70 +54,5 @@ impl fmt::Display for Policy {
             Self::StaticForPeak => "static for the peak",
             Self::TargetTracking => "target tracking",
         })
-    }
-}
-
-/// What a policy knows and remembers.
-pub(super) struct Controls {
-    policy: Policy,
-    history: History,
-    memory: Memory,
-    controller: Controller,
-    above: usize,
-    below: usize,
-}
-
-impl Controls {
-    pub(super) fn new(policy: Policy, trace: &Trace) -> Self {
-        Self {
-            policy,
-            history: trace.history(),
-            memory: Memory::default(),
-            controller: Controller::default(),
-            above: 0,
-            below: 0,
-        }
-    }
-
-    pub(super) fn level(&self) -> Level {
-        self.controller.level
-    }
-
-    /// What the policy does at the beginning of a minute.
-    pub(super) fn turn(&mut self, model: &mut Model<'_>, plan: &Plan, prices: &Prices, minute: usize) {
-        debug_assert!(minute < MINUTES, "a day has so many minutes");
-        match self.policy {
-            Policy::Plan => self.follow_plan(model, plan, prices, minute),
-            Policy::TargetTracking => self.track_target(model, plan),
-            Policy::DefaultScaling | Policy::StaticForPeak => {}
-        }
-    }
-
-    fn follow_plan(&mut self, model: &mut Model<'_>, plan: &Plan, prices: &Prices, minute: usize) {
-        let now = midnight() + jiff::SignedDuration::from_mins(i64::try_from(minute).unwrap_or_default());
-        let signals = model.signals(now);
-        let pressure = Pressure::judge(&signals, plan);
-        let bulk_runs = self.level().runs_bulk();
-        self.controller = self.controller.next(pressure, now, plan.degradation.calm_minutes);
-        let actual = model.set_levers();
-        let decision = decide(now, plan, prices, &self.history, &signals, &actual, &self.memory);
-        for action in actions(&decision.desired, &actual, bulk_runs, self.level()) {
-            if let Action::Set { lever, to, .. } = action {
-                model.set(lever, to);
-            }
-        }
-        self.memory = decision.memory;
-    }
-
-    fn track_target(&mut self, model: &mut Model<'_>, plan: &Plan) {
-        let Some(bounds) = plan.levers.get(&Lever::Warm) else { return };
-        let warm = model.set_levers().get(&Lever::Warm).copied().unwrap_or(0.0).max(bounds.floor);
-        let wanted = (model.environments() / TARGET).ceil().clamp(bounds.floor, bounds.ceiling);
-        self.above = if wanted > warm { self.above + 1 } else { 0 };
-        self.below = if wanted < warm { self.below + 1 } else { 0 };
-        if self.above >= ABOVE || self.below >= BELOW {
-            model.set(Lever::Warm, wanted);
-            (self.above, self.below) = (0, 0);
-        }
     }
 }

@@ -2,8 +2,14 @@
 
 use std::f64::consts::PI;
 
-use super::{MINUTES, midnight};
-use crate::{Demand, History, Lever, PerLane, Plan, planner::HISTORY_STEP_MINUTES};
+use super::day::{MINUTES, midnight};
+use crate::{
+    demand::Demand,
+    lever::Lever,
+    plan::CapacityPlan,
+    signals::{HISTORY_STEP_MINUTES, History},
+};
+use job::PerLane;
 
 /// Jobs per minute of a day, minute by minute, and what was known before.
 #[derive(Clone, Debug)]
@@ -35,7 +41,7 @@ impl Trace {
     pub const NAMES: [&'static str; 6] = ["flat", "office-day", "launch-spike", "flash-crowd", "noisy-tenant", "silent-night"];
 
     /// A built-in trace, sized for a plan: its highest minute is 70 % of what the ceilings can do.
-    pub fn built_in(name: &str, plan: &Plan) -> Option<Self> {
+    pub fn built_in(name: &str, plan: &CapacityPlan) -> Option<Self> {
         let acus = plan.levers.get(&Lever::Acus).map_or(1.0, |bounds| bounds.ceiling);
         let peak = 0.7 * plan.commits_per_minute(acus);
         let mix = PerLane {
@@ -149,7 +155,7 @@ impl Trace {
     }
 
     /// The plan, with what was announced for this day.
-    pub(super) fn announced_in(&self, plan: &Plan) -> Plan {
+    pub(super) fn announced_in(&self, plan: &CapacityPlan) -> CapacityPlan {
         let mut plan = plan.clone();
         if let Some(demand) = self.announcement {
             let moment = |minute: usize| jiff::civil::time((minute / 60) as i8, (minute % 60) as i8, 0, 0);

@@ -229,7 +229,7 @@ impl Language {
         let mut lower = String::new();
         for word in sample.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
             words += 1;
-            super::words::lowercase(word, &mut lower);
+            super::characters::lowercase(word, &mut lower);
             stop += u32::from(self.stop_words.contains(lower.as_str()));
         }
         f64::from(stop) / f64::from(words.max(1))

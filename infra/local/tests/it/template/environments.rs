@@ -7,7 +7,7 @@ use local::{
     template::{self, rules::findings},
 };
 use serde_json::json;
-use shared::capacity::{Lever, Plan, Prices};
+use shared::capacity::{CapacityPlan, Lever, Prices};
 
 use super::estate;
 
@@ -59,7 +59,7 @@ fn capacity_plans_fit_their_environments() {
         }
         let file = format!("infra/capacity/{}.toml", values["CapacityPlan"]);
         let text = fs::read_to_string(workspace().join(&file)).unwrap();
-        let plan = Plan::parse(&file, &text, &prices).unwrap();
+        let plan = CapacityPlan::parse(&file, &text, &prices).unwrap();
         let value = |parameter: &str| values.get(parameter).map_or(0.0, |value| value.parse::<f64>().unwrap());
         let memory = plan.work.worker_memory_mb;
         for (says, parameter) in [

@@ -1,0 +1,6 @@
+//! Demand, in jobs per minute.
+
+use job::PerLane;
+
+/// Jobs per minute, by lane.
+pub type Demand = PerLane<f64>;

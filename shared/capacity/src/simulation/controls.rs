@@ -1,0 +1,89 @@
+//! How a policy moves the levers through the day.
+
+use super::{
+    day::{MINUTES, midnight},
+    model::Model,
+    policy::Policy,
+    traces::Trace,
+};
+use crate::{
+    actions::{Action, actions},
+    degradation::{Controller, Pressure},
+    level::Level,
+    lever::Lever,
+    plan::CapacityPlan,
+    planner::{Memory, decide},
+    prices::Prices,
+    signals::History,
+};
+
+/// Share of busy warm environments that target tracking aims at.
+const TARGET: f64 = 0.7;
+/// Minutes in a row above it before target tracking adds, and below it before it takes away (AWS: 3 and 15).
+const ABOVE: usize = 3;
+const BELOW: usize = 15;
+
+/// What a policy knows and remembers.
+pub(super) struct Controls {
+    policy: Policy,
+    history: History,
+    memory: Memory,
+    controller: Controller,
+    above: usize,
+    below: usize,
+}
+
+impl Controls {
+    pub(super) fn new(policy: Policy, trace: &Trace) -> Self {
+        Self {
+            policy,
+            history: trace.history(),
+            memory: Memory::default(),
+            controller: Controller::default(),
+            above: 0,
+            below: 0,
+        }
+    }
+
+    pub(super) fn level(&self) -> Level {
+        self.controller.level
+    }
+
+    /// What the policy does at the beginning of a minute.
+    pub(super) fn turn(&mut self, model: &mut Model<'_>, plan: &CapacityPlan, prices: &Prices, minute: usize) {
+        debug_assert!(minute < MINUTES, "a day has so many minutes");
+        match self.policy {
+            Policy::Plan => self.follow_plan(model, plan, prices, minute),
+            Policy::TargetTracking => self.track_target(model, plan),
+            Policy::DefaultScaling | Policy::StaticForPeak => {}
+        }
+    }
+
+    fn follow_plan(&mut self, model: &mut Model<'_>, plan: &CapacityPlan, prices: &Prices, minute: usize) {
+        let now = midnight() + jiff::SignedDuration::from_mins(i64::try_from(minute).unwrap_or_default());
+        let signals = model.signals(now);
+        let pressure = Pressure::judge(&signals, plan);
+        let bulk_runs = self.level().runs_bulk();
+        self.controller = self.controller.next(pressure, now, plan.degradation.calm_minutes);
+        let actual = model.set_levers();
+        let decision = decide(now, plan, prices, &self.history, &signals, &actual, &self.memory);
+        for action in actions(&decision.desired, &actual, bulk_runs, self.level()) {
+            if let Action::Set { lever, to, .. } = action {
+                model.set(lever, to);
+            }
+        }
+        self.memory = decision.memory;
+    }
+
+    fn track_target(&mut self, model: &mut Model<'_>, plan: &CapacityPlan) {
+        let Some(bounds) = plan.levers.get(&Lever::Warm) else { return };
+        let warm = model.set_levers().get(&Lever::Warm).copied().unwrap_or(0.0).max(bounds.floor);
+        let wanted = (model.environments() / TARGET).ceil().clamp(bounds.floor, bounds.ceiling);
+        self.above = if wanted > warm { self.above + 1 } else { 0 };
+        self.below = if wanted < warm { self.below + 1 } else { 0 };
+        if self.above >= ABOVE || self.below >= BELOW {
+            model.set(Lever::Warm, wanted);
+            (self.above, self.below) = (0, 0);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Single characters, and their case.
+
+/// White space, and what takes no room and tells nothing: controls, byte order marks, zero-width spaces.
+pub(super) fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{2060}' | '\u{00ad}')
+}
+
+/// Writes `word` in lower case to `lower`.
+pub(super) fn lowercase(word: &str, lower: &mut String) {
+    lower.clear();
+    if word.is_ascii() {
+        lower.push_str(word);
+        lower.make_ascii_lowercase();
+    } else {
+        lower.push_str(&word.to_lowercase());
+    }
+}
