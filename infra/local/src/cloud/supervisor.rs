@@ -146,7 +146,8 @@ pub fn stop_leftovers(instance: &Instance) {
         .unwrap_or_default();
     for (id, process) in system.processes() {
         let command: Vec<_> = process.cmd().iter().map(|part| part.to_string_lossy()).collect();
-        let is_leftover = command.first().is_some_and(|program| program.starts_with(&dir)) || ids.contains(&id.as_u32()) && is_server(&command);
+        let is_leftover =
+            command.first().is_some_and(|program| program.starts_with(&dir)) || ids.contains(&id.as_u32()) && is_server(&command);
         if is_leftover {
             process.kill();
         }

@@ -36,7 +36,7 @@ pub(super) fn draw(file: &Path, trace: &str, days: &[Day]) -> Drawn<()> {
         ),
         ("oldest message, seconds", everyone(|minute| minute.backlog_age)),
         (
-            "level of service",
+            "service level",
             vec![("plan".to_owned(), BLUE, of(of_plan, |minute| f64::from(u8::from(minute.level))))],
         ),
         ("$ an hour", everyone(|minute| minute.cost)),

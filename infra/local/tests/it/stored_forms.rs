@@ -86,10 +86,16 @@ async fn messages_and_stored_jobs_of_the_version_before_are_read() {
     put(&region, &[stored["ledger"]["waiting"].clone()]).await;
     let id = stored["ledger"]["waiting"]["id"]["S"].as_str().unwrap();
     let waiting = read(&region, id).await;
-    assert_eq!((&waiting["status"], &waiting["attempts"][0]["code"]), (&json!("queued"), &json!("commit_failed")));
+    assert_eq!(
+        (&waiting["status"], &waiting["attempts"][0]["code"]),
+        (&json!("queued"), &json!("commit_failed"))
+    );
     // Its message is worked on.
     let queue = aws_sdk_sqs::Client::new(&region.sdk);
-    let send = queue.send_message().queue_url(&region.outputs["StandardQueue"]).message_group_id("demo");
+    let send = queue
+        .send_message()
+        .queue_url(&region.outputs["StandardQueue"])
+        .message_group_id("demo");
     send.message_body(stored["messages"][0].as_str().unwrap()).send().await.unwrap();
     let done = region.succeeds(id).await;
     assert_eq!(done["request"], waiting["request"]);
@@ -128,13 +134,23 @@ async fn messages_and_stored_jobs_of_the_version_before_are_read() {
         let text = stored["cache"][name].as_str().unwrap();
         let expected = resource(&stored["cache"][name]);
         let id = expected["id"].as_str().unwrap();
-        let set = redis::cmd("SET").arg(format!("{{demo}}:summary:{id}")).arg(text).arg("EX").arg(60).to_owned();
+        let set = redis::cmd("SET")
+            .arg(format!("{{demo}}:summary:{id}"))
+            .arg(text)
+            .arg("EX")
+            .arg(60)
+            .to_owned();
         set.query_async::<()>(&mut valkey).await.unwrap();
         assert_eq!(read(&region, id).await, expected, "from the cache");
     }
     let id = resource(&stored["cache"]["queued"])["id"].as_str().unwrap().to_owned();
     let started = "2026-11-24T10:00:05.123456789Z";
-    let set = redis::cmd("SET").arg(format!("{{demo}}:started:{id}")).arg(started).arg("EX").arg(60).to_owned();
+    let set = redis::cmd("SET")
+        .arg(format!("{{demo}}:started:{id}"))
+        .arg(started)
+        .arg("EX")
+        .arg(60)
+        .to_owned();
     set.query_async::<()>(&mut valkey).await.unwrap();
     let running = read(&region, &id).await;
     assert_eq!((&running["status"], &running["started_at"]), (&json!("running"), &json!(started)));
