@@ -1,6 +1,6 @@
 """Passes connections on to this machine's loopback interface.
 
-forward.py ADDRESS PORT... listens at ADDRESS on each port, and connects whoever comes to the same
+forward.py ADDRESS PORT... listens at ADDRESS on each port, and connects each client to the same
 port of 127.0.0.1. It runs until it is stopped.
 """
 

@@ -146,8 +146,9 @@ pub fn stop_leftovers(instance: &Instance) {
         .unwrap_or_default();
     for (id, process) in system.processes() {
         let command: Vec<_> = process.cmd().iter().map(|part| part.to_string_lossy()).collect();
-        let ours = command.first().is_some_and(|program| program.starts_with(&dir)) || ids.contains(&id.as_u32()) && is_server(&command);
-        if ours {
+        let is_leftover =
+            command.first().is_some_and(|program| program.starts_with(&dir)) || ids.contains(&id.as_u32()) && is_server(&command);
+        if is_leftover {
             process.kill();
         }
     }

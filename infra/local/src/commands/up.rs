@@ -55,7 +55,7 @@ impl Up {
             let running = tokio::select! {
                 running = work => running?,
                 _ = interrupt.recv() => bail!("interrupted"),
-                _ = terminate.recv() => bail!("told to stop"),
+                _ = terminate.recv() => bail!("stopped by a signal"),
             };
             show_use(instance, &bringup.regions[0])?;
             if self.detach || running.supervisor.is_none() {

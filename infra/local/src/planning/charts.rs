@@ -25,19 +25,19 @@ pub(super) fn draw(file: &Path, trace: &str, days: &[Day]) -> Drawn<()> {
             .map(|(day, colour)| (day.policy.to_string(), colour, of(day, value)))
             .collect()
     };
-    let ours = days.first().ok_or("there is no day to draw")?;
+    let of_plan = days.first().ok_or("there is no day to draw")?;
     let panels = [
         (
             "jobs a minute",
             vec![
-                ("demand".to_owned(), RED, of(ours, |minute| minute.demand)),
-                ("the plan's capacity".to_owned(), BLUE, of(ours, |minute| minute.capacity)),
+                ("demand".to_owned(), RED, of(of_plan, |minute| minute.demand)),
+                ("the plan's capacity".to_owned(), BLUE, of(of_plan, |minute| minute.capacity)),
             ],
         ),
         ("oldest message, seconds", everyone(|minute| minute.backlog_age)),
         (
-            "level of service",
-            vec![("plan".to_owned(), BLUE, of(ours, |minute| f64::from(u8::from(minute.level))))],
+            "service level",
+            vec![("plan".to_owned(), BLUE, of(of_plan, |minute| f64::from(u8::from(minute.level))))],
         ),
         ("$ an hour", everyone(|minute| minute.cost)),
     ];

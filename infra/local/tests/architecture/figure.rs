@@ -23,7 +23,7 @@ const FILE: &str = "ARCHITECTURE.md";
 const BEGIN: &str = "<!-- module graph: drawn by a script -->";
 const END: &str = "<!-- end of the module graph -->";
 
-/// A box of the figure: the group that it stands in, and its name.
+/// A box of the figure: the group that it belongs to, and its name.
 type Room = (&'static str, String);
 
 /// The room of a file: a crate, a module of `shared`, or a folder of `infra/local`. The roots of

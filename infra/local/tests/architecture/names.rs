@@ -17,7 +17,7 @@ pub(crate) enum Found {
     Module(Place),
     /// Something defined in a module.
     Item(Place, String),
-    /// Something of a crate that is not ours, or a name of the language.
+    /// Something of a crate outside of the workspace, or a name of the language.
     Elsewhere(Vec<String>),
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn places() -> impl Iterator<Item = Place> {
 
 /// The arrows between our files: from modules of these targets, to any module.
 ///
-/// `mod x;` makes no arrow and neither does a re-export: whoever uses a re-exported name has an
+/// `mod x;` makes no arrow, and a re-export makes none. A file that uses a re-exported name has an
 /// arrow to the file where it is defined.
 pub(crate) fn arrows(is_meant: impl Fn(&Target) -> bool) -> Arrows<'static> {
     let mut arrows = Arrows::new();

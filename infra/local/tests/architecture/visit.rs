@@ -113,7 +113,7 @@ impl<'ast> Visit<'ast> for Names {
         }
     }
 
-    /// A module inside of a file is read by itself.
+    /// A module that is written inside of a file is read separately.
     fn visit_item_mod(&mut self, _: &'ast ItemMod) {}
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {

@@ -507,7 +507,7 @@ async fn warm_environments_aurora_and_the_cache_are_raised_before_an_event() {
             .map(|(moment, least)| (moment.to_owned(), least))
         );
     }
-    for (moment, stand) in [
+    for (moment, expected) in [
         ("2030-06-01T10:50:00Z", (vec![2, 0], 1.0, 0)),
         ("2030-06-01T11:00:00Z", (vec![2, 0], 1.0, 10_000)),
         ("2030-06-01T11:50:00Z", (vec![2, 2], 1.0, 10_000)),
@@ -520,7 +520,7 @@ async fn warm_environments_aurora_and_the_cache_are_raised_before_an_event() {
             let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
             assert_eq!(report["failures"], json!([]), "{moment}: {report}");
         }
-        assert_eq!(stores(&elsewhere, &region.sdk).await, stand, "{moment}");
+        assert_eq!(stores(&elsewhere, &region.sdk).await, expected, "{moment}");
         let report = emulator.invoke(&json!({"action": "plan", "at": moment})).await.unwrap();
         assert_eq!(report["actions"], json!([]), "{moment}: {report}");
     }
@@ -581,7 +581,7 @@ async fn provisioned_pollers_move_by_whole_pollers() {
             ("BULK_WORKER", "bulk"),
         ],
     );
-    for (moment, stand) in [
+    for (moment, expected) in [
         ("2030-07-01T11:00:00Z", (2, 10)),
         // 24 workers need three pollers of ten workers each.
         ("2030-07-01T12:00:00Z", (3, 10)),
@@ -590,7 +590,7 @@ async fn provisioned_pollers_move_by_whole_pollers() {
         let event = json!({"action": "plan", "at": moment});
         let report = emulator.invoke(&event).await.unwrap();
         assert_eq!(report["failures"], json!([]), "{moment}: {report}");
-        assert_eq!(pollers().await, stand, "{moment}: {report}");
+        assert_eq!(pollers().await, expected, "{moment}: {report}");
         let again = emulator.invoke(&event).await.unwrap();
         assert_eq!(again["actions"], json!([]), "{moment}: {again}");
     }

@@ -123,7 +123,7 @@ async fn every_valkey_key_has_a_time_to_live_and_the_ledger_has_the_final_result
     for key in keys {
         // The value is -1 if a key never expires, and -2 if it has just expired.
         let ttl: i64 = redis::cmd("TTL").arg(&key).query_async(&mut valkey).await.unwrap();
-        assert_ne!(ttl, -1, "{key} would stay for ever");
+        assert_ne!(ttl, -1, "{key} never expires");
     }
     let ledger = shared::ledger::Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
     comes_true("the ledger has the final result", async || {

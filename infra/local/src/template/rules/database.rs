@@ -17,7 +17,7 @@ pub(super) fn database(estate: &Estate, findings: &mut Vec<String>) {
         .filter(|(_, instance)| instance["DBClusterIdentifier"].is_null())
         .count();
     if estate.is_large() && (single > 0 || members.len() < 2) {
-        findings.push("the database stands in a single zone".to_owned());
+        findings.push("the database is in a single zone".to_owned());
     }
     let standalone = estate.of("AWS::RDS::DBInstance");
     let standalone = standalone

@@ -64,7 +64,7 @@ pub(super) fn is_true(value: &Value) -> bool {
     text(value) == "true"
 }
 
-/// Whether a text stands anywhere in a value.
+/// Whether a value contains a text anywhere.
 pub(super) fn mentions(value: &Value, what: &str) -> bool {
     value.to_string().contains(what)
 }

@@ -4,16 +4,12 @@ use std::fs;
 
 use local::checkout::workspace;
 
+use super::code_of;
+
 #[test]
 fn every_metric_is_emitted_by_a_function() {
     let names = fs::read_to_string(workspace().join("shared/src/telemetry.rs")).unwrap();
-    let mut code = String::new();
-    for file in [
-        "api/src/middleware.rs", "api/src/submit.rs", "summarize/src/worker.rs", "redrive/src/lib.rs", "maintain/src/lib.rs",
-        "canary/src/lib.rs", "prescale/src/lib.rs",
-    ] {
-        code += &fs::read_to_string(workspace().join("functions").join(file)).unwrap();
-    }
+    let code = [code_of("functions"), code_of("shared/src")].concat().concat();
     for value in shared::telemetry::metric::ALL {
         let name = names
             .split(&format!(": &str = \"{value}\""))

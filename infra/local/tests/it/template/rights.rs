@@ -1,27 +1,8 @@
 //! Each role allows what its function uses, and nothing else.
 
-use std::fs;
-
-use local::checkout::workspace;
 use serde_json::Value;
 
-use super::estate;
-
-/// The Rust code of a folder, without its tests.
-fn code_of(folder: &str) -> Vec<String> {
-    let (mut code, mut folders) = (Vec::new(), vec![workspace().join(folder)]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.is_dir() {
-                folders.push(entry);
-            } else if entry.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(entry).unwrap();
-                code.push(text.split("#[cfg(test)]").next().unwrap().to_owned());
-            }
-        }
-    }
-    code
-}
+use super::{code_of, estate};
 
 /// The code that a function may run: its own, the functions of the common crate that it calls by
 /// name, those that they call, and so on.
