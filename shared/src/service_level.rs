@@ -20,7 +20,7 @@ use crate::{
 /// A new level is known everywhere after this long at most.
 const REMEMBERED: Duration = Duration::from_secs(5);
 /// Clients wait no longer to hear how often they may ask.
-const PATIENCE: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_millis(300);
 /// What nobody renews is gone after a day.
 const KEPT: i64 = 24 * 3600;
 const READ: &str = "read the level of service";
@@ -63,7 +63,7 @@ impl ServiceLevel {
     /// away from clients because a table does not answer.
     pub async fn current(&self) -> Level {
         let read = async {
-            let read = tokio::time::timeout(PATIENCE, self.read_level()).await;
+            let read = tokio::time::timeout(TIMEOUT, self.read_level()).await;
             read.unwrap_or_else(|_| Err(StoreError::new(Store::Ledger, READ, "no answer in time")))
                 .unwrap_or_else(|error| {
                     tracing::warn!(error = %Chain(&error), "The service level cannot be read; it counts as normal.");

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use crate::context::Context;
 
 /// How long the deep health check waits for one store.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The stores that are needed to accept a job. Postgres and Valkey are not needed: if a region fails
 /// over its database, it must stay in service for its clients.
@@ -106,7 +106,7 @@ pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Js
 
 async fn timed(store: Store, ping: impl Future<Output = Result<(), StoreError>>) -> (&'static str, StoreHealth) {
     let started = Instant::now();
-    let result = tokio::time::timeout(PATIENCE, ping).await;
+    let result = tokio::time::timeout(TIMEOUT, ping).await;
     if let Ok(Err(error)) = &result {
         tracing::warn!(store = store.as_str(), error = %Chain(error), "A store did not answer the health check.");
     }

@@ -27,7 +27,7 @@ pub use summaries::DeadLetter;
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// Longest wait for a connection.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The database.
 #[derive(Clone)]
@@ -61,7 +61,7 @@ impl Archive {
     /// The archive behind these options; with `tokens`, each connection begins with the current one.
     pub fn connect(options: PgConnectOptions, tokens: Option<Tokens>) -> Self {
         let options = options.application_name("summarease");
-        let pool = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(PATIENCE);
+        let pool = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(TIMEOUT);
         Self {
             pool: pool.connect_lazy_with(options),
             tokens,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Longest wait for Valkey: it is there to save time.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A finished job on its way into the cache.
 pub struct Known<'a> {
@@ -56,8 +56,8 @@ impl Cache {
     /// If it is no `redis://` or `rediss://` URL.
     pub fn connect(url: &str, tokens: Option<Tokens>) -> Result<Self, ConfigError> {
         let client = ClusterClient::builder([url])
-            .connection_timeout(PATIENCE)
-            .response_timeout(PATIENCE)
+            .connection_timeout(TIMEOUT)
+            .response_timeout(TIMEOUT)
             .retries(1);
         let client = match tokens {
             Some(tokens) => client.set_credentials_provider(tokens),
