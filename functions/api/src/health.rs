@@ -21,8 +21,8 @@ use crate::context::Context;
 /// How long the deep health check waits for one store.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The stores that are needed to accept a job. Postgres and Valkey are not needed: if a region fails
-/// over its database, it must stay in service for its clients.
+/// The stores that are needed to accept a job. Postgres and Valkey are not needed: if a region
+/// fails over its database, it must stay in service for its clients.
 const NEEDED: [Store; 4] = [Store::Directory, Store::Documents, Store::Lanes, Store::Ledger];
 
 /// Health of the API itself.

@@ -1,7 +1,7 @@
 //! The HTTP API. A client submits a text, reads its summary, or asks for the health of the service.
 //!
-//! A submission uses the directory, the cache, the documents bucket, the ledger and a lane. It never
-//! uses Postgres, so that a database that is slow or down does not stop the intake of jobs.
+//! A submission uses the directory, the cache, the documents bucket, the ledger and a lane. It
+//! never uses Postgres, so that a database that is slow or down does not stop the intake of jobs.
 
 mod auth;
 mod context;
@@ -52,8 +52,8 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
 
 #[cfg(test)]
 mod tests {
-    /// Generators of client code read the committed copy. `UPDATE_OPENAPI=1 cargo test -p api` writes
-    /// it anew.
+    /// Generators of client code read the committed copy. `UPDATE_OPENAPI=1 cargo test -p api`
+    /// writes it anew.
     #[test]
     fn the_committed_description_is_current() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");

@@ -1,5 +1,5 @@
-//! What is done for every request. Its id is returned to the client, it is counted and logged, and a
-//! panic becomes a response with status 500.
+//! What is done for every request. Its id is returned to the client, it is counted and logged, and
+//! a panic becomes a response with status 500.
 
 use std::{any::Any, time::Instant};
 
@@ -27,7 +27,8 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 /// Logs method, path and status of a request, and returns the id of the request to the client. The
-/// query, the body and the API key are never logged, because they may hold secrets or document text.
+/// query, the body and the API key are never logged, because they may hold secrets or document
+/// text.
 async fn account(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request

@@ -19,9 +19,9 @@ use crate::{auth::Caller, context::Context};
 
 /// Read a summary
 ///
-/// Repeat this request until `status` is `succeeded` or `failed`. The header `Retry-After` gives the
-/// seconds to wait before the next request. Send the last `ETag` as `If-None-Match`, and a job that
-/// has not changed is answered without a body.
+/// Repeat this request until `status` is `succeeded` or `failed`. The header `Retry-After` gives
+/// the seconds to wait before the next request. Send the last `ETag` as `If-None-Match`, and a job
+/// that has not changed is answered without a body.
 #[utoipa::path(
     get,
     path = "/v1/summaries/{id}",
@@ -41,8 +41,8 @@ pub(crate) async fn read(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    // A malformed id and the id of another tenant's job get the same answer, so that a client cannot
-    // find out which ids exist.
+    // A malformed id and the id of another tenant's job get the same answer, so that a client
+    // cannot find out which ids exist.
     let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
     let found = find(&context, &tenant.id, &id).await?;
     let resource = found.ok_or_else(|| Problem::of(Kind::NotFound))?;
@@ -54,9 +54,9 @@ pub(crate) async fn read(
     Ok(respond(resource, poll, &headers))
 }
 
-/// Looks for a job in the cache, then in the archive, then in the ledger. The ledger keeps a finished
-/// job for three days after it was entered into the archive, so that a job cannot be missed between
-/// the two. A job that none of the three has does not exist.
+/// Looks for a job in the cache, then in the archive, then in the ledger. The ledger keeps a
+/// finished job for three days after it was entered into the archive, so that a job cannot be
+/// missed between the two. A job that none of the three has does not exist.
 async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
     match context.cache.find(tenant, id).await {
         Ok(Some(resource)) => return Ok(Some(resource)),

@@ -94,8 +94,8 @@ async fn parse(headers: &HeaderMap, body: Body) -> Result<(String, RequestOption
     Ok(Submission::parse(&body)?)
 }
 
-/// Records the job in the ledger, then sends it to its lane. When this function has returned `Ok`, the
-/// job is stored and will be worked on, even if this function stops at once.
+/// Records the job in the ledger, then sends it to its lane. When this function has returned `Ok`,
+/// the job is stored and will be worked on, even if this function stops at once.
 async fn accept(
     context: &Context,
     tenant: &Tenant,

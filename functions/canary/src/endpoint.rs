@@ -1,5 +1,5 @@
-//! The two ways to reach a function: through the public address of the API, or by invoking one version
-//! of the function.
+//! The two ways to reach a function: through the public address of the API, or by invoking one
+//! version of the function.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ impl Endpoint {
         }
     }
 
-    /// One version of a function. A failed call is not repeated, because the canary has to notice every
-    /// failure.
+    /// One version of a function. A failed call is not repeated, because the canary has to notice
+    /// every failure.
     pub(crate) fn invoked(aws: &SdkConfig, arn: String) -> Self {
         let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
         let config = aws_sdk_lambda::config::Builder::from(aws)

@@ -1,9 +1,9 @@
 //! The canary. It makes real summaries and checks them. Two callers invoke it:
 //!
-//! - A schedule sends `{"action":"probe"}`. The canary then submits a text through the public API, and
-//!   waits until a worker has summarised it.
-//! - `CodeDeploy` calls it before new versions take traffic. The canary then makes a summary with each
-//!   of these versions, and tells `CodeDeploy` whether they may take traffic.
+//! - A schedule sends `{"action":"probe"}`. The canary then submits a text through the public API,
+//!   and waits until a worker has summarised it.
+//! - `CodeDeploy` calls it before new versions take traffic. The canary then makes a summary with
+//!   each of these versions, and tells `CodeDeploy` whether they may take traffic.
 
 mod context;
 mod endpoint;

@@ -92,8 +92,8 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// Checks a result. It must be exactly one sentence, and that sentence must be found in the text at the
-/// offset that the result gives.
+/// Checks a result. It must be exactly one sentence, and that sentence must be found in the text at
+/// the offset that the result gives.
 fn check(result: &Value, text: &str) -> Result<(), Error> {
     let sentence = &result["sentences"][0];
     let number = |name: &str| sentence[name].as_u64().and_then(|number| usize::try_from(number).ok());
@@ -115,9 +115,9 @@ fn text() -> String {
     )
 }
 
-/// The event that Lambda makes from one message of a lane. Its receipt handle is not valid. That does
-/// not matter, because the worker uses it only for a job that it returns to the lane, and then the run
-/// has failed.
+/// The event that Lambda makes from one message of a lane. Its receipt handle is not valid. That
+/// does not matter, because the worker uses it only for a job that it returns to the lane, and then
+/// the run has failed.
 fn lane_event(message: &Message) -> Value {
     json!({"Records": [{
         "messageId": Uuid::new_v4().to_string(),

@@ -2,8 +2,8 @@
 //!
 //! - A schedule sends `{"action":"upkeep"}`.
 //! - An operator sends `{"action":"migrate"}` or `{"action":"reconcile","hours":1}`.
-//! - CloudFormation sends an event of the resource `Custom::Migration`, before any function that needs
-//!   the new schema takes traffic.
+//! - CloudFormation sends an event of the resource `Custom::Migration`, before any function that
+//!   needs the new schema takes traffic.
 
 mod context;
 mod report;
@@ -67,9 +67,9 @@ pub enum Direct {
 /// If the database does not answer, if `hours` is out of its range, or if the outcome cannot be
 /// reported to CloudFormation.
 pub async fn handle(context: &Context, task: Task) -> Result<Report, Error> {
-    // Each task is a future that holds many others: those of the runtime, the AWS SDK and sqlx. A boxed
-    // future lies on the heap, so that the compiler does not have to lay out all tasks as one large
-    // value.
+    // Each task is a future that holds many others: those of the runtime, the AWS SDK and sqlx. A
+    // boxed future lies on the heap, so that the compiler does not have to lay out all tasks as one
+    // large value.
     match task {
         Task::Direct(Direct::Upkeep) => Ok(Box::pin(upkeep(context)).await?),
         Task::Direct(Direct::Migrate) => Ok(Box::pin(migrate(context)).await?),

@@ -53,8 +53,8 @@ struct Data {
 }
 
 impl Request {
-    /// Whether the resource is being deleted. Nothing is done then, because the data is kept when the
-    /// stack is deleted.
+    /// Whether the resource is being deleted. Nothing is done then, because the data is kept when
+    /// the stack is deleted.
     pub(crate) fn is_removal(&self) -> bool {
         self.request_type == RequestType::Delete
     }
@@ -64,8 +64,8 @@ impl Request {
         hex(&Sha256::digest(settings)[..8])
     }
 
-    /// Reports the outcome to CloudFormation. Without this report, the deployment waits for an hour and
-    /// then fails.
+    /// Reports the outcome to CloudFormation. Without this report, the deployment waits for an hour
+    /// and then fails.
     pub(crate) async fn answer(&self, http: &reqwest::Client, outcome: &Result<Report, StoreError>) -> Result<(), reqwest::Error> {
         let (status, reason) = match outcome {
             Ok(report) => ("SUCCESS", format!("schema {:?}", report.schema)),

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 
 use crate::context::Context;
 
-/// A dead letter that was read. `failed` is its job with the status `failed`. It is `None` if the job
-/// is unknown or had already finished.
+/// A dead letter that was read. `failed` is its job with the status `failed`. It is `None` if the
+/// job is unknown or had already finished.
 pub(crate) struct ReadLetter {
     pub(crate) letter: DeadLetter,
     pub(crate) failed: Option<Job>,

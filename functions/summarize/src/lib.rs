@@ -1,5 +1,5 @@
-//! The worker of a lane. It receives a batch of jobs from SQS, summarises them in parallel and records
-//! that they have finished.
+//! The worker of a lane. It receives a batch of jobs from SQS, summarises them in parallel and
+//! records that they have finished.
 
 mod worker;
 

@@ -204,8 +204,8 @@ fn finish(
     Ok(resource)
 }
 
-/// How many bytes a JSON value takes in the response of a Lambda function. The response holds the JSON
-/// as a string, in which every quote and backslash is escaped once more.
+/// How many bytes a JSON value takes in the response of a Lambda function. The response holds the
+/// JSON as a string, in which every quote and backslash is escaped once more.
 struct Payload(usize);
 
 impl Payload {
