@@ -13,8 +13,8 @@ use crate::{
     store::{Chain, StoreError},
 };
 
-/// Every kind of problem that the API answers with. The name of a kind never changes, because clients
-/// compare it.
+/// Every kind of problem that the API answers with. The name of a kind never changes, because
+/// clients compare it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     MalformedBody,
@@ -117,8 +117,8 @@ impl Kind {
 /// A problem document, `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// A URI reference that names the kind of problem and never changes. `GET /v1/problems` lists all
-    /// kinds.
+    /// A URI reference that names the kind of problem and never changes. `GET /v1/problems` lists
+    /// all kinds.
     #[serde(rename = "type")]
     #[schema(examples("/v1/problems#invalid-request"))]
     pub uri: String,
@@ -168,8 +168,8 @@ impl From<SubmissionError> for Problem {
     }
 }
 
-/// Logs the cause. The client is told only that the service is unavailable, because a cause may name
-/// hosts.
+/// Logs the cause. The client is told only that the service is unavailable, because a cause may
+/// name hosts.
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
         tracing::error!(store = error.store.as_str(), error = %Chain(error), "A request failed because a store did not answer.");

@@ -36,7 +36,7 @@ pub fn router(context: Arc<Context>) -> Router {
     middleware::around(router)
 }
 
-/// The OpenAPI description of the routes, which clients read.
+/// The `OpenAPI` description of the routes, which clients read.
 pub fn document() -> utoipa::openapi::OpenApi {
     routes().into_openapi()
 }

@@ -1,4 +1,4 @@
-//! The parts of the OpenAPI description that belong to no single route.
+//! The parts of the `OpenAPI` description that belong to no single route.
 
 use utoipa::{
     Modify, OpenApi,
