@@ -1,9 +1,10 @@
-//! The one SQS batch processor every worker goes through.
+//! Processes the SQS batches of a worker.
 //!
-//! Each record is read, worked on and judged alone, in parallel; a panic is one record's fate.
-//! What is done or rejected is committed together, once per batch. What failed for a passing
-//! reason goes back to its lane, delayed by backoff with full jitter, and is named in
-//! `batchItemFailures`; the rest of the batch is not delivered again.
+//! The records of a batch are read and worked on in parallel and independently. A panic affects
+//! only the record that caused it. The records that succeeded or failed permanently are committed
+//! together, once per batch. A record that failed for a temporary reason is returned to its lane:
+//! it is named in `batchItemFailures` and becomes visible again after a backoff with full jitter.
+//! The rest of the batch is not delivered again.
 
 use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
@@ -18,66 +19,66 @@ use crate::{
     store::{Chain, StoreError},
 };
 
-/// Kept free at the end of an invocation: for the commit, of it a tenth each for noting attempts and for the answer.
+/// The last seconds of an invocation are reserved for the commit. The last two tenths of this time
+/// are reserved for recording failed attempts and for the answer.
 const COMMIT_TIME: Duration = Duration::from_secs(5);
-/// Backoff before the second try; doubles with every receive.
+/// The longest backoff before the second attempt, in seconds. It doubles with every receive.
 const FIRST_BACKOFF: u32 = 2;
-/// Longest backoff, seconds.
+/// The longest backoff before any attempt, in seconds.
 const LONGEST_BACKOFF: u32 = 300;
 
 /// A record that could be read.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub message: Message,
-    /// How often this message was received, this time included.
+    /// The receive count of the message. This delivery is included.
     pub receives: u32,
     message_id: String,
     receipt: String,
 }
 
-/// How one record ended.
+/// The outcome of the work on one record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome<D> {
-    /// Worked; to be committed.
+    /// The work succeeded. Its result is committed.
     Done(D),
-    /// Failed for good; to be committed as such, not delivered again.
+    /// The work failed permanently. The error is committed, and the message is not delivered again.
     Reject(JobError),
-    /// Failed for a passing reason; to be delivered again.
+    /// The work failed for a temporary reason. The message is delivered again.
     Retry(JobError),
 }
 
-/// A worker behind a lane.
+/// The worker of a lane.
 pub trait Worker: Send + Sync + 'static {
-    /// What the work on one record yields.
+    /// The result of the work on one record.
     type Done: Send + 'static;
 
     /// Works on one record. May panic.
     fn work(self: Arc<Self>, delivery: Delivery) -> impl Future<Output = Outcome<Self::Done>> + Send;
 
-    /// Makes the final outcomes of a batch last. After an error every one of them is delivered again.
+    /// Records the final results of a batch. If this fails, all their messages are delivered again.
     fn commit(&self, outcomes: Vec<(Delivery, Result<Self::Done, JobError>)>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Notes what failed for a passing reason. Best effort.
+    /// Records attempts that failed for a temporary reason. Errors are logged and ignored.
     fn retrying(&self, retries: &[(Delivery, JobError)]) -> impl Future<Output = ()> + Send;
 }
 
-/// Works through one batch that came from `queue`; `deadline` is when the invocation ends.
+/// Processes one batch from `queue`. `deadline` is when Lambda stops the invocation.
 pub async fn process<W: Worker>(worker: &Arc<W>, queue: &Queue, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
-    let back = work_and_commit(worker, event, deadline).await;
-    if let Err(error) = queue.delay(&back.delays).await {
-        // The messages come back all the same, when their visibility ends.
-        tracing::warn!(error = %Chain(&error), "The visibility of messages was not changed; they return when their visibility timeout is over.");
+    let returned = work_and_commit(worker, event, deadline).await;
+    if let Err(error) = queue.delay(&returned.delays).await {
+        tracing::warn!(error = %Chain(&error), "The visibility timeout of messages was not changed. They are delivered again when it is over.");
     }
-    back.into_response()
+    returned.into_response()
 }
 
-async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: Instant) -> HandedBack {
-    let mut back = HandedBack::default();
+async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: Instant) -> Returned {
+    let mut returned = Returned::default();
     let mut deliveries = Vec::new();
     for record in event.records {
         match read(&record) {
             Ok(delivery) => deliveries.push(delivery),
-            Err(reason) => back.quarantine(&record, &reason),
+            Err(reason) => returned.return_unreadable(&record, &reason),
         }
     }
     let (mut committing, mut retries) = (Vec::new(), Vec::new());
@@ -99,13 +100,14 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
             tracing::warn!("There was no time left to record failed attempts.");
         }
         for (delivery, _) in &retries {
-            back.give_back(delivery);
+            returned.return_with_backoff(delivery);
         }
     }
-    back
+    returned
 }
 
-/// Commits until the deadline; returns what has to be delivered again, which is all or nothing.
+/// Commits the outcomes of a batch before the deadline. Returns what has to be delivered again:
+/// either nothing or everything.
 async fn commit<W: Worker>(
     worker: &Arc<W>,
     outcomes: Vec<(Delivery, Result<W::Done, JobError>)>,
@@ -115,12 +117,12 @@ async fn commit<W: Worker>(
     let message = match tokio::time::timeout_at(deadline, worker.commit(outcomes)).await {
         Ok(Ok(())) => return Vec::new(),
         Ok(Err(error)) => {
-            tracing::error!(store = error.store.as_str(), error = %Chain(&error), "The results of a batch were not recorded; its messages will be received again.");
-            "The result could not be stored; it will be tried again."
+            tracing::error!(store = error.store.as_str(), error = %Chain(&error), "The final results of a batch were not recorded. Its messages will be delivered again.");
+            "The result could not be stored in this attempt."
         }
         Err(_) => {
-            tracing::error!("Recording the results of a batch took too long; its messages will be received again.");
-            "Storing the result took too long; it will be tried again."
+            tracing::error!("Recording the final results of a batch took too long. Its messages will be delivered again.");
+            "Storing the result took too long in this attempt."
         }
     };
     let error = JobError::new(FailureCode::CommitFailed, message);
@@ -153,11 +155,11 @@ async fn work_all<W: Worker>(worker: &Arc<W>, deliveries: Vec<Delivery>, until: 
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(_)) => Outcome::Retry(JobError::new(
                     FailureCode::WorkerPanicked,
-                    "The worker failed on this document; it will be tried again.",
+                    "The worker stopped with an internal error in this attempt.",
                 )),
                 Err(_) => Outcome::Retry(JobError::new(
                     FailureCode::OutOfTime,
-                    "The work took longer than an invocation may; it will be tried again.",
+                    "The work took longer than the time limit of an attempt.",
                 )),
             };
             (delivery, outcome)
@@ -166,27 +168,28 @@ async fn work_all<W: Worker>(worker: &Arc<W>, deliveries: Vec<Delivery>, until: 
     join_all(running).await
 }
 
-/// Records that stay in the queue, and when they will be seen again.
+/// The records that are returned to their lane, and the seconds until they become visible again.
 #[derive(Default)]
-struct HandedBack {
+struct Returned {
     failures: BTreeSet<String>,
     delays: Vec<(String, i32)>,
 }
 
-impl HandedBack {
-    /// A body that no version of this worker can read: back at once, so that it reaches the dead-letter queue soon.
-    fn quarantine(&mut self, record: &SqsMessage, reason: &str) {
+impl Returned {
+    /// Returns a record whose body this worker cannot read. It becomes visible at once, so that it
+    /// reaches the dead-letter queue soon.
+    fn return_unreadable(&mut self, record: &SqsMessage, reason: &str) {
         let id = record.message_id.clone().unwrap_or_default();
         tracing::error!(
             message_id = id,
             reason,
-            "A message could not be read; it will reach the dead-letter queue."
+            "A message could not be read. It will be moved to the dead-letter queue."
         );
         self.delays.push((record.receipt_handle.clone().unwrap_or_default(), 0));
         self.failures.insert(id);
     }
 
-    fn give_back(&mut self, delivery: &Delivery) {
+    fn return_with_backoff(&mut self, delivery: &Delivery) {
         self.delays.push((delivery.receipt.clone(), backoff(delivery.receives)));
         self.failures.insert(delivery.message_id.clone());
     }
@@ -204,8 +207,8 @@ fn failure(id: String) -> BatchItemFailure {
     failure
 }
 
-/// Seconds until the next try: uniform between 0 and `2 × 2^(receives-1)`, at most five minutes
-/// ("full jitter", AWS Architecture Blog 2015).
+/// Seconds until the next attempt: a random number between 0 and `2 × 2^(receives-1)`, but at most
+/// five minutes ("full jitter", AWS Architecture Blog 2015).
 fn backoff(receives: u32) -> i32 {
     let ceiling = FIRST_BACKOFF
         .saturating_mul(1u32.checked_shl(receives.saturating_sub(1)).unwrap_or(u32::MAX))

@@ -1,9 +1,9 @@
-//! The one place that records that jobs have finished.
+//! Records that jobs have finished. No other module does this.
 //!
-//! The archive comes first. It keeps the first final result of a job and ignores every later one, so
-//! that a second delivery changes nothing. Then the cache and the ledger learn what the archive has
-//! entered. A caller may release its message only after [`Completion::record`] has returned `Ok`;
-//! after an error it records the same jobs again later.
+//! The archive is written first. It keeps the first final result of a job and ignores every later
+//! one, so that a second delivery of a message changes nothing. Then the cache and the ledger are
+//! written. A caller may delete its message only after [`Completion::record`] has returned `Ok`.
+//! After an error it records the same jobs again later.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -20,25 +20,27 @@ use crate::{
     telemetry::metric,
 };
 
-/// The stores that must know of a finished job.
+/// The stores that a finished job is recorded in.
 pub struct Completion {
     archive: Archive,
     cache: Arc<Cache>,
     ledger: Arc<Ledger>,
 }
 
-/// A finished job on its way into the stores.
+/// A finished job that is to be recorded.
 pub struct Finished {
     pub job: Job,
-    /// Where the cache keeps the result for the same text and options; `None` if it must not be reused.
+    /// The fingerprint under which the cache keeps the result for reuse. `None` if the result must
+    /// not be reused.
     pub fingerprint: Option<String>,
 }
 
 impl Completion {
-    /// The stores that the environment names, with a cache and a ledger that the caller uses too.
+    /// Uses the archive that the environment variables name, and the cache and the ledger of the
+    /// caller.
     ///
     /// # Errors
-    /// If a variable of the archive is missing or wrong.
+    /// If a variable of the archive is missing or has a wrong value.
     pub fn from_env(aws: &SdkConfig, cache: Arc<Cache>, ledger: Arc<Ledger>) -> Result<Self, ConfigError> {
         Ok(Self {
             archive: Archive::from_env(aws)?,
@@ -47,11 +49,12 @@ impl Completion {
         })
     }
 
-    /// Records finished jobs, together with the dead letters that were the reason.
+    /// Records finished jobs, together with the dead letters that made them fail.
     ///
     /// # Errors
-    /// If the archive or the ledger does not answer. What was written stays, and to record the same
-    /// jobs again does no harm. The cache may fail: it then learns of the jobs when they are read.
+    /// If the archive or the ledger does not answer. What was written stays written, and recording
+    /// the same jobs again does no harm. A failure of the cache is only logged, because its entries
+    /// expire, and reads then find the jobs in the archive.
     pub async fn record(&self, finished: &[Finished], letters: &[DeadLetter]) -> Result<(), StoreError> {
         let jobs: Vec<&Job> = finished.iter().map(|finished| &finished.job).collect();
         let entered = self.archive.finish(&jobs, letters).await?;
@@ -60,12 +63,14 @@ impl Completion {
         }
         let (cached, kept) = tokio::join!(self.cache(finished, &entered), self.ledger.finish(&jobs));
         if let Err(error) = cached {
-            tracing::warn!(error = %Chain(&error), "The cache did not learn of finished jobs.");
+            tracing::warn!(error = %Chain(&error), "Finished jobs were not written to the cache. Reads find them in the archive once their cache entries expire.");
         }
         kept
     }
 
-    /// The cache keeps the jobs that the archive has entered, and forgets those that had finished before.
+    /// Writes the jobs that the archive has entered to the cache. Jobs that the archive already
+    /// knew are removed from the cache, so that the next read takes the first final result from the
+    /// archive.
     async fn cache(&self, finished: &[Finished], entered: &HashSet<Uuid>) -> Result<(), StoreError> {
         let (new, old): (Vec<_>, Vec<_>) = finished
             .iter()

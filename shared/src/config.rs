@@ -1,48 +1,50 @@
-//! Settings from the environment, read once at cold start.
+//! Settings from environment variables. They are read once per cold start.
 
 use std::{env, str::FromStr};
 
-/// A setting is missing or wrong. The value is not repeated: it may be a secret.
+/// A setting is missing or has a wrong value. The error does not contain the value, because it may
+/// be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Not set, or set to nothing.
-    #[error("the environment variable {0} is not set; the template sets it")]
+    /// The variable is not set, or is empty.
+    #[error("the environment variable {0} is not set; deploy the function with template.yaml, which sets it")]
     Missing(&'static str),
-    /// Set to something else than what it means.
-    #[error("the environment variable {name} is not {expected}")]
+    /// The variable has a value that cannot be used.
+    #[error("the environment variable {name} has a wrong value; it must be {expected}")]
     Invalid {
-        /// Which variable.
+        /// The name of the variable.
         name: &'static str,
-        /// What it should be.
+        /// What the value must be.
         expected: &'static str,
     },
-    /// Tokens are asked for, and there is nothing to sign them with.
+    /// The settings ask for signed tokens, but there are no credentials to sign them with.
     #[error(transparent)]
     NoCredentials(#[from] crate::tokens::NoCredentials),
 }
 
-/// Reads a variable that must be there.
+/// Reads a variable that must be set.
 ///
 /// # Errors
-/// If it is not set or empty.
+/// If it is not set or is empty.
 pub fn required(name: &'static str) -> Result<String, ConfigError> {
     optional(name).ok_or(ConfigError::Missing(name))
 }
 
-/// Reads a variable that may be missing; an empty one is.
+/// Reads a variable that may be missing. An empty variable counts as missing.
 pub fn optional(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Reads and parses a variable that must be there.
+/// Reads and parses a variable that must be set. `expected` describes its values in an error.
 ///
 /// # Errors
-/// If it is not set, empty, or not `expected`.
+/// If it is not set, is empty, or cannot be parsed.
 pub fn parsed<T: FromStr>(name: &'static str, expected: &'static str) -> Result<T, ConfigError> {
     required(name)?.parse().map_err(|_| ConfigError::Invalid { name, expected })
 }
 
-/// The SDK configuration of this environment: region, credentials, endpoints, retries.
+/// The configuration of the AWS SDK from the environment: region, credentials, endpoints, and
+/// timeouts.
 pub async fn aws() -> aws_config::SdkConfig {
     let timeouts = aws_config::timeout::TimeoutConfig::builder()
         .connect_timeout(std::time::Duration::from_secs(1))

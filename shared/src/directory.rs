@@ -1,8 +1,9 @@
-//! Who holds which API key: DynamoDB, behind a short-lived cache in the process.
+//! The directory of API keys and the tenants that they belong to. It is a table in DynamoDB. Each
+//! process keeps the keys that it has looked up for a minute.
 //!
-//! Table: partition key `id` (string). A key is stored as `key#<SHA-256 of the key, hex>` with
-//! `tenant`, `plan`, and `expires_at` (TTL, seconds since 1970) if it is not for good; the key itself
-//! is never stored.
+//! The partition key of the table is `id` (string). An API key is stored as `key#<SHA-256 of the
+//! key, hex>`, with `tenant`, `plan` and, if it expires, `expires_at` (the time to live, seconds
+//! since 1970). The API key itself is never stored.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,18 +19,20 @@ use crate::{
     store::{BoxError, Store, StoreError},
 };
 
-/// A revoked key works this much longer in processes that have seen it.
+/// How long a process keeps a key that it has looked up. A revoked key works for this long in
+/// processes that have used it.
 const REMEMBERED: Duration = Duration::from_mins(1);
+/// How many keys a process keeps.
 const REMEMBERED_KEYS: u64 = 10_000;
 
-/// Who is asking.
+/// The tenant that an API key belongs to, and its plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
     pub id: TenantId,
     pub plan: Plan,
 }
 
-/// The table of tenants and keys.
+/// The table of API keys.
 pub struct Directory {
     client: Client,
     table: String,
@@ -37,7 +40,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// The directory named by `DIRECTORY_TABLE`.
+    /// The directory in the table that `DIRECTORY_TABLE` names.
     ///
     /// # Errors
     /// If the variable is not set.
@@ -55,7 +58,8 @@ impl Directory {
         }
     }
 
-    /// The holder of `key`, if there is one. Asks DynamoDB at most once a minute per key.
+    /// The tenant that `key` belongs to, if the key is known. DynamoDB is asked at most once a
+    /// minute for each key.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
@@ -78,7 +82,7 @@ impl Directory {
             .await
             .map_err(StoreError::because(Store::Directory, OPERATION))?;
         let Some(item) = reply.item else { return Ok(None) };
-        // DynamoDB may take days to delete what has expired.
+        // DynamoDB may take days to delete an item that has expired.
         let expires_at = item.get("expires_at").and_then(|value| value.as_n().ok()?.parse().ok());
         if expires_at.is_some_and(|expires_at: i64| expires_at <= OffsetDateTime::now_utc().unix_timestamp()) {
             return Ok(None);
@@ -93,10 +97,10 @@ impl Directory {
         read().map(Some).map_err(StoreError::because(Store::Directory, OPERATION))
     }
 
-    /// Lets `key` speak for `tenant`, for good or until it expires.
+    /// Adds `key` for `tenant`. Without `expires_at`, the key is valid until it is deleted.
     ///
     /// # Errors
-    /// If DynamoDB does not take it.
+    /// If DynamoDB does not answer or refuses the item.
     pub async fn register(&self, key: &SecretString, tenant: &Tenant, expires_at: Option<OffsetDateTime>) -> Result<(), StoreError> {
         let plan = serde_json::to_value(tenant.plan)
             .ok()
@@ -119,10 +123,10 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether DynamoDB answers for this table.
+    /// Checks that DynamoDB answers for this table.
     ///
     /// # Errors
-    /// If it does not.
+    /// If it does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.look_up("ping".to_owned()).await.map(drop)
     }

@@ -1,7 +1,8 @@
-//! Texts too large for a message, and dead letters: S3.
+//! The documents bucket in S3. It holds texts that are too large for a message, and the bodies of
+//! dead letters.
 //!
-//! Keys: `documents/<tenant>/<job id>` and `dead-letters/<lane>/<message id>`. The bucket's
-//! lifecycle rules delete both; nothing here does.
+//! The keys are `documents/<tenant>/<job id>` and `dead-letters/<lane>/<message id>`. The lifecycle
+//! rules of the bucket delete both. This module deletes nothing.
 
 use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
 
@@ -18,7 +19,7 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// The bucket named by `DOCUMENTS_BUCKET`.
+    /// The bucket that `DOCUMENTS_BUCKET` names.
     ///
     /// # Errors
     /// If the variable is not set.
@@ -29,10 +30,10 @@ impl Documents {
         })
     }
 
-    /// Stores the text of a job; returns its key.
+    /// Stores the text of a job and returns its key.
     ///
     /// # Errors
-    /// If S3 does not take it.
+    /// If S3 does not answer or refuses the text.
     pub async fn store(&self, tenant: &TenantId, job: &JobId, text: String) -> Result<String, StoreError> {
         self.put(
             format!("documents/{tenant}/{job}"),
@@ -43,16 +44,16 @@ impl Documents {
         .await
     }
 
-    /// Keeps the body of a dead letter; returns its key.
+    /// Stores the body of a dead letter and returns its key.
     ///
     /// # Errors
-    /// If S3 does not take it.
+    /// If S3 does not answer or refuses the body.
     pub async fn keep(&self, lane: Lane, message_id: &str, body: String) -> Result<String, StoreError> {
         self.put(
             format!("dead-letters/{lane}/{message_id}"),
             body,
             "application/json",
-            "keep a dead letter",
+            "store the body of a dead letter",
         )
         .await
     }
@@ -70,7 +71,7 @@ impl Documents {
         Ok(key)
     }
 
-    /// The text under `key`; `None` if nothing is there.
+    /// Reads the text under `key`. Returns `None` if there is no such object.
     ///
     /// # Errors
     /// If S3 does not answer.
@@ -91,12 +92,12 @@ impl Documents {
             .map_err(StoreError::because(Store::Documents, OPERATION))
     }
 
-    /// Whether S3 answers for this bucket.
+    /// Checks that S3 answers for this bucket.
     ///
     /// # Errors
-    /// If it does not.
+    /// If it does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let reply = self.client.head_bucket().bucket(&self.bucket).send().await;
-        reply.map(drop).map_err(StoreError::because(Store::Documents, "answer"))
+        reply.map(drop).map_err(StoreError::because(Store::Documents, "reach the bucket"))
     }
 }

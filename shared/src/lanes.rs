@@ -1,4 +1,4 @@
-//! The queues: SQS.
+//! The queues of the lanes in SQS.
 
 use aws_sdk_sqs::{
     Client,
@@ -12,7 +12,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// One queue.
+/// An SQS queue.
 #[derive(Clone)]
 pub struct Queue {
     client: Client,
@@ -22,7 +22,7 @@ pub struct Queue {
 /// One queue for each lane.
 pub type Lanes = PerLane<Queue>;
 
-/// The queues whose URLs are in these variables.
+/// The queues whose URLs are in these environment variables.
 ///
 /// # Errors
 /// If one of the variables is not set.
@@ -31,7 +31,7 @@ pub fn from_env(aws: &aws_config::SdkConfig, names: PerLane<&'static str>) -> Re
 }
 
 impl Queue {
-    /// The queue whose URL is in the variable `name`.
+    /// The queue whose URL is in the environment variable `name`.
     ///
     /// # Errors
     /// If the variable is not set.
@@ -42,10 +42,11 @@ impl Queue {
         })
     }
 
-    /// Sends a message; the tenant is its group, so that one tenant's flood delays only itself (fair queues).
+    /// Sends a message. Its message group is the tenant, so that a tenant with very many messages
+    /// delays mostly its own (fair queues of SQS).
     ///
     /// # Errors
-    /// If SQS does not take it.
+    /// If SQS does not answer or refuses the message.
     pub async fn send(&self, tenant: &TenantId, body: String) -> Result<(), StoreError> {
         let request = self
             .client
@@ -60,11 +61,12 @@ impl Queue {
             .map_err(StoreError::because(Store::Lanes, "send a message"))
     }
 
-    /// Makes received messages visible again after the given seconds, by receipt handle. One call
-    /// each, all at once: retries are rare, and IAM knows only the single action.
+    /// Makes received messages visible again after the given seconds. Each pair is a receipt handle
+    /// and its seconds. One call is made for each message, all at the same time: such messages are
+    /// rare, and IAM permissions exist only for the single call.
     ///
     /// # Errors
-    /// If SQS does not take one of them.
+    /// If SQS does not answer or refuses one of the calls.
     pub async fn delay(&self, messages: &[(String, i32)]) -> Result<(), StoreError> {
         let requests = messages.iter().map(|(receipt, seconds)| {
             let request = self.client.change_message_visibility().queue_url(&self.url);
@@ -73,10 +75,11 @@ impl Queue {
         try_join_all(requests)
             .await
             .map(drop)
-            .map_err(StoreError::because(Store::Lanes, "change the visibility of messages"))
+            .map_err(StoreError::because(Store::Lanes, "change the visibility timeout of messages"))
     }
 
-    /// Up to ten messages, waiting a second for the first, with their receive count.
+    /// Receives up to ten messages with their receive counts. It waits up to a second for the first
+    /// message.
     ///
     /// # Errors
     /// If SQS does not answer.
@@ -95,10 +98,10 @@ impl Queue {
         Ok(reply.messages.unwrap_or_default())
     }
 
-    /// Deletes received messages, by receipt handle.
+    /// Deletes received messages by their receipt handles.
     ///
     /// # Errors
-    /// If SQS does not take one of them.
+    /// If SQS does not answer or refuses one of the calls.
     pub async fn delete(&self, receipts: &[String]) -> Result<(), StoreError> {
         let requests = receipts
             .iter()
@@ -109,7 +112,7 @@ impl Queue {
             .map_err(StoreError::because(Store::Lanes, "delete messages"))
     }
 
-    /// Messages that wait to be received, as SQS reckons.
+    /// How many messages wait to be received. SQS gives an approximate number.
     ///
     /// # Errors
     /// If SQS does not answer.
@@ -123,21 +126,25 @@ impl Queue {
         let reply = request
             .send()
             .await
-            .map_err(StoreError::because(Store::Lanes, "reckon the depth of a queue"))?;
+            .map_err(StoreError::because(Store::Lanes, "count the waiting messages"))?;
         let depth = reply.attributes.and_then(|attributes| attributes.get(&name)?.parse().ok());
-        depth.ok_or_else(|| StoreError::new(Store::Lanes, "reckon the depth of a queue", "there is no number"))
+        depth.ok_or_else(|| StoreError::new(Store::Lanes, "count the waiting messages", "the answer has no number"))
     }
 
-    /// Whether SQS answers for this queue.
+    /// Checks that SQS answers for this queue.
     ///
     /// # Errors
-    /// If it does not.
+    /// If it does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let request = self
             .client
             .get_queue_attributes()
             .queue_url(&self.url)
             .attribute_names(QueueAttributeName::QueueArn);
-        request.send().await.map(drop).map_err(StoreError::because(Store::Lanes, "answer"))
+        request
+            .send()
+            .await
+            .map(drop)
+            .map_err(StoreError::because(Store::Lanes, "reach the queue"))
     }
 }

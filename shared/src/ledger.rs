@@ -3,11 +3,11 @@
 //! One table holds both. Its partition key is `id`, the job id. All items have `tenant` and
 //! `expires_at` (the time to live, seconds since 1970).
 //!
-//! - While a job is unfinished, `resource` is the queued summary resource as JSON, and `attempts` is
-//!   a list of JSON strings.
-//! - When it has finished, `ended` is the finished resource as deflated JSON, and `ended_at` is when
-//!   that was, in seconds since 1970. If this is too large for one item, `more` (a number) items
-//!   `<id>#1`, `<id>#2` and so on hold the rest.
+//! - While a job is unfinished, `resource` is the queued summary resource as JSON, and `attempts`
+//!   is a list of JSON strings.
+//! - When it has finished, `ended` is the finished resource as deflated JSON, and `ended_at` is
+//!   when that was, in seconds since 1970. If this is too large for one item, `more` (a number)
+//!   items `<id>#1`, `<id>#2` and so on hold the rest.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,17 +30,18 @@ use crate::{
     store::{BoxError, Store, StoreError},
 };
 
-/// Longer than a message can stay in a lane and its dead-letter queue together.
+/// How long the ledger keeps an unfinished job. This is longer than a message can stay in a lane
+/// and its dead-letter queue together.
 const KEPT: Duration = Duration::days(60);
-/// How long the ledger keeps a finished job. Within that time, an archive that has lost its last writes
-/// can be repaired.
+/// How long the ledger keeps a finished job. Within that time, an archive that has lost its last
+/// writes can be repaired.
 pub const FINISHED_KEPT: Duration = Duration::days(3);
 /// Bytes of a finished job in one item. DynamoDB allows 400 KB for an item.
 const PART: usize = 350 * 1024;
 /// Items in one `BatchWriteItem`.
 const BATCH: usize = 25;
-/// How often a batch is sent that DynamoDB has taken in part only.
-const TRIES: u32 = 5;
+/// How often a batch is sent at most if DynamoDB processes only a part of it.
+const ATTEMPTS: u32 = 5;
 
 /// An item of the table.
 type Item = HashMap<String, AttributeValue>;
@@ -52,7 +53,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger named by `LEDGER_TABLE`.
+    /// The ledger in the table that `LEDGER_TABLE` names.
     ///
     /// # Errors
     /// If the variable is not set.
@@ -68,12 +69,12 @@ impl Ledger {
         }
     }
 
-    /// Writes down a job that is about to be queued.
+    /// Records a job before it is sent to its lane.
     ///
     /// # Errors
-    /// If DynamoDB does not take it, or has a job of this id.
+    /// If DynamoDB does not answer, or already has a job with this id.
     pub async fn accept(&self, job: &Job) -> Result<(), StoreError> {
-        const OPERATION: &str = "write down a job";
+        const OPERATION: &str = "record an accepted job";
         let item = accepted(job).map_err(StoreError::because(Store::Ledger, OPERATION))?;
         self.client
             .put_item()
@@ -86,17 +87,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes back a job that was not queued.
+    /// Deletes a job that could not be sent to its lane.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
     pub async fn withdraw(&self, id: &JobId) -> Result<(), StoreError> {
         let request = self.client.delete_item().table_name(&self.table);
         let reply = request.key("id", AttributeValue::S(id.to_string())).send().await;
-        reply.map(drop).map_err(StoreError::because(Store::Ledger, "take back a job"))
+        reply
+            .map(drop)
+            .map_err(StoreError::because(Store::Ledger, "delete a job that was not queued"))
     }
 
-    /// A job with the attempts made so far, or the finished job; read consistently.
+    /// Finds a job. An unfinished job has the attempts that failed so far. The read is strongly
+    /// consistent.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
@@ -125,15 +129,15 @@ impl Ledger {
                 let more: u32 = item.get("more").map_or(Ok(0), number)?;
                 for number in 1..=more {
                     let id = format!("{}#{number}", text(item, "id")?);
-                    let part = self.get(&id).await?.ok_or("a part of the finished job is missing")?;
-                    deflated.extend_from_slice(bytes(part.get("ended").ok_or("a part is empty")?)?);
+                    let part = self.get(&id).await?.ok_or("a part of a finished job is missing")?;
+                    deflated.extend_from_slice(bytes(part.get("ended").ok_or("a part of a finished job has no content")?)?);
                 }
                 io::read_to_string(DeflateDecoder::new(deflated.as_slice()))?
             }
         };
         let mut resource: SummaryResource = serde_json::from_str(&resource)?;
         for attempt in item.get("attempts").and_then(|value| value.as_l().ok()).into_iter().flatten() {
-            let attempt = attempt.as_s().map_err(|_| "an attempt is no string")?;
+            let attempt = attempt.as_s().map_err(|_| "an attempt is not a string")?;
             resource.attempts.push(serde_json::from_str(attempt)?);
         }
         Ok(Job {
@@ -142,10 +146,10 @@ impl Ledger {
         })
     }
 
-    /// Adds one failed attempt to each of these jobs. Finished jobs stay as they are.
+    /// Adds one failed attempt to each of these jobs. Finished jobs are not changed.
     ///
     /// # Errors
-    /// If DynamoDB does not take one of them.
+    /// If DynamoDB does not answer or refuses one of the attempts.
     pub async fn record(&self, attempts: &[(JobId, Attempt)]) -> Result<(), StoreError> {
         try_join_all(attempts.iter().map(|(id, attempt)| self.append(id, attempt)))
             .await
@@ -171,23 +175,26 @@ impl Ledger {
         }
     }
 
-    /// Keeps finished jobs that the archive has entered. If a job finishes twice, the later final result
-    /// stays here. The archive keeps the first one, and readers ask it before the ledger.
+    /// Keeps finished jobs that the archive has entered. If a job finishes twice, the ledger keeps
+    /// the later final result. This does no harm, because the archive keeps the first one and is
+    /// read before the ledger.
     ///
     /// # Errors
-    /// If DynamoDB does not take all of them.
+    /// If DynamoDB does not answer or does not process all of them.
     pub async fn finish(&self, jobs: &[&Job]) -> Result<(), StoreError> {
         const OPERATION: &str = "keep finished jobs";
         let keep = async {
             let (mut firsts, mut others) = (Vec::new(), Vec::new());
-            // One batch of messages may hold a job twice; one request to DynamoDB may not hold an item twice.
+            // A batch of messages may contain a job twice, but a request to DynamoDB must not
+            // contain an item twice.
             let mut known = HashSet::new();
             for job in jobs.iter().filter(|job| known.insert(&job.resource.id)) {
                 let mut parts = finished(job)?.into_iter();
                 firsts.extend(parts.next());
                 others.extend(parts);
             }
-            // The first part is written last, so that a reader who finds it finds all the others.
+            // The first part is written last. A reader that finds it therefore finds all the
+            // others.
             self.put(others).await?;
             self.put(firsts).await
         };
@@ -204,12 +211,12 @@ impl Ledger {
             if left.is_empty() {
                 return Ok(());
             }
-            for pause in 0..TRIES {
+            for pause in 0..ATTEMPTS {
                 if left.is_empty() {
                     break;
                 }
                 if pause > 0 {
-                    // DynamoDB asks to back off before sending unprocessed items again.
+                    // AWS advises to wait before unprocessed items are sent again.
                     tokio::time::sleep(std::time::Duration::from_millis(25 << pause)).await;
                 }
                 let reply = self.client.batch_write_item().request_items(&self.table, left).send().await?;
@@ -219,12 +226,12 @@ impl Ledger {
                     .unwrap_or_default();
             }
             if !left.is_empty() {
-                return Err("items stayed unprocessed".into());
+                return Err("DynamoDB did not process all items".into());
             }
         }
     }
 
-    /// Jobs that finished at a moment or later, page by page.
+    /// Passes the jobs that finished at `moment` or later to `take`, one page after another.
     ///
     /// # Errors
     /// If DynamoDB does not answer, or `take` fails.
@@ -233,7 +240,7 @@ impl Ledger {
         moment: OffsetDateTime,
         mut take: impl AsyncFnMut(Vec<Job>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        const OPERATION: &str = "look through the finished jobs";
+        const OPERATION: &str = "read the finished jobs";
         let mut pages = self
             .client
             .scan()
@@ -253,14 +260,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether DynamoDB answers for this table.
+    /// Checks that DynamoDB answers for this table.
     ///
     /// # Errors
-    /// If it does not.
+    /// If it does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let key = AttributeValue::S("ping".to_owned());
         let reply = self.client.get_item().table_name(&self.table).key("id", key).send().await;
-        reply.map(drop).map_err(StoreError::because(Store::Ledger, "answer"))
+        reply.map(drop).map_err(StoreError::because(Store::Ledger, "reach the table"))
     }
 }
 
@@ -275,7 +282,7 @@ fn accepted(job: &Job) -> Result<Item, BoxError> {
     ]))
 }
 
-/// The items of a finished job.
+/// The items that hold a finished job.
 fn finished(job: &Job) -> Result<Vec<Item>, BoxError> {
     let (id, finished_at) = (&job.resource.id, job.resource.finished_at().ok_or("the job has not finished")?);
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::default());
@@ -309,7 +316,9 @@ fn seconds(moment: OffsetDateTime) -> AttributeValue {
 
 fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, BoxError> {
     let value = item.get(name).and_then(|value| value.as_s().ok());
-    value.map(String::as_str).ok_or_else(|| format!("there is no text `{name}`").into())
+    value
+        .map(String::as_str)
+        .ok_or_else(|| format!("an item has no string `{name}`").into())
 }
 
 fn bytes(value: &AttributeValue) -> Result<&[u8], BoxError> {
@@ -317,7 +326,7 @@ fn bytes(value: &AttributeValue) -> Result<&[u8], BoxError> {
 }
 
 fn number(value: &AttributeValue) -> Result<u32, BoxError> {
-    Ok(value.as_n().map_err(|_| "a count is no number")?.parse()?)
+    Ok(value.as_n().map_err(|_| "a count is not a number")?.parse()?)
 }
 
 #[cfg(test)]
@@ -336,7 +345,8 @@ mod tests {
         item.iter().map(|(name, of)| name.len() + value(of)).sum()
     }
 
-    /// A job that summarised `text`, with the scores of all sentences if the length is a ratio.
+    /// A finished job with the summary of `text`. If the length is a ratio, the result has the
+    /// scores of all sentences.
     fn summarised(text: &str, length: &str) -> Job {
         let submission = format!(r#"{{"text":"One.","length":{length}}}"#);
         let (_, request) = Submission::parse(submission.as_bytes()).unwrap();
@@ -375,14 +385,14 @@ mod tests {
         assert_eq!(last.len(), 1);
         assert!(
             size(&first) <= 1024 && size(&last[0]) <= 1024,
-            "{} {}",
+            "the sizes are {} and {} bytes",
             size(&first),
             size(&last[0])
         );
     }
 
     #[test]
-    fn a_finished_job_of_any_size_fits_its_items() {
+    fn the_items_of_a_large_finished_job_are_within_the_limit() {
         let mut state = 1_u64;
         let mut text = String::new();
         for _ in 0..40_000 {

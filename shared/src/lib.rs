@@ -1,11 +1,16 @@
-//! The common crate of every SummarEase function.
+//! The crate that every SummarEase function uses.
 //!
-//! Pure rooms, free of I/O, clocks and async: [`job`] (what a summary job is), [`summarizer`]
-//! (the text engine) and [`capacity`] (what should be ready before the demand is). Adapters around them: [`ledger`] and [`directory`] (DynamoDB),
-//! [`service_level`] (DynamoDB), [`documents`] (S3), [`lanes`] (SQS), [`archive`] (Postgres), [`cache`] (Valkey). On top:
-//! [`batch`], the SQS batch processor that workers share.
+//! Three crates are pure: they have no I/O, no clock and no async code. They are [`job`] (what a
+//! summary job is), [`summarizer`] (the engine that summarises texts) and [`capacity`] (how much
+//! capacity must be ready). They are re-exported here.
 //!
-//! Arrows point one way: functions -> adapters -> pure rooms, never back.
+//! The modules of this crate connect them with the stores: [`ledger`], [`directory`] and
+//! [`service_level`] (DynamoDB), [`documents`] (S3), [`lanes`] (SQS), [`archive`] (Postgres) and
+//! [`cache`] (Valkey). Two modules use several of these: [`batch`] processes the SQS batches of a
+//! worker, and [`completion`] records that jobs have finished.
+//!
+//! Dependencies go in one direction: the functions use these modules, and these modules use the
+//! pure crates.
 
 pub mod archive;
 pub mod batch;

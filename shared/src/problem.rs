@@ -1,4 +1,4 @@
-//! The one mapping from what went wrong to a problem document (RFC 9457).
+//! Problem documents (RFC 9457). This is the only place that turns an error into one.
 
 use axum::{
     body::Body,
@@ -13,7 +13,8 @@ use crate::{
     store::{Chain, StoreError},
 };
 
-/// Every kind of problem the API answers with. The names are stable.
+/// Every kind of problem that the API answers with. The name of a kind never changes, because
+/// clients compare it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     MalformedBody,
@@ -28,7 +29,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds, by status.
+    /// All kinds, ordered by HTTP status.
     pub const ALL: [Self; 9] = [
         Self::MalformedBody,
         Self::Unauthorized,
@@ -41,7 +42,7 @@ impl Kind {
         Self::Unavailable,
     ];
 
-    /// Status, name, title, and what the client does next.
+    /// The HTTP status, the name, the title, and what the client can do next.
     const fn row(self) -> (StatusCode, &'static str, &'static str, &'static str) {
         match self {
             Self::MalformedBody => (
@@ -59,14 +60,14 @@ impl Kind {
             Self::NotFound => (
                 StatusCode::NOT_FOUND,
                 "not-found",
-                "Nothing is here",
-                "Check the path and the id; finished summaries are deleted when they expire.",
+                "There is no such resource",
+                "Check the path and the id. A finished summary is deleted when it expires.",
             ),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
-                "The path has no such method",
-                "See the `Allow` header.",
+                "The path does not support this method",
+                "Use one of the methods in the `Allow` header.",
             ),
             Self::PayloadTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -83,20 +84,20 @@ impl Kind {
             Self::InvalidRequest => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid-request",
-                "Some fields are not as documented",
-                "See `errors`; correct each field named there.",
+                "Some fields are invalid",
+                "Correct each field that `errors` names.",
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
-                "The service made a mistake",
-                "Try again; if it stays, report the `X-Request-Id` header.",
+                "The service has an internal error",
+                "Try again. If the error stays, report the value of the `X-Request-Id` header.",
             ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
-                "A part of the service is not answering",
-                "Nothing was accepted; try again after `Retry-After` seconds.",
+                "A part of the service does not answer",
+                "Nothing was accepted. Try again after `Retry-After` seconds.",
             ),
         }
     }
@@ -106,7 +107,8 @@ impl Kind {
         self.row().0
     }
 
-    /// The stable type URI, relative to the API: it leads to the page that lists all problems.
+    /// The type URI, relative to the base URL of the API. It is a link to the page that lists all
+    /// problems, and it never changes.
     pub fn uri(self) -> String {
         format!("/v1/problems#{}", self.row().1)
     }
@@ -115,24 +117,25 @@ impl Kind {
 /// A problem document, `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// Stable URI reference of the kind of problem; `GET /v1/problems` lists them all.
+    /// A URI reference that names the kind of problem and never changes. `GET /v1/problems` lists
+    /// all kinds.
     #[serde(rename = "type")]
     #[schema(examples("/v1/problems#invalid-request"))]
     pub uri: String,
-    /// What kind of problem it is.
+    /// The kind of problem in words.
     pub title: String,
     /// The HTTP status.
     #[schema(examples(422))]
     pub status: u16,
-    /// What happened this time and what to do next.
+    /// What happened with this request, and what to do next.
     pub detail: String,
-    /// The fields that cannot stand.
+    /// The invalid fields of the request. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<InvalidField>,
 }
 
 impl Problem {
-    /// A problem of `kind` with what every problem of that kind says.
+    /// A problem of `kind` with the usual text for that kind.
     pub fn of(kind: Kind) -> Self {
         let (status, _, title, next) = kind.row();
         Self {
@@ -144,7 +147,7 @@ impl Problem {
         }
     }
 
-    /// A problem of `kind` that says what happened this time.
+    /// A problem of `kind` that says what happened with this request.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self {
             detail: detail.into(),
@@ -165,7 +168,8 @@ impl From<SubmissionError> for Problem {
     }
 }
 
-/// Logs the cause, tells the client no more than that it was not its fault.
+/// Logs the cause. The client is told only that the service is unavailable, because a cause may
+/// name hosts.
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
         tracing::error!(store = error.store.as_str(), error = %Chain(error), "A request failed because a store did not answer.");
@@ -182,7 +186,7 @@ impl From<StoreError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // Strings, a number and a list of strings always become JSON.
+        // This cannot fail: a problem holds only strings, a number and a list of strings.
         let mut response = (status, Body::from(serde_json::to_vec(&self).unwrap_or_default())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

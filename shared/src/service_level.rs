@@ -1,8 +1,10 @@
-//! The level of service that holds in this region, and what `prescale` remembers: DynamoDB.
+//! The service level of this region, and what `prescale` remembers between its runs. Both are kept
+//! in DynamoDB.
 //!
-//! One item of the ledger's table: `id` is `capacity#<region>`; `service_level` (number) holds until
-//! `level_until` (seconds since 1970); `memory` (JSON) is `prescale`'s; `pin` (JSON) is an
-//! operator's; `expires_at` (TTL).
+//! They are one item in the table of the ledger. Its `id` is `capacity#<region>`. `service_level`
+//! (a number) holds until `level_until` (seconds since 1970). `memory` (JSON) is what `prescale`
+//! remembers, and `pin` (JSON) is the level that an operator holds. `expires_at` is the time to
+//! live.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -17,15 +19,16 @@ use crate::{
     store::{BoxError, Chain, Store, StoreError},
 };
 
-/// A new level is known everywhere after this long at most.
+/// How long a process keeps the level that it has read. A new level is known to all processes after
+/// this time at most.
 const REMEMBERED: Duration = Duration::from_secs(5);
-/// Clients wait no longer to hear how often they may ask.
-const PATIENCE: Duration = Duration::from_millis(300);
-/// What nobody renews is gone after a day.
+/// How long the level is waited for. It is short, because a client waits for its answer meanwhile.
+const TIMEOUT: Duration = Duration::from_millis(300);
+/// How long the item is kept after the level in it has expired, in seconds.
 const KEPT: i64 = 24 * 3600;
-const READ: &str = "read the level of service";
+const READ: &str = "read the service level";
 
-/// The level of this region.
+/// The service level of this region.
 pub struct ServiceLevel {
     client: Client,
     table: String,
@@ -33,7 +36,7 @@ pub struct ServiceLevel {
     known: Cache<(), Level>,
 }
 
-/// What `prescale` remembers from minute to minute.
+/// What `prescale` remembers between its runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Remembered {
     pub memory: Memory,
@@ -41,7 +44,7 @@ pub struct Remembered {
 }
 
 impl ServiceLevel {
-    /// The level kept in `LEDGER_TABLE` for `AWS_REGION`.
+    /// The service level of `AWS_REGION` in the table that `LEDGER_TABLE` names.
     ///
     /// # Errors
     /// If one of the variables is not set.
@@ -49,7 +52,7 @@ impl ServiceLevel {
         Ok(Self::new(aws, config::required("LEDGER_TABLE")?, &config::required("AWS_REGION")?))
     }
 
-    /// The level kept in `table` for `region`.
+    /// The service level of `region` in `table`.
     pub fn new(aws: &aws_config::SdkConfig, table: String, region: &str) -> Self {
         Self {
             client: Client::new(aws),
@@ -59,14 +62,15 @@ impl ServiceLevel {
         }
     }
 
-    /// The level that holds, as known seconds ago. One that expired, or cannot be read, is normal: nothing is taken
-    /// away from clients because a table does not answer.
+    /// The service level that holds now. A level that was read in the last seconds is used again.
+    /// If the level has expired or cannot be read, it is 0: nothing is left out of results because
+    /// a table does not answer.
     pub async fn current(&self) -> Level {
         let read = async {
-            let read = tokio::time::timeout(PATIENCE, self.read_level()).await;
-            read.unwrap_or_else(|_| Err(StoreError::new(Store::Ledger, READ, "no answer in time")))
+            let read = tokio::time::timeout(TIMEOUT, self.read_level()).await;
+            read.unwrap_or_else(|_| Err(StoreError::new(Store::Ledger, READ, "there was no answer in time")))
                 .unwrap_or_else(|error| {
-                    tracing::warn!(error = %Chain(&error), "The service level cannot be read; it counts as normal.");
+                    tracing::warn!(error = %Chain(&error), "The service level cannot be read. Level 0 is assumed.");
                     Level::Normal
                 })
         };
@@ -81,10 +85,10 @@ impl ServiceLevel {
         Ok(level.filter(|_| holds).unwrap_or_default())
     }
 
-    /// What was remembered, and the pin if there is one.
+    /// What `prescale` remembered in its last run, and the pinned level if there is one.
     ///
     /// # Errors
-    /// If DynamoDB does not answer, or the item is not ours.
+    /// If DynamoDB does not answer, or the item was not written by this module.
     pub async fn remembered(&self) -> Result<(Remembered, Option<Pin>), StoreError> {
         let item = self.item(true).await?;
         Ok((parsed(&item, "memory")?.unwrap_or_default(), parsed(&item, "pin")?))
@@ -101,10 +105,10 @@ impl ServiceLevel {
         Ok(reply.item.unwrap_or_default())
     }
 
-    /// Sets the level until a moment, and what to remember.
+    /// Sets the service level until a moment, and what `prescale` remembers.
     ///
     /// # Errors
-    /// If DynamoDB does not take it.
+    /// If DynamoDB does not answer or refuses the change.
     pub async fn set(&self, level: Level, until: Timestamp, remember: &Remembered) -> Result<(), StoreError> {
         self.write(
             "service_level = :level, level_until = :until, memory = :memory",
@@ -116,10 +120,10 @@ impl ServiceLevel {
         .await
     }
 
-    /// Holds a level until a moment, whatever the signals say.
+    /// Holds a service level until a moment, whatever the signals say.
     ///
     /// # Errors
-    /// If DynamoDB does not take it.
+    /// If DynamoDB does not answer or refuses the change.
     pub async fn pin(&self, pin: Pin) -> Result<(), StoreError> {
         self.write(
             "service_level = :level, level_until = :until, pin = :pin",
@@ -145,12 +149,12 @@ impl ServiceLevel {
             .send()
             .await
             .map(drop)
-            .map_err(StoreError::because(Store::Ledger, "set the level of service"))
+            .map_err(StoreError::because(Store::Ledger, "set the service level"))
     }
 }
 
 fn json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(StoreError::because(Store::Ledger, "write the level of service"))
+    serde_json::to_string(value).map_err(StoreError::because(Store::Ledger, "write the service level"))
 }
 
 fn parsed<T: DeserializeOwned>(item: &HashMap<String, AttributeValue>, name: &str) -> Result<Option<T>, StoreError> {

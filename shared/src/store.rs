@@ -1,8 +1,9 @@
-//! The one error of every adapter: which store, doing what, and why.
+//! The error that the modules for all stores share. It says which store failed, at which operation,
+//! and why.
 
 use std::{error::Error, fmt};
 
-/// A cause of any type.
+/// The cause of an error, of any type.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A store that the service depends on.
@@ -12,13 +13,13 @@ pub enum Store {
     Archive,
     /// Valkey.
     Cache,
-    /// DynamoDB, API keys.
+    /// The API keys in DynamoDB.
     Directory,
     /// S3.
     Documents,
     /// SQS.
     Lanes,
-    /// DynamoDB, accepted jobs.
+    /// The accepted jobs in DynamoDB.
     Ledger,
 }
 
@@ -36,19 +37,20 @@ impl Store {
     }
 }
 
-/// A store did not do what it was asked. Its causes are its sources: log it as a [`Chain`].
+/// An operation on a store failed. The cause is the source of this error, so it has to be logged as
+/// a [`Chain`].
 #[derive(Debug, thiserror::Error)]
 #[error("{}: could not {operation}", .store.as_str())]
 pub struct StoreError {
-    /// Which store.
+    /// The store that failed.
     pub store: Store,
-    /// What was asked, as in "put a job".
+    /// The operation in the form that follows "could not", such as "find a job".
     pub operation: &'static str,
     source: BoxError,
 }
 
 impl StoreError {
-    /// Wraps the cause.
+    /// Makes an error from its cause.
     pub fn new(store: Store, operation: &'static str, source: impl Into<BoxError>) -> Self {
         Self {
             store,
@@ -57,13 +59,14 @@ impl StoreError {
         }
     }
 
-    /// For `map_err`: wraps whatever cause comes.
+    /// A function for `map_err`, which makes an error from any cause.
     pub fn because<E: Into<BoxError>>(store: Store, operation: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::new(store, operation, source)
     }
 }
 
-/// Shows an error with all its causes. For logs and operators only: a cause may name hosts.
+/// Shows an error with all its causes. It is for logs and operators only, because a cause may name
+/// hosts.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {

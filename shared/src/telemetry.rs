@@ -1,6 +1,7 @@
-//! JSON logs, and metrics in CloudWatch's embedded metric format, both through standard output.
+//! Logs as JSON, and metrics in the embedded metric format of CloudWatch. Both are written to
+//! standard output.
 //!
-//! Nothing here or logged elsewhere holds document text or keys.
+//! No log line and no metric may contain document text or API keys.
 
 use std::sync::OnceLock;
 
@@ -13,32 +14,33 @@ use crate::store::{BoxError, Chain};
 /// The CloudWatch namespace of every metric.
 pub const NAMESPACE: &str = "SummarEase";
 
-/// Names of the metrics. Each is emitted somewhere; dashboards and alarms may name no other.
+/// The names of the metrics. Each of them is written by some function. Dashboards and alarms may
+/// use only these.
 pub mod metric {
-    /// Requests answered, by `status` class. Count.
+    /// Requests that were answered, by class of `status` (`2xx` and so on). A count.
     pub const REQUESTS: &str = "Requests";
-    /// Jobs accepted into a lane, by `lane`. Count.
+    /// Jobs that were accepted, by `lane`. A count.
     pub const ACCEPTED: &str = "JobsAccepted";
-    /// Submissions answered from the result cache. Count.
+    /// Submissions that were answered with a result from the cache. A count.
     pub const CACHE_HITS: &str = "ResultCacheHits";
-    /// Jobs that reached a final status, by `lane` and `status`. Count.
+    /// Jobs that have finished, by `lane` and `status`. A count.
     pub const FINISHED: &str = "JobsFinished";
-    /// Deliveries given back to the lane, by `lane`. Count.
+    /// Deliveries that failed and were returned to their lane, by `lane`. A count.
     pub const RETRIED: &str = "DeliveriesRetried";
-    /// Milliseconds from acceptance to the final status, by `lane`.
+    /// Time from the acceptance of a job until it has finished, by `lane`. In milliseconds.
     pub const TIME_TO_DONE: &str = "TimeToDone";
-    /// Jobs taken from a dead-letter queue, by `lane`. Count.
+    /// Messages that were taken from a dead-letter queue, by `lane`. A count.
     pub const DEAD_LETTERS: &str = "DeadLetters";
-    /// Milliseconds from the canary's submission to the first sight of its result.
+    /// Time from the submission of the canary until a read showed the result. In milliseconds.
     pub const CANARY_TIME: &str = "CanaryTime";
-    /// Where `prescale` wants each `lever`.
+    /// The value that `prescale` wants for each `lever`, in the unit of the lever.
     pub const CAPACITY: &str = "CapacityDesired";
-    /// The level of service, 0 to 3.
+    /// The service level, from 0 to 3.
     pub const LEVEL: &str = "ServiceLevel";
-    /// Partitions made ahead. Count.
+    /// Partitions of the archive that were made for the next months. A count.
     pub const PARTITIONS_MADE: &str = "PartitionsMade";
 
-    /// All of them.
+    /// All names.
     pub const ALL: [&str; 11] = [
         REQUESTS, ACCEPTED, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, DEAD_LETTERS, CANARY_TIME, CAPACITY, LEVEL, PARTITIONS_MADE,
     ];
@@ -46,7 +48,7 @@ pub mod metric {
 
 static COLLECTOR: OnceLock<Option<&'static Collector>> = OnceLock::new();
 
-/// Starts logs and metrics of a function. Later calls do nothing.
+/// Starts the logs and metrics of a function. Every call after the first one does nothing.
 pub fn init(function: &'static str) {
     COLLECTOR.get_or_init(|| {
         let filter = EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -56,31 +58,35 @@ pub fn init(function: &'static str) {
             .with_span_list(false)
             .with_target(false)
             .with_env_filter(filter);
-        // A second subscriber in one process is only possible in tests; the first one stays.
+        // Only tests set a second subscriber in one process. The first one is kept.
         logs.try_init().ok();
         let stack = std::env::var("STACK").unwrap_or_else(|_| "none".to_owned());
         let metrics = Builder::new()
             .cloudwatch_namespace(NAMESPACE)
             .with_dimension("stack", stack)
             .with_dimension("function", function);
-        metrics.init().map_err(|error| tracing::error!(error, "no metrics")).ok()
+        metrics
+            .init()
+            .map_err(|error| tracing::error!(error, "The metrics could not be started. This process writes none."))
+            .ok()
     });
 }
 
-/// Writes what was counted since the last call. To be called at the end of every invocation:
-/// afterwards the environment may be frozen.
+/// Writes the metrics since the last call. This has to be called at the end of every invocation,
+/// because Lambda may freeze the environment afterwards.
 pub fn flush() {
     if let Some(Some(collector)) = COLLECTOR.get()
         && let Err(error) = collector.flush(std::io::stdout())
     {
-        tracing::error!(%error, "metrics were not written");
+        tracing::error!(%error, "The metrics of an invocation could not be written.");
     }
 }
 
-/// Ends an invocation: writes what was counted, and tells whoever invoked the whole chain of causes of a failure.
+/// Ends an invocation. It writes the metrics, and turns a failure into an answer for the caller
+/// with all its causes.
 ///
 /// # Errors
-/// If the outcome is one.
+/// If the outcome is an error.
 pub fn end<T>(outcome: Result<T, impl Into<BoxError>>) -> Result<T, Diagnostic> {
     flush();
     outcome.map_err(|error| Diagnostic {

@@ -1,7 +1,7 @@
-//! Short-lived tokens in place of passwords, for Postgres and Valkey.
+//! Short-lived tokens that are used as passwords for Postgres and Valkey (IAM authentication).
 //!
-//! A token is a signed request that nobody sends: the store checks the signature when a connection
-//! begins. Signing is arithmetic with the function's own credentials and asks nobody.
+//! A token is a signed AWS request that is not sent. The store checks its signature when a
+//! connection begins. Signing needs only the credentials of the function and no network call.
 
 use std::{
     sync::Arc,
@@ -21,12 +21,12 @@ use tokio::{sync::Mutex, time::Instant};
 
 use crate::store::BoxError;
 
-/// How long AWS takes a token for good.
+/// How long AWS accepts a token.
 const LIFETIME: Duration = Duration::from_mins(15);
 
 type Issuer = dyn Fn() -> BoxFuture<'static, Result<SecretString, BoxError>> + Send + Sync;
 
-/// Tokens of one user of one store. Clones share the current one.
+/// The tokens of one user for one store. Clones share the current token.
 #[derive(Clone)]
 pub struct Tokens {
     user: String,
@@ -35,18 +35,19 @@ pub struct Tokens {
     current: Arc<Mutex<Option<Current>>>,
 }
 
-/// The token in use. In a frozen environment the one clock may stand still and the other goes on.
+/// The token in use. It is renewed when either clock has reached its time. Two clocks are needed
+/// because, while Lambda freezes an environment, one of them may stop.
 struct Current {
     token: SecretString,
     renew_at: (Instant, SystemTime),
 }
 
-/// What a token is for.
+/// The store that a token is for.
 #[derive(Clone, Debug)]
 pub enum Audience {
     /// Postgres, or the proxy in front of it, at this host and port.
     Postgres { host: String, port: u16 },
-    /// A cache by its name.
+    /// The `ElastiCache` cache with this name.
     Valkey { name: String, serverless: bool },
 }
 
@@ -82,10 +83,11 @@ impl Tokens {
         &self.user
     }
 
-    /// A token with at least a third of its life before it. However many ask, one is issued.
+    /// A token that is valid for at least a third of its lifetime. Callers at the same time share
+    /// one token.
     ///
     /// # Errors
-    /// If none can be issued.
+    /// If no token can be made.
     pub async fn current(&self) -> Result<SecretString, BoxError> {
         let mut current = self.current.lock().await;
         if let Some(Current { token, renew_at }) = &*current
@@ -108,7 +110,7 @@ impl Tokens {
     }
 }
 
-/// New connections get the current token; open ones are told each new one.
+/// New connections begin with the current token. Open connections receive each new token.
 impl StreamingCredentialsProvider for Tokens {
     fn subscribe(&self) -> std::pin::Pin<Box<dyn futures::Stream<Item = Result<BasicAuth, RedisError>> + Send + 'static>> {
         let tokens = self.clone();
@@ -127,9 +129,9 @@ impl StreamingCredentialsProvider for Tokens {
     }
 }
 
-/// There is nothing to sign with.
+/// Tokens cannot be signed, because there are no AWS credentials or no region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no AWS credentials or no region to sign tokens with")]
+#[error("tokens cannot be signed without AWS credentials and a region; set both in the environment")]
 pub struct NoCredentials;
 
 async fn issue(credentials: SharedCredentialsProvider, region: String, user: String, audience: Audience) -> Result<SecretString, BoxError> {
@@ -176,9 +178,9 @@ mod tests {
 
     use super::*;
 
-    /// What botocore signs at that second with those credentials.
+    /// The signatures were made with botocore, for the same second and the same credentials.
     #[test]
-    fn tokens_are_those_of_botocore() {
+    fn tokens_have_the_signatures_of_botocore() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_458_055);
         for (audience, begins, signature) in [
             (
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_token_serves_all_until_two_thirds_of_its_life() {
+    async fn one_token_is_shared_until_two_thirds_of_its_lifetime() {
         let issued = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&issued);
         let tokens = Tokens::new("me", Duration::from_secs(30), move || {

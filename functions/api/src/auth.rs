@@ -1,4 +1,4 @@
-//! From API key to tenant.
+//! Finds the tenant that an API key belongs to.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use shared::{
 
 use crate::context::Context;
 
-/// The tenant whose key the request carries.
+/// The tenant that the API key of the request belongs to.
 pub(crate) struct Caller(pub(crate) Tenant);
 
 impl FromRequestParts<Arc<Context>> for Caller {
@@ -27,7 +27,7 @@ impl FromRequestParts<Arc<Context>> for Caller {
     }
 }
 
-/// The key in `Authorization: Bearer KEY` (RFC 6750) or `x-api-key: KEY`.
+/// The API key from the header `Authorization: Bearer KEY` (RFC 6750) or `x-api-key: KEY`.
 fn key(parts: &Parts) -> Option<SecretString> {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = text("authorization")

@@ -1,4 +1,4 @@
-//! What every request needs.
+//! The stores and settings that every request needs.
 
 use shared::{
     archive::Archive,
@@ -12,7 +12,7 @@ use shared::{
     service_level::ServiceLevel,
 };
 
-/// What every request needs; made once per cold start.
+/// The stores and settings that every request needs. They are made once per cold start.
 pub struct Context {
     pub(crate) region: String,
     pub(crate) archive: Archive,
@@ -25,10 +25,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads the environment that the template sets. Connects to nothing yet.
+    /// Reads the environment variables that the template sets. It opens no connection yet.
     ///
     /// # Errors
-    /// If a variable is missing or wrong.
+    /// If a variable is missing or has a wrong value.
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
         let lanes = PerLane {

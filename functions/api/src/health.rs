@@ -1,4 +1,5 @@
-//! Whether the service is well: shallow for load balancers, deep for routing and people.
+//! The two health checks. The shallow one is for load balancers and asks no store. The deep one is
+//! for Route 53 and for people, and asks every store.
 
 use std::{
     collections::BTreeMap,
@@ -17,11 +18,11 @@ use utoipa::ToSchema;
 
 use crate::context::Context;
 
-/// Longest wait for one store.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the deep health check waits for one store.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Without these no job can be accepted. Postgres and Valkey may be away: a region that merely
-/// fails over its database must not lose its clients.
+/// The stores that are needed to accept a job. Postgres and Valkey are not needed: if a region
+/// fails over its database, it must stay in service for its clients.
 const NEEDED: [Store; 4] = [Store::Directory, Store::Documents, Store::Lanes, Store::Ledger];
 
 /// Health of the API itself.
@@ -37,7 +38,7 @@ pub(crate) struct Health {
 pub(crate) struct DeepHealth {
     #[serde(flatten)]
     health: Health,
-    /// By name of the store.
+    /// The health of each store, by its name.
     stores: BTreeMap<&'static str, StoreHealth>,
 }
 
@@ -45,12 +46,14 @@ pub(crate) struct DeepHealth {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StoreHealth {
     ok: bool,
-    /// How long the answer took.
+    /// How long the store took to answer, in milliseconds.
     milliseconds: u64,
 }
 
-/// Is the API up?
-#[utoipa::path(get, path = "/v1/health", operation_id = "health", security(()), responses((status = 200, description = "It is", body = Health)))]
+/// Check the API
+///
+/// Asks no store. `GET /v1/health/deep` asks all of them.
+#[utoipa::path(get, path = "/v1/health", operation_id = "health", security(()), responses((status = 200, description = "The API answers requests.", body = Health)))]
 pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health> {
     Json(Health {
         status: "ok",
@@ -58,17 +61,17 @@ pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health>
     })
 }
 
-/// Is everything up?
+/// Check the API and its stores
 ///
-/// Asks every store, each for at most two seconds.
+/// Asks every store and waits at most two seconds for each.
 #[utoipa::path(
     get,
     path = "/v1/health/deep",
     operation_id = "deepHealth",
     security(()),
     responses(
-        (status = 200, description = "Jobs are accepted: `ok`, or `degraded` if a store does not answer that intake can do without", body = DeepHealth),
-        (status = 503, description = "`down`: a store that intake needs does not answer", body = DeepHealth),
+        (status = 200, description = "Jobs are accepted. `status` is `ok`, or `degraded` if a store does not answer that is not needed to accept a job.", body = DeepHealth),
+        (status = 503, description = "Jobs are not accepted. `status` is `down`, because a store does not answer that is needed to accept a job.", body = DeepHealth),
     )
 )]
 pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Json<DeepHealth>) {
@@ -103,7 +106,7 @@ pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Js
 
 async fn timed(store: Store, ping: impl Future<Output = Result<(), StoreError>>) -> (&'static str, StoreHealth) {
     let started = Instant::now();
-    let result = tokio::time::timeout(PATIENCE, ping).await;
+    let result = tokio::time::timeout(TIMEOUT, ping).await;
     if let Ok(Err(error)) = &result {
         tracing::warn!(store = store.as_str(), error = %Chain(error), "A store did not answer the health check.");
     }

@@ -1,7 +1,7 @@
-//! The HTTP API: submit a text, read its summary, see whether the service is well.
+//! The HTTP API. A client submits a text, reads its summary, or asks for the health of the service.
 //!
-//! Intake is queue-first: a submission touches the directory, the cache, the ledger and a lane,
-//! never Postgres, so that a database that is slow or down rejects nobody.
+//! A submission uses the directory, the cache, the documents bucket, the ledger and a lane. It
+//! never uses Postgres, so that a database that is slow or down does not stop the intake of jobs.
 
 mod auth;
 mod context;
@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use context::Context;
 
-/// Every route.
+/// The router with every route of the API.
 pub fn router(context: Arc<Context>) -> Router {
     let (router, document) = routes().split_for_parts();
     let document = Arc::new(document);
@@ -36,7 +36,7 @@ pub fn router(context: Arc<Context>) -> Router {
     middleware::around(router)
 }
 
-/// The description of the routes that clients read.
+/// The `OpenAPI` description of the routes, which clients read.
 pub fn document() -> utoipa::openapi::OpenApi {
     routes().into_openapi()
 }
@@ -52,7 +52,8 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
 
 #[cfg(test)]
 mod tests {
-    /// The committed copy is what client generators read; `UPDATE_OPENAPI=1 cargo test -p api` rewrites it.
+    /// Generators of client code read the committed copy. `UPDATE_OPENAPI=1 cargo test -p api`
+    /// writes it anew.
     #[test]
     fn the_committed_description_is_current() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
@@ -63,7 +64,7 @@ mod tests {
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             committed == current,
-            "functions/api/openapi.json is out of date: run UPDATE_OPENAPI=1 cargo test -p api"
+            "functions/api/openapi.json is out of date. Run `UPDATE_OPENAPI=1 cargo test -p api` to write it anew."
         );
     }
 }

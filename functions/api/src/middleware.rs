@@ -1,4 +1,5 @@
-//! What happens to every request: an id, a count, a log line, and no panic that gets out.
+//! What is done for every request. Its id is returned to the client, it is counted and logged, and
+//! a panic becomes a response with status 500.
 
 use std::{any::Any, time::Instant};
 
@@ -21,11 +22,13 @@ pub(crate) fn around(router: Router) -> Router {
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a request handler panicked");
+    tracing::error!("A request handler panicked. The client receives status 500.");
     Problem::of(Kind::Internal).into_response()
 }
 
-/// Logs method, path and status (no query, no body, no key) and tells the client the request's id.
+/// Logs method, path and status of a request, and returns the id of the request to the client. The
+/// query, the body and the API key are never logged, because they may hold secrets or document
+/// text.
 async fn account(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request
@@ -36,7 +39,7 @@ async fn account(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status().as_u16();
     metrics::counter!(metric::REQUESTS, "status" => format!("{}xx", status / 100)).increment(1);
-    tracing::info!(%method, path, status, request_id = id, milliseconds = started.elapsed().as_millis(), "request");
+    tracing::info!(%method, path, status, request_id = id, milliseconds = started.elapsed().as_millis(), "A request was answered.");
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", id);
     }

@@ -1,4 +1,4 @@
-//! What the description of the API says beyond its routes.
+//! The parts of the `OpenAPI` description that belong to no single route.
 
 use utoipa::{
     Modify, OpenApi,
@@ -8,12 +8,12 @@ use utoipa::{
     },
 };
 
-/// Title, version and security of the API.
+/// Title, version and security schemes of the API.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "SummarEase",
-        description = "Turns documents into faithful summaries. Errors are problem documents (RFC 9457); `GET /v1/problems` lists them all.",
+        description = "Summarises documents with sentences of the document itself. Errors are problem documents (RFC 9457). `GET /v1/problems` lists every kind of problem.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     modifiers(&Keys),

@@ -1,12 +1,13 @@
-//! `GET /v1/problems`: the page that every problem's `type` leads to.
+//! `GET /v1/problems`. The `type` of every problem document is a link to this page.
 
 use axum::Json;
 use shared::problem::{Kind, Problem};
 
-/// Every kind of problem
+/// List every kind of problem
 ///
-/// What the API answers with when something is wrong, and what to do then.
-#[utoipa::path(get, path = "/v1/problems", operation_id = "listProblems", security(()), responses((status = 200, description = "All of them", body = [Problem])))]
+/// The API answers with one of these problems when a request cannot be served. Each says what the
+/// client can do next.
+#[utoipa::path(get, path = "/v1/problems", operation_id = "listProblems", security(()), responses((status = 200, description = "Every kind of problem.", body = [Problem])))]
 pub(crate) async fn list() -> Json<Vec<Problem>> {
     Json(Kind::ALL.into_iter().map(Problem::of).collect())
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/summaries/{id}`.
+//! `GET /v1/summaries/{id}`: reads a job with its summary.
 
 use std::sync::Arc;
 
@@ -19,19 +19,20 @@ use crate::{auth::Caller, context::Context};
 
 /// Read a summary
 ///
-/// Poll this until `status` is `succeeded` or `failed`; `Retry-After` says when to come again,
-/// and with `If-None-Match` an unchanged job costs no body.
+/// Repeat this request until `status` is `succeeded` or `failed`. The header `Retry-After` gives
+/// the seconds to wait before the next request. Send the last `ETag` as `If-None-Match`, and a job
+/// that has not changed is answered without a body.
 #[utoipa::path(
     get,
     path = "/v1/summaries/{id}",
     operation_id = "readSummary",
-    params(("id" = String, Path, description = "The id that the submission returned")),
+    params(("id" = String, Path, description = "The id of the job, from the answer to its submission.")),
     responses(
-        (status = 200, description = "The job as it stands", body = SummaryResource, headers(("ETag"), ("Retry-After" = u32, description = "Seconds; only while unfinished"))),
-        (status = 304, description = "Unchanged since the `ETag` in `If-None-Match`"),
-        (status = 401, description = "No valid API key", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such summary of yours", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The job in its present state.", body = SummaryResource, headers(("ETag"), ("Retry-After" = u32, description = "Seconds to wait before the next request. Absent when the job has finished."))),
+        (status = 304, description = "The job has not changed since the `ETag` that was sent as `If-None-Match`."),
+        (status = 401, description = "The request has no valid API key.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "The tenant of this API key has no job with this id, or its summary has expired.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn read(
@@ -40,7 +41,8 @@ pub(crate) async fn read(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    // A malformed id and someone else's id get the same answer: neither teaches anything.
+    // A malformed id and the id of another tenant's job get the same answer, so that a client
+    // cannot find out which ids exist.
     let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
     let found = find(&context, &tenant.id, &id).await?;
     let resource = found.ok_or_else(|| Problem::of(Kind::NotFound))?;
@@ -52,13 +54,16 @@ pub(crate) async fn read(
     Ok(respond(resource, poll, &headers))
 }
 
-/// Cache, then archive, then ledger. The ledger still knows for days what entered the archive, so a
-/// job that none of them has does not exist.
+/// Looks for a job in the cache, then in the archive, then in the ledger. The ledger keeps a
+/// finished job for three days after it was entered into the archive, so that a job cannot be
+/// missed between the two. A job that none of the three has does not exist.
 async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
     match context.cache.find(tenant, id).await {
         Ok(Some(resource)) => return Ok(Some(resource)),
         Ok(None) => {}
-        Err(error) => tracing::warn!(error = %Chain(&error), "The cache did not answer; reading from the archive."),
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "The cache did not answer. The job is read from the archive or the ledger instead.")
+        }
     }
     let archived = context.archive.find(tenant, id).await;
     if let Ok(Some(resource)) = archived {
@@ -71,7 +76,8 @@ async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option
     }
 }
 
-/// `poll`: seconds after which an unfinished job is worth another look.
+/// The answer to a read. `poll` is how many seconds a client should wait before it reads an
+/// unfinished job again.
 fn respond(resource: SummaryResource, poll: Option<u16>, headers: &HeaderMap) -> Response {
     let tag = entity_tag(&resource);
     let unchanged = headers
@@ -98,7 +104,8 @@ fn respond(resource: SummaryResource, poll: Option<u16>, headers: &HeaderMap) ->
     response
 }
 
-/// A tag that changes with everything that can change: the status, the time of finishing and the attempts.
+/// The entity tag of a job. It is made of everything in a job that can change: the status, the time
+/// at which the job finished, and the number of attempts.
 fn entity_tag(resource: &SummaryResource) -> String {
     let state = format!(
         "{} {} {:?} {}",

@@ -1,4 +1,4 @@
-//! `POST /v1/summaries`.
+//! `POST /v1/summaries`: accepts a text as a new job.
 
 use std::sync::Arc;
 
@@ -25,27 +25,28 @@ use uuid::Uuid;
 
 use crate::{auth::Caller, context::Context};
 
-/// Says whether the result came from the cache: `hit` or `miss`.
+/// The header that says whether the result came from the cache. Its value is `hit` or `miss`.
 const CACHE_HEADER: HeaderName = HeaderName::from_static("summarease-cache");
 
 /// Submit a text
 ///
-/// The answer is the finished summary if the same text was summarised with the same options
-/// before (`200`), else a job that will become `succeeded` or `failed` (`202`).
+/// If the same text was summarised with the same options during the last day, the answer is the
+/// finished summary (`200`). Otherwise the answer is a new job (`202`). Read the job until its
+/// `status` is `succeeded` or `failed`.
 #[utoipa::path(
     post,
     path = "/v1/summaries",
     operation_id = "submitSummary",
     request_body = Submission,
     responses(
-        (status = 200, description = "Known already; finished", body = SummaryResource, headers(("Location"), ("Summarease-Cache"))),
-        (status = 202, description = "Accepted; it will not be lost", body = SummaryResource, headers(("Location"), ("Retry-After" = u32), ("Summarease-Cache"))),
-        (status = 400, description = "No JSON, or no UTF-8", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid API key", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Split the document", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Send `application/json`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`errors` names every field that cannot stand", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was accepted; try again", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The summary of an earlier submission with the same text and options.", body = SummaryResource, headers(("Location"), ("Summarease-Cache"))),
+        (status = 202, description = "The job was accepted and is stored. Read it at the address in `Location`.", body = SummaryResource, headers(("Location"), ("Retry-After" = u32), ("Summarease-Cache"))),
+        (status = 400, description = "The body is not JSON, or not UTF-8.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The request has no valid API key.", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large. Split the document.", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not declared as JSON. Send `Content-Type: application/json`.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Some fields are invalid. `errors` names each of them, with what is allowed.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "A store does not answer, and no job was accepted. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn submit(
@@ -63,7 +64,7 @@ pub(crate) async fn submit(
         }
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(error = %Chain(&error), "The cache did not answer; the job is submitted without a look for a known result.")
+            tracing::warn!(error = %Chain(&error), "The cache did not answer. The text is summarised anew, even if its result is known.")
         }
     }
     let accepted = accept(&context, &tenant, text, options, fingerprint).await?;
@@ -83,14 +84,18 @@ async fn parse(headers: &HeaderMap, body: Body) -> Result<(String, RequestOption
     let too_large = || {
         Problem::new(
             Kind::PayloadTooLarge,
-            format!("The body may have {} bytes. Split the document.", Limits::BODY_BYTES),
+            format!(
+                "The body is longer than the limit of {} bytes. Split the document.",
+                Limits::BODY_BYTES
+            ),
         )
     };
     let body = to_bytes(body, Limits::BODY_BYTES).await.map_err(|_| too_large())?;
     Ok(Submission::parse(&body)?)
 }
 
-/// Writes the job down, then queues it. Once this returns, the job cannot be lost.
+/// Records the job in the ledger, then sends it to its lane. When this function has returned `Ok`,
+/// the job is stored and will be worked on, even if this function stops at once.
 async fn accept(
     context: &Context,
     tenant: &Tenant,
@@ -123,14 +128,14 @@ async fn accept(
         fingerprint,
     });
     if let Err(error) = context.lanes[lane].send(&tenant.id, message.to_body()).await {
-        // Nothing was promised yet: leave no trace of a job that will never run.
+        // The client was not told of the job yet, and no worker will receive it. So it is removed.
         if let Err(error) = context.ledger.withdraw(&id).await {
-            tracing::warn!(error = %Chain(&error), "A job that was not queued could not be removed from the ledger.");
+            tracing::warn!(error = %Chain(&error), "A job could not be sent to its lane, and could not be removed from the ledger either. It expires there.");
         }
         return Err(error);
     }
     if let Err(error) = context.cache.queued(&tenant.id, &resource).await {
-        tracing::warn!(error = %Chain(&error), "The cache did not learn of a queued job.");
+        tracing::warn!(error = %Chain(&error), "A queued job was not written to the cache. Reads find it in the ledger.");
     }
     metrics::counter!(metric::ACCEPTED, "lane" => lane.as_str()).increment(1);
     tracing::info!(job = %resource.id, tenant = %tenant.id, %lane, "A job was accepted.");

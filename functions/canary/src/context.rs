@@ -1,35 +1,35 @@
-//! What every run needs.
+//! The stores and settings that every run needs.
 
 use shared::{
     config::{self, ConfigError},
     directory::Directory,
 };
 
-use crate::door::Door;
+use crate::endpoint::Endpoint;
 
-/// What every run needs. It is made once per cold start.
+/// The stores and settings that every run needs. They are made once per cold start.
 pub struct Context {
     pub(crate) directory: Directory,
     pub(crate) codedeploy: aws_sdk_codedeploy::Client,
     pub(crate) region: String,
-    pub(crate) public: Door,
-    pub(crate) version: Door,
-    pub(crate) workers: Vec<Door>,
+    pub(crate) public: Endpoint,
+    pub(crate) version: Endpoint,
+    pub(crate) workers: Vec<Endpoint>,
 }
 
 impl Context {
-    /// Reads the environment that the template sets. Connects to nothing yet.
+    /// Reads the environment variables that the template sets. It opens no connection yet.
     ///
     /// # Errors
-    /// If a variable is missing or wrong.
+    /// If a variable is missing or has a wrong value.
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
-        let invoked = |arn: &str| Door::invoked(&aws, arn.to_owned());
+        let invoked = |arn: &str| Endpoint::invoked(&aws, arn.to_owned());
         Ok(Self {
             directory: Directory::from_env(&aws)?,
             codedeploy: aws_sdk_codedeploy::Client::new(&aws),
             region: config::required("AWS_REGION")?,
-            public: Door::public(config::required("API_URL")?),
+            public: Endpoint::public(config::required("API_URL")?),
             version: invoked(&config::required("API_VERSION")?),
             workers: config::required("WORKER_VERSIONS")?.split(',').map(invoked).collect(),
         })

@@ -1,9 +1,12 @@
-//! The canary. Two ways in: a schedule (`{"action":"probe"}`) makes a summary through the public
-//! API, all the way to the worker and back; `CodeDeploy`'s pre-traffic hook makes one with each of
-//! the versions that are about to take traffic, and tells `CodeDeploy` whether they may.
+//! The canary. It makes real summaries and checks them. Two callers invoke it:
+//!
+//! - A schedule sends `{"action":"probe"}`. The canary then submits a text through the public API,
+//!   and waits until a worker has summarised it.
+//! - `CodeDeploy` calls it before new versions take traffic. The canary then makes a summary with
+//!   each of these versions, and tells `CodeDeploy` whether they may take traffic.
 
 mod context;
-mod door;
+mod endpoint;
 mod probe;
 
 use std::time::{Duration, Instant, SystemTime};
@@ -17,16 +20,16 @@ use shared::{store::Chain, telemetry::metric};
 pub use context::Context;
 use probe::Probe;
 
-/// Kept free at the end of an invocation, to report.
-const SPARE: Duration = Duration::from_secs(5);
+/// The last seconds of an invocation are reserved for reporting the outcome.
+const RESERVED_TIME: Duration = Duration::from_secs(5);
 
-/// What to do.
+/// The event that the function is invoked with.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub enum Task {
-    /// From `CodeDeploy`.
+    /// An event from `CodeDeploy`.
     Hook(Hook),
-    /// From a schedule or an operator.
+    /// An event from a schedule or an operator.
     Direct(Direct),
 }
 
@@ -41,7 +44,7 @@ impl TryFrom<Value> for Task {
     }
 }
 
-/// `CodeDeploy`'s question whether the new versions may take traffic.
+/// The question of `CodeDeploy` whether the new versions may take traffic.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Hook {
@@ -49,44 +52,48 @@ pub struct Hook {
     lifecycle_event_hook_execution_id: String,
 }
 
-/// A task by name.
+/// A task that is asked for by its name.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Direct {
-    /// Make a summary as a client would.
+    /// Make a summary through the public API, as a client does.
     Probe,
-    /// Make one with every version that this canary was deployed with.
+    /// Make a summary with each of the versions that were deployed together with this canary.
     Versions,
 }
 
-/// The summaries that were made.
+/// The summaries that a run made, all of them correct.
 #[derive(Debug, Serialize)]
 pub struct Report {
     summaries: Vec<Made>,
 }
 
-/// A summary that was right.
+/// A summary that was made and is correct.
 #[derive(Debug, Serialize)]
 struct Made {
-    /// What made it.
+    /// The public address, or the function and version, that made the summary.
     by: String,
-    /// From its submission to the first sight of its result, in seconds.
+    /// The time from the submission until a read showed the result, in seconds.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     took: Duration,
 }
 
-/// Does one task. `deadline` is when Lambda ends the invocation.
+/// Does one task. `deadline` is when Lambda stops the invocation.
 ///
 /// # Errors
-/// If a summary is not made, is wrong, or comes too late; or if `CodeDeploy` does not hear of it.
+/// If a summary is not made, is wrong, or takes too long, or if the outcome cannot be reported to
+/// `CodeDeploy`.
 pub async fn handle(context: &Context, task: Task, deadline: SystemTime) -> Result<Report, Error> {
-    let patience = deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(SPARE);
-    let late = |_| Err(format!("there was no summary in {} s", patience.as_secs()).into());
+    let timeout = deadline
+        .duration_since(SystemTime::now())
+        .unwrap_or_default()
+        .saturating_sub(RESERVED_TIME);
+    let timed_out = |_| Err(format!("the summaries were not finished after {} s", timeout.as_secs()).into());
     let outcome = match &task {
-        Task::Direct(Direct::Probe) => tokio::time::timeout(patience, public(context)).await,
-        Task::Direct(Direct::Versions) | Task::Hook(_) => tokio::time::timeout(patience, versions(context)).await,
+        Task::Direct(Direct::Probe) => tokio::time::timeout(timeout, public(context)).await,
+        Task::Direct(Direct::Versions) | Task::Hook(_) => tokio::time::timeout(timeout, versions(context)).await,
     };
-    let outcome: Result<Report, Error> = outcome.unwrap_or_else(late);
+    let outcome: Result<Report, Error> = outcome.unwrap_or_else(timed_out);
     match &outcome {
         Ok(report) => tracing::info!(?report, "The canary passed."),
         Err(error) => tracing::error!(error = %Chain(error.as_ref()), "The canary failed."),
@@ -97,13 +104,13 @@ pub async fn handle(context: &Context, task: Task, deadline: SystemTime) -> Resu
         } else {
             LifecycleEventStatus::Failed
         };
-        let told = context
+        let request = context
             .codedeploy
             .put_lifecycle_event_hook_execution_status()
             .deployment_id(hook.deployment_id)
             .lifecycle_event_hook_execution_id(hook.lifecycle_event_hook_execution_id)
             .status(status);
-        told.send().await?;
+        request.send().await?;
     }
     outcome
 }
@@ -119,7 +126,7 @@ async fn versions(context: &Context) -> Result<Report, Error> {
     let probe = Probe::begin(context).await?;
     let mut summaries = vec![timed(context.version.name(), probe.submit(&context.version)).await?];
     for worker in &context.workers {
-        summaries.push(timed(worker.name(), probe.hand_over(worker, &context.version)).await?);
+        summaries.push(timed(worker.name(), probe.invoke_worker(worker, &context.version)).await?);
     }
     Ok(Report { summaries })
 }

@@ -1,4 +1,5 @@
-//! Makes real summaries: on schedule, as a client would; and with every new version before it takes traffic.
+//! Makes real summaries and checks them: on a schedule through the public API, and with every new
+//! version before it takes traffic.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One real summary, from the text to a result that is looked at.
+//! Makes one real summary and checks its result.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{context::Context, door::Door};
+use crate::{context::Context, endpoint::Endpoint};
 
-/// Time between two looks at an unfinished job.
+/// Time between two reads of an unfinished job.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A run is over long before its key is.
+/// How long the API key of a run is valid. A run takes much less time.
 const KEY_LIFE: Duration = Duration::from_mins(10);
 
-/// A run with a tenant and a key of its own, which nobody else ever sees.
+/// A run of the canary. It has an API key of its own, which is never shown to anyone.
 pub(crate) struct Probe<'a> {
     region: &'a str,
     tenant: TenantId,
@@ -44,20 +44,22 @@ impl<'a> Probe<'a> {
         })
     }
 
-    /// Submits a text through a door of the API and waits for its summary.
-    pub(crate) async fn submit(&self, api: &Door) -> Result<(), Error> {
+    /// Submits a text to the API and waits for its summary.
+    pub(crate) async fn submit(&self, api: &Endpoint) -> Result<(), Error> {
         let text = text();
         let body = json!({"text": text, "length": {"sentences": 1}});
         let (status, resource) = api.request(Method::POST, "/v1/summaries", &self.key, Some(&body)).await?;
         if status != 202 {
-            return Err(format!("a submission was answered with {status}: {resource}").into());
+            return Err(format!("the submission was answered with status {status}: {resource}").into());
         }
-        let path = resource["links"]["self"].as_str().ok_or("a job has no link to itself")?;
+        let path = resource["links"]["self"]
+            .as_str()
+            .ok_or("the answer to the submission has no link `self`")?;
         self.wait(api, path, &text).await
     }
 
-    /// Hands a job to a worker as its lane would, and reads the result through the API.
-    pub(crate) async fn hand_over(&self, worker: &Door, api: &Door) -> Result<(), Error> {
+    /// Invokes a worker with a job, as its lane does, and reads the result through the API.
+    pub(crate) async fn invoke_worker(&self, worker: &Endpoint, api: &Endpoint) -> Result<(), Error> {
         let text = text();
         let (_, options) = Submission::parse(json!({"text": text, "length": {"sentences": 1}}).to_string().as_bytes())?;
         let job = JobId::new(RegionTag::from_region(self.region), Uuid::now_v7());
@@ -73,37 +75,38 @@ impl<'a> Probe<'a> {
         });
         let reply = worker.invoke(&lane_event(&message)).await?;
         if reply["batchItemFailures"] != json!([]) {
-            return Err(format!("a job was given back: {reply}").into());
+            return Err(format!("the worker did not finish the job and returned it to its lane: {reply}").into());
         }
         self.wait(api, &path, &text).await
     }
 
-    async fn wait(&self, api: &Door, path: &str, text: &str) -> Result<(), Error> {
+    async fn wait(&self, api: &Endpoint, path: &str, text: &str) -> Result<(), Error> {
         loop {
             let (status, resource) = api.request(Method::GET, path, &self.key, None).await?;
             match (status, resource["status"].as_str()) {
                 (200, Some("queued" | "running")) => tokio::time::sleep(PAUSE).await,
-                (200, Some("succeeded")) => return judge(&resource["result"], text),
-                _ => return Err(format!("reading a job was answered with {status}: {resource}").into()),
+                (200, Some("succeeded")) => return check(&resource["result"], text),
+                _ => return Err(format!("reading the job was answered with status {status}: {resource}").into()),
             }
         }
     }
 }
 
-/// A result is right if it is one sentence of the text, found where it says.
-fn judge(result: &Value, text: &str) -> Result<(), Error> {
+/// Checks a result. It must be exactly one sentence, and that sentence must be found in the text at
+/// the offset that the result gives.
+fn check(result: &Value, text: &str) -> Result<(), Error> {
     let sentence = &result["sentences"][0];
     let number = |name: &str| sentence[name].as_u64().and_then(|number| usize::try_from(number).ok());
-    let (offset, length) = number("offset").zip(number("length")).ok_or("a summary has no sentence")?;
-    let there: String = text.chars().skip(offset).take(length).collect();
+    let (offset, length) = number("offset").zip(number("length")).ok_or("the result has no sentence")?;
+    let expected: String = text.chars().skip(offset).take(length).collect();
     let only = result["sentences"].as_array().is_some_and(|sentences| sentences.len() == 1);
-    if !only || sentence["text"] != there.as_str() || result["text"] != there.as_str() {
-        return Err(format!("a summary is not a sentence of the text: {result}").into());
+    if !only || sentence["text"] != expected.as_str() || result["text"] != expected.as_str() {
+        return Err(format!("the result is not one sentence of the text: {result}").into());
     }
     Ok(())
 }
 
-/// A text that was never summarised before, so that no cache knows it.
+/// A text that was never summarised before, so that its result is not in the cache.
 fn text() -> String {
     format!(
         "The keeper of the mine takes a canary along on every shift. A canary that falls silent tells the miners to leave at once. \
@@ -112,7 +115,9 @@ fn text() -> String {
     )
 }
 
-/// What Lambda makes of one message of a lane. The receipt is nobody's: a job that is given back fails the run anyway.
+/// The event that Lambda makes from one message of a lane. Its receipt handle is not valid. That
+/// does not matter, because the worker uses it only for a job that it returns to the lane, and then
+/// the run has failed.
 fn lane_event(message: &Message) -> Value {
     json!({"Records": [{
         "messageId": Uuid::new_v4().to_string(),
@@ -135,12 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn a_right_summary_passes() {
-        judge(&result(13, 10, "Ein Sturm."), TEXT).unwrap();
+    fn a_correct_result_passes() {
+        check(&result(13, 10, "Ein Sturm."), TEXT).unwrap();
     }
 
     #[test]
-    fn a_wrong_summary_does_not() {
+    fn a_wrong_result_is_refused() {
         for wrong in [
             result(12, 10, "Ein Sturm."),
             result(13, 10, "Ein Storm."),
@@ -148,7 +153,7 @@ mod tests {
             json!({"text": "", "sentences": []}),
             Value::Null,
         ] {
-            assert!(judge(&wrong, TEXT).is_err(), "{wrong}");
+            assert!(check(&wrong, TEXT).is_err(), "{wrong}");
         }
     }
 }

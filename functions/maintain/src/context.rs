@@ -1,4 +1,4 @@
-//! What every run needs.
+//! The stores and settings that every run needs.
 
 use shared::{
     archive::Archive,
@@ -6,7 +6,7 @@ use shared::{
     ledger::Ledger,
 };
 
-/// What every run needs. It is made once per cold start.
+/// The stores and settings that every run needs. They are made once per cold start.
 pub struct Context {
     pub(crate) archive: Archive,
     pub(crate) ledger: Ledger,
@@ -14,10 +14,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads the environment that the template sets. Connects to nothing yet.
+    /// Reads the environment variables that the template sets. It opens no connection yet.
     ///
     /// # Errors
-    /// If a variable is missing or wrong.
+    /// If a variable is missing or has a wrong value.
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
         Ok(Self {

@@ -1,6 +1,9 @@
-//! Upkeep of the archive. Three ways in: a schedule (`{"action":"upkeep"}`), an operator
-//! (`{"action":"migrate"}`, `{"action":"reconcile","hours":1}`), and CloudFormation, which deploys
-//! `Custom::Migration` before any function that needs the new schema takes traffic.
+//! Upkeep of the archive. Three callers invoke this function:
+//!
+//! - A schedule sends `{"action":"upkeep"}`.
+//! - An operator sends `{"action":"migrate"}` or `{"action":"reconcile","hours":1}`.
+//! - CloudFormation sends an event of the resource `Custom::Migration`, before any function that
+//!   needs the new schema takes traffic.
 
 mod context;
 mod report;
@@ -21,16 +24,16 @@ use time::{Duration, OffsetDateTime};
 pub use context::Context;
 pub use report::Report;
 
-/// Jobs entered in one transaction.
+/// How many jobs `reconcile` enters in one transaction.
 const JOBS_AT_ONCE: usize = 200;
 
-/// What to do.
+/// The event that the function is invoked with.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub enum Task {
-    /// From CloudFormation; the outcome is reported to the stack.
+    /// An event from CloudFormation. The outcome is reported to the stack.
     Stack(stack::Request),
-    /// From a schedule or an operator.
+    /// An event from a schedule or an operator.
     Direct(Direct),
 }
 
@@ -45,26 +48,28 @@ impl TryFrom<Value> for Task {
     }
 }
 
-/// A task by name.
+/// A task that is asked for by its name.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Direct {
     /// Bring the schema up to date, then do the upkeep.
     Migrate,
-    /// Make partitions ahead, drop expired ones.
+    /// Make the partitions of the next months, and drop those whose jobs have all expired.
     Upkeep,
-    /// Enter the jobs again that finished in the last hours and that the archive has lost, because its
-    /// region was lost or because it was restored from a backup.
+    /// Enter jobs into the archive again that finished in the last `hours` and that the archive has
+    /// lost. It loses jobs when its region is lost or when it is restored from a backup.
     Reconcile { hours: i64 },
 }
 
 /// Does one task.
 ///
 /// # Errors
-/// If the database does not answer, or the outcome cannot be reported to CloudFormation.
+/// If the database does not answer, if `hours` is out of its range, or if the outcome cannot be
+/// reported to CloudFormation.
 pub async fn handle(context: &Context, task: Task) -> Result<Report, Error> {
-    // Each task is a deep tower of futures: the runtime's, the AWS SDK's and those of sqlx. On the heap,
-    // each has a type of its own, and the compiler need not lay out all of them as one value.
+    // Each task is a future that holds many others: those of the runtime, the AWS SDK and sqlx. A
+    // boxed future lies on the heap, so that the compiler does not have to lay out all tasks as one
+    // large value.
     match task {
         Task::Direct(Direct::Upkeep) => Ok(Box::pin(upkeep(context)).await?),
         Task::Direct(Direct::Migrate) => Ok(Box::pin(migrate(context)).await?),
@@ -105,7 +110,7 @@ async fn upkeep(context: &Context) -> Result<Report, StoreError> {
 async fn reconcile(context: &Context, hours: i64) -> Result<Report, Error> {
     let most = FINISHED_KEPT.whole_hours();
     if !(1..=most).contains(&hours) {
-        return Err(format!("hours must be between 1 and {most}: the ledger keeps finished jobs no longer").into());
+        return Err(format!("hours must be between 1 and {most}, because the ledger keeps finished jobs no longer than that").into());
     }
     let mut entered = 0;
     let enter = async |jobs: Vec<Job>| {
@@ -118,7 +123,7 @@ async fn reconcile(context: &Context, hours: i64) -> Result<Report, Error> {
         .ledger
         .finished_since(OffsetDateTime::now_utc() - Duration::hours(hours), enter)
         .await?;
-    tracing::warn!(entered, hours, "The jobs that the archive had lost are entered again.");
+    tracing::warn!(entered, hours, "The jobs that the archive had lost were entered again.");
     Ok(Report {
         entered,
         ..Report::default()

@@ -1,4 +1,4 @@
-//! Keeps the database in shape: migrations on deploy, partitions on schedule.
+//! Migrates the database when a stack is deployed, and keeps its partitions on a schedule.
 
 use std::sync::Arc;
 

@@ -1,16 +1,16 @@
-//! What a run reports.
+//! The answer of a run.
 
 use serde::Serialize;
 
-/// What was done.
+/// What a run has done.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Version of the newest migration, if the schema was brought up to date.
+    /// Version of the newest migration. Present if the run brought the schema up to date.
     pub schema: Option<i64>,
-    /// Partitions made.
+    /// Names of the partitions that were made.
     pub made: Vec<String>,
-    /// Partitions dropped.
+    /// Names of the partitions that were dropped.
     pub dropped: Vec<String>,
-    /// Jobs entered again.
+    /// How many jobs were entered into the archive again.
     pub entered: usize,
 }

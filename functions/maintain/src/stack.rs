@@ -1,4 +1,4 @@
-//! CloudFormation's side of a custom resource.
+//! The request of CloudFormation for a custom resource, and the answer to it.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>
 
 use serde::{Deserialize, Serialize};
@@ -11,10 +11,10 @@ use shared::{
 
 use crate::report::Report;
 
-/// What CloudFormation asks.
+/// A request of CloudFormation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[expect(clippy::struct_field_names, reason = "the names are CloudFormation's")]
+#[expect(clippy::struct_field_names, reason = "CloudFormation defines these names")]
 pub struct Request {
     request_type: RequestType,
     #[serde(rename = "ResponseURL")]
@@ -48,12 +48,13 @@ struct Answer<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Data {
-    /// Changes with the settings of the functions that need the schema.
+    /// A digest of the settings of the functions that need the schema. It changes whenever they do.
     digest: String,
 }
 
 impl Request {
-    /// Whether the stack is going away. The data outlives it.
+    /// Whether the resource is being deleted. Nothing is done then, because the data is kept when
+    /// the stack is deleted.
     pub(crate) fn is_removal(&self) -> bool {
         self.request_type == RequestType::Delete
     }
@@ -63,7 +64,8 @@ impl Request {
         hex(&Sha256::digest(settings)[..8])
     }
 
-    /// Tells CloudFormation how it went, without which the deployment hangs for an hour.
+    /// Reports the outcome to CloudFormation. Without this report, the deployment waits for an hour
+    /// and then fails.
     pub(crate) async fn answer(&self, http: &reqwest::Client, outcome: &Result<Report, StoreError>) -> Result<(), reqwest::Error> {
         let (status, reason) = match outcome {
             Ok(report) => ("SUCCESS", format!("schema {:?}", report.schema)),
@@ -78,7 +80,7 @@ impl Request {
             logical_resource_id: &self.logical_resource_id,
             data: Data { digest: self.digest() },
         };
-        // The URL is signed without a content type, so none may be sent.
+        // The URL was signed without a content type. A request with one would be refused.
         let body = serde_json::to_vec(&answer).unwrap_or_default();
         http.put(&self.response_url).body(body).send().await?.error_for_status()?;
         Ok(())

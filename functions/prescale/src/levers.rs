@@ -1,4 +1,4 @@
-//! The levers as AWS has them: read, and moved.
+//! Reads and sets the levers through the control APIs of AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,28 +15,28 @@ use shared::{
     store::Chain,
 };
 
-/// Workers that one provisioned poller runs.
+/// How many workers one provisioned poller keeps busy.
 const WORKERS_PER_POLLER: f64 = 10.0;
-/// What the names of scheduled actions begin with that come from the plan.
+/// The prefix of the names of scheduled actions that come from the capacity plan.
 const SCHEDULED: &str = "plan-";
-/// The status of a store that nothing is being done to.
+/// The status of an Aurora cluster or a cache that AWS is not changing.
 const AVAILABLE: &str = "available";
 
-/// The variables that name the workers, as the mappings know them.
+/// The environment variables with the names of the workers, as the event source mappings use them.
 pub(crate) const WORKERS: PerLane<&str> = PerLane {
     express: "EXPRESS_WORKER",
     standard: "STANDARD_WORKER",
     bulk: "BULK_WORKER",
 };
 
-/// How the levers stand.
-pub(crate) struct Stand {
-    /// Those that are there and could be read.
+/// The present values of the levers.
+pub(crate) struct Reading {
+    /// The values of the levers that the deployment has and that could be read.
     pub(crate) state: State,
     pub(crate) bulk_runs: bool,
-    /// Those that AWS still works on: it refuses any further change until it is done.
+    /// The levers that AWS is still changing. It refuses another change until that is finished.
     pub(crate) changing: BTreeSet<Lever>,
-    /// What could not be read, and why.
+    /// The levers that could not be read, and why.
     pub(crate) failures: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Levers {
     lambda: aws_sdk_lambda::Client,
     rds: aws_sdk_rds::Client,
     workers: PerLane<String>,
-    /// Levers that the deployment has.
+    /// The API alias, if the deployment has warm environments.
     api: Option<String>,
     cluster: Option<String>,
     cache: Option<String>,
@@ -68,33 +68,36 @@ impl Levers {
         })
     }
 
-    /// Reads every lever that is there. One that cannot be read does not keep the others from being moved.
-    pub(crate) async fn read(&self) -> Stand {
-        let mut stand = Stand {
+    /// Reads every lever that the deployment has. If one of them cannot be read, the others are
+    /// still read and set.
+    pub(crate) async fn read(&self) -> Reading {
+        let mut reading = Reading {
             state: State::new(),
             bulk_runs: true,
             changing: BTreeSet::new(),
             failures: Vec::new(),
         };
         for lever in Lever::ALL {
-            match self.read_one(lever, &mut stand).await {
-                Ok(value) => stand.state.extend(value.map(|value| (lever, value))),
+            match self.read_one(lever, &mut reading).await {
+                Ok(value) => reading.state.extend(value.map(|value| (lever, value))),
                 Err(error) => {
-                    stand.failures.push(format!("{lever} cannot be read: {}", Chain(error.as_ref())));
+                    reading
+                        .failures
+                        .push(format!("the lever {lever} cannot be read: {}", Chain(error.as_ref())));
                 }
             }
         }
-        stand
+        reading
     }
 
-    async fn read_one(&self, lever: Lever, stand: &mut Stand) -> Result<Option<f64>, Error> {
+    async fn read_one(&self, lever: Lever, reading: &mut Reading) -> Result<Option<f64>, Error> {
         if let Some(lane) = lever.lane() {
             let mapping = self.mapping(lane).await?;
             if !matches!(mapping.state(), Some("Enabled" | "Disabled")) {
-                stand.changing.insert(lever);
+                reading.changing.insert(lever);
             }
             if lane == Lane::Bulk {
-                stand.bulk_runs = !matches!(mapping.state(), Some("Disabled" | "Disabling"));
+                reading.bulk_runs = !matches!(mapping.state(), Some("Disabled" | "Disabling"));
             }
             return Ok(workers(&mapping));
         }
@@ -102,31 +105,31 @@ impl Levers {
             (Lever::Acus, Some(cluster), _) => {
                 let cluster = self.cluster(cluster).await?;
                 if cluster.status() != Some(AVAILABLE) {
-                    stand.changing.insert(lever);
+                    reading.changing.insert(lever);
                 }
                 Ok(units(cluster)?.min_capacity())
             }
             (Lever::Cache, _, Some(cache)) => {
                 let cache = self.cache(cache).await?;
                 if cache.status() != Some(AVAILABLE) {
-                    stand.changing.insert(lever);
+                    reading.changing.insert(lever);
                 }
                 let limits = limits(cache)?;
                 Ok(Some(f64::from(
                     limits.ecpu_per_second().and_then(EcpuPerSecond::minimum).unwrap_or(0),
                 )))
             }
-            _ => self.least(lever).await,
+            _ => self.minimum(lever).await,
         }
     }
 
-    /// Does one thing.
+    /// Does one action.
     pub(crate) async fn apply(&self, action: &Action) -> Result<(), Error> {
         match *action {
             Action::Pause(lane) => self.enable(lane, false).await,
             Action::Resume(lane) => self.enable(lane, true).await,
             Action::Set { lever, to, .. } => match lever.lane() {
-                Some(lane) => self.bound(lane, to).await,
+                Some(lane) => self.set_workers(lane, to).await,
                 None => self.set(lever, to).await,
             },
         }
@@ -136,10 +139,10 @@ impl Levers {
         let worker = &self.workers[lane];
         let reply = self.lambda.list_event_source_mappings().function_name(worker).send().await?;
         let mapping = reply.event_source_mappings.and_then(|mappings| mappings.into_iter().next());
-        Ok(mapping.ok_or_else(|| format!("the {lane} lane feeds no function {worker}"))?)
+        Ok(mapping.ok_or_else(|| format!("the function {worker} has no event source mapping for the {lane} lane"))?)
     }
 
-    async fn bound(&self, lane: Lane, workers: f64) -> Result<(), Error> {
+    async fn set_workers(&self, lane: Lane, workers: f64) -> Result<(), Error> {
         let mapping = self.mapping(lane).await?;
         let request = self.lambda.update_event_source_mapping().set_uuid(mapping.uuid);
         let request = if let Some(pollers) = mapping.provisioned_poller_config {
@@ -172,7 +175,7 @@ impl Levers {
                 .scalable_dimension(dimension);
             request
                 .min_capacity(whole(value))
-                .max_capacity(self.most(lever, value))
+                .max_capacity(self.maximum(lever, value))
                 .send()
                 .await?;
             return Ok(());
@@ -203,17 +206,19 @@ impl Levers {
                 request.cache_usage_limits(limits.build()).send().await?;
                 Ok(())
             }
-            _ => Err(format!("{lever} is not there").into()),
+            _ => Err(format!("the deployment has no lever {lever}").into()),
         }
     }
 
-    /// Whether Application Auto Scaling moves a lever, and so can do it by itself at a moment.
+    /// Whether Application Auto Scaling sets this lever. Only such a lever can have scheduled
+    /// actions.
     pub(crate) fn is_scheduled(&self, lever: Lever) -> bool {
         self.target(lever).is_some()
     }
 
-    /// Has Application Auto Scaling do what the calendar asks for even if nobody asks it on the day. What was scheduled
-    /// and is not asked for any more goes away.
+    /// Leaves the announced demand of the calendar with Application Auto Scaling as scheduled
+    /// actions. The capacity is then ready even if this function does not run on that day.
+    /// Scheduled actions that the calendar no longer asks for are deleted.
     pub(crate) async fn schedule(&self, ahead: &[Ahead]) -> Result<(), Error> {
         for lever in Lever::ALL {
             let Some((namespace, resource, dimension)) = self.target(lever) else {
@@ -237,7 +242,7 @@ impl Levers {
                 let name = scheduled_name(change);
                 let bounds = ScalableTargetAction::builder()
                     .min_capacity(whole(change.least))
-                    .max_capacity(self.most(lever, change.least))
+                    .max_capacity(self.maximum(lever, change.least))
                     .build();
                 if scheduled.remove(&name).flatten().as_ref() == Some(&bounds) {
                     continue;
@@ -267,13 +272,13 @@ impl Levers {
         Ok(())
     }
 
-    /// What Application Auto Scaling may go up to.
-    fn most(&self, lever: Lever, least: f64) -> i32 {
+    /// The maximum that Application Auto Scaling may set for a lever.
+    fn maximum(&self, lever: Lever, least: f64) -> i32 {
         whole(self.ceilings.get(&lever).copied().unwrap_or(least).max(least))
     }
 
-    /// The floor that Application Auto Scaling keeps.
-    async fn least(&self, lever: Lever) -> Result<Option<f64>, Error> {
+    /// The minimum that Application Auto Scaling keeps for a lever.
+    async fn minimum(&self, lever: Lever) -> Result<Option<f64>, Error> {
         let Some((namespace, resource, dimension)) = self.target(lever) else {
             return Ok(None);
         };
@@ -306,7 +311,7 @@ impl Levers {
     async fn cluster(&self, name: &str) -> Result<DbCluster, Error> {
         let reply = self.rds.describe_db_clusters().db_cluster_identifier(name).send().await?;
         let found = reply.db_clusters.and_then(|clusters| clusters.into_iter().next());
-        Ok(found.ok_or_else(|| format!("there is no cluster {name}"))?)
+        Ok(found.ok_or_else(|| format!("there is no Aurora cluster {name}"))?)
     }
 
     async fn cache(&self, name: &str) -> Result<ServerlessCache, Error> {
@@ -318,14 +323,15 @@ impl Levers {
 
 fn units(cluster: DbCluster) -> Result<ServerlessV2ScalingConfigurationInfo, Error> {
     let units = cluster.serverless_v2_scaling_configuration;
-    Ok(units.ok_or("the database's cluster is not serverless")?)
+    Ok(units.ok_or("the Aurora cluster is not serverless, so that it has no capacity units to set")?)
 }
 
 fn limits(cache: ServerlessCache) -> Result<CacheUsageLimits, Error> {
-    Ok(cache.cache_usage_limits.ok_or("the cache has no limits")?)
+    Ok(cache.cache_usage_limits.ok_or("the cache has no usage limits")?)
 }
 
-/// How many workers a mapping has: kept ready by its pollers, or allowed at most.
+/// How many workers an event source mapping has. With provisioned pollers, these are the workers
+/// that the pollers keep busy. Without them, it is the maximum concurrency.
 fn workers(mapping: &EventSourceMappingConfiguration) -> Option<f64> {
     let polled = mapping
         .provisioned_poller_config()
@@ -336,12 +342,13 @@ fn workers(mapping: &EventSourceMappingConfiguration) -> Option<f64> {
         .or_else(|| bounded.map(f64::from))
 }
 
-/// Names may not hold colons.
+/// The name of a scheduled action. The time in it has no colons, because names may not contain
+/// them.
 fn scheduled_name(change: &Ahead) -> String {
     format!("{SCHEDULED}{}", change.from.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "settings are small whole numbers")]
+#[expect(clippy::cast_possible_truncation, reason = "the values of levers are small whole numbers")]
 fn whole(value: f64) -> i32 {
     value.ceil() as i32
 }

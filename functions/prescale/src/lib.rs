@@ -1,9 +1,14 @@
-//! Pre-scaling: what is seen and planned for becomes settings of Lambda, Aurora and `ElastiCache`, and the
-//! level of service. Ways in: a schedule and operators (`{"action":"plan"}`, with `"dry_run":true` to look
-//! only), `{"action":"pin","level":2,"minutes":30}` and `{"action":"unpin"}`.
+//! Pre-scaling. This function reads the signals of the service and the capacity plan, decides how
+//! much capacity must be ready, and sets Lambda, Aurora and `ElastiCache` accordingly. It also sets
+//! the service level. These events invoke it:
 //!
-//! A decision depends on nothing but what is read at its beginning, and every setting is absolute: two
-//! runs at once do the same.
+//! - A schedule or an operator sends `{"action":"plan"}`. With `"dry_run":true` the function says
+//!   what it would do and does nothing.
+//! - An operator sends `{"action":"pin","level":2,"minutes":30}` to hold a service level, and
+//!   `{"action":"unpin"}` to release it.
+//!
+//! A decision depends only on what is read at its beginning, and every setting is an absolute
+//! value. Two runs at the same time therefore do the same and do no harm.
 
 mod levers;
 mod observe;
@@ -27,22 +32,23 @@ use shared::{
     telemetry::metric,
 };
 
-use levers::{Levers, Stand};
+use levers::{Levers, Reading};
 use observe::Observer;
 
-/// Plans that come with the function, by name.
+/// The capacity plans that are part of the function, by name.
 const PLANS: [(&str, &str); 2] = [
     ("growth", include_str!("../../../infra/capacity/growth.toml")),
     ("scale", include_str!("../../../infra/capacity/scale.toml")),
 ];
 const PRICES: &str = include_str!("../../../infra/cost.toml");
 
-/// A level that is not renewed ends: four runs may be missed.
+/// How long a service level holds after the run that set it. Four runs in a row may fail before it
+/// expires.
 const LEVEL_HOLDS: SignedDuration = SignedDuration::from_mins(5);
-/// Longest pin, minutes.
+/// The longest time for which an operator can pin a service level, in minutes.
 const LONGEST_PIN: i64 = 24 * 60;
 
-/// What every run needs; made once per cold start.
+/// The plan, the clients and the settings that every run needs. They are made once per cold start.
 pub struct Context {
     plan: CapacityPlan,
     prices: Prices,
@@ -52,10 +58,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads the environment that the template sets, and the plan it names. Connects to nothing yet.
+    /// Reads the environment variables that the template sets, and the capacity plan that they
+    /// name. It opens no connection yet.
     ///
     /// # Errors
-    /// If a variable is missing or wrong, or the plan cannot stand.
+    /// If a variable is missing or has a wrong value, or if the capacity plan has a mistake.
     pub async fn try_from_env() -> Result<Self, Error> {
         let aws = config::aws().await;
         let prices = Prices::parse(PRICES)?;
@@ -70,38 +77,42 @@ impl Context {
     }
 }
 
-/// The plan of the file in `CAPACITY_PLAN_FILE` (say, of a layer), else the one that `CAPACITY_PLAN` names.
+/// Reads the capacity plan from the file that `CAPACITY_PLAN_FILE` names, for example a file of a
+/// Lambda layer. If that variable is not set, it takes the plan of the function that
+/// `CAPACITY_PLAN` names.
 fn plan(prices: &Prices) -> Result<CapacityPlan, Error> {
     if let Some(file) = config::optional("CAPACITY_PLAN_FILE") {
         return Ok(CapacityPlan::parse(&file, &fs::read_to_string(&file)?, prices)?);
     }
     let name = config::required("CAPACITY_PLAN")?;
-    let (_, text) = PLANS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .ok_or_else(|| format!("there is no plan `{name}`; there are {}", PLANS.map(|(name, _)| name).join(", ")))?;
+    let (_, text) = PLANS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
+        format!(
+            "there is no capacity plan `{name}`; choose one of {}",
+            PLANS.map(|(name, _)| name).join(", ")
+        )
+    })?;
     Ok(CapacityPlan::parse(&format!("infra/capacity/{name}.toml"), text, prices)?)
 }
 
-/// What to do.
+/// The event that the function is invoked with.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Task {
-    /// Decide, and do it.
+    /// Decide how much capacity must be ready, and set it.
     Plan {
-        /// Say what would be done, and do nothing.
+        /// Only report what would be set.
         #[serde(default)]
         dry_run: bool,
-        /// The moment to decide for; now, if absent.
+        /// The moment to decide for. If it is absent, the moment is now.
         at: Option<Timestamp>,
     },
-    /// Hold a level.
+    /// Hold a service level for some minutes, whatever the signals say.
     Pin { level: Level, minutes: i64 },
-    /// Let the signals decide again.
+    /// Let the signals decide the service level again.
     Unpin,
 }
 
-/// What was seen, decided and done.
+/// What a run has read, decided and done.
 #[derive(Debug, Serialize)]
 pub struct Report {
     dry_run: bool,
@@ -112,11 +123,13 @@ pub struct Report {
     reasons: BTreeMap<&'static str, String>,
     dollars_per_hour: f64,
     actions: Vec<Action>,
-    /// What AWS does by itself in the next day, because the calendar says so.
+    /// What Application Auto Scaling will do in the next 24 hours, because the calendar announces
+    /// demand.
     ahead: Vec<Ahead>,
-    /// Levers that an earlier change is still being made to; they are left alone until it is.
+    /// Levers that AWS is still changing after an earlier run. They are not changed again before
+    /// that is finished.
     changing: BTreeSet<Lever>,
-    /// What was not done, and why.
+    /// What could not be read or done, and why.
     failures: Vec<String>,
 }
 
@@ -131,7 +144,7 @@ pub enum Answer {
 /// Does one task.
 ///
 /// # Errors
-/// If nothing can be read, or something cannot be set. What can be set is.
+/// If something cannot be read or set. Everything that can be set is set nevertheless.
 pub async fn handle(context: &Context, task: Task) -> Result<Answer, Error> {
     match task {
         Task::Plan { dry_run, at } => {
@@ -158,7 +171,7 @@ async fn pin(context: &Context, level: Level, hold: SignedDuration) -> Result<An
         until: Timestamp::now() + hold,
     };
     context.level.pin(pin).await?;
-    tracing::warn!(%level, until = %pin.until, "the level of service is pinned");
+    tracing::warn!(%level, until = %pin.until, "The service level is pinned.");
     Ok(Answer::Pinned(pin))
 }
 
@@ -167,12 +180,12 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
         plan, prices, observer, ..
     } = context;
     let (remembered, pin) = context.level.remembered().await?;
-    let (signals, history, mut failures) = observer.look(now).await;
+    let (signals, history, mut failures) = observer.observe(now).await;
     let controller = remembered
         .controller
         .next(Pressure::judge(&signals, plan), now, plan.degradation.calm_minutes);
     let level = effective(controller, pin, now);
-    let Stand {
+    let Reading {
         state: actual,
         bulk_runs,
         changing,
@@ -193,18 +206,21 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
         context.level.set(level, until, &remember).await?;
         for action in &actions {
             if let Err(error) = context.levers.apply(action).await {
-                failures.push(format!("{action:?} was not done: {}", Chain(error.as_ref())));
+                failures.push(format!("the action {action:?} failed: {}", Chain(error.as_ref())));
             }
         }
         failures.extend(unmoved(context, &actions).await);
         if let Err(error) = context.levers.schedule(&ahead).await {
-            failures.push(format!("announced demand was not scheduled: {}", Chain(error.as_ref())));
+            failures.push(format!(
+                "the announced demand could not be scheduled with Application Auto Scaling: {}",
+                Chain(error.as_ref())
+            ));
         }
     }
     for failure in &failures {
-        tracing::error!("{failure}");
+        tracing::error!("A part of the run failed: {failure}.");
     }
-    tell(&decision, &actual, &actions, level);
+    publish(&decision, &actual, &actions, level);
     Ok(Report {
         dry_run,
         signals,
@@ -220,16 +236,17 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
     })
 }
 
-/// Settings that AWS has done with, and that do not read back as they were set.
+/// Says which levers still have another value than the one that was set, although AWS has finished
+/// changing them.
 async fn unmoved(context: &Context, actions: &[Action]) -> Vec<String> {
     if actions.is_empty() {
         return Vec::new();
     }
-    let Stand { state, changing, .. } = context.levers.read().await;
+    let Reading { state, changing, .. } = context.levers.read().await;
     let unmoved = actions.iter().filter_map(|action| match action {
         Action::Set { lever, to, .. } if !changing.contains(lever) => {
             let is = state.get(lever).copied().unwrap_or_default();
-            ((is - to).abs() > f64::EPSILON).then(|| format!("{lever} was set to {to} and reads {is}"))
+            ((is - to).abs() > f64::EPSILON).then(|| format!("the lever {lever} was set to {to} but has the value {is}"))
         }
         _ => None,
     });
@@ -240,8 +257,8 @@ fn reasons(reasons: &BTreeMap<Lever, Reason>) -> BTreeMap<&'static str, String> 
     reasons.iter().map(|(lever, reason)| (lever.as_str(), reason.to_string())).collect()
 }
 
-/// Logs and metrics of a decision.
-fn tell(decision: &Decision, actual: &State, actions: &[Action], level: Level) {
+/// Writes the logs and metrics of a decision.
+fn publish(decision: &Decision, actual: &State, actions: &[Action], level: Level) {
     for (lever, desired) in &decision.desired {
         metrics::gauge!(metric::CAPACITY, "lever" => lever.as_str()).set(*desired);
     }
@@ -249,11 +266,11 @@ fn tell(decision: &Decision, actual: &State, actions: &[Action], level: Level) {
     for action in actions {
         match action {
             Action::Set { lever, from, to } => {
-                tracing::info!(%lever, from, to, because = %decision.reasons[lever], "a lever moves");
+                tracing::info!(%lever, from, to, because = %decision.reasons[lever], "A lever was changed.");
             }
-            Action::Pause(lane) => tracing::warn!(%lane, %level, "a lane is paused"),
-            Action::Resume(lane) => tracing::info!(%lane, %level, "a lane goes on"),
+            Action::Pause(lane) => tracing::warn!(%lane, %level, "A lane is paused, because the service level is 3."),
+            Action::Resume(lane) => tracing::info!(%lane, %level, "A paused lane works again."),
         }
     }
-    tracing::info!(?actual, desired = ?decision.desired, %level, dollars_per_hour = decision.dollars_per_hour, "decided");
+    tracing::info!(?actual, desired = ?decision.desired, %level, dollars_per_hour = decision.dollars_per_hour, "The capacity was decided.");
 }

@@ -1,4 +1,4 @@
-//! Makes capacity ready before demand comes, every minute, and sets the level of service.
+//! Makes capacity ready before demand comes, and sets the service level. It runs every minute.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What is seen of the service: queue depths from SQS, the rest from CloudWatch.
+//! Reads the signals of the service. The lane backlogs come from SQS, everything else from
+//! CloudWatch.
 
 use std::sync::Mutex;
 
@@ -20,13 +21,16 @@ use shared::{
 
 use crate::levers::WORKERS;
 
-/// Minutes of the past that live signals come from.
+/// How many minutes of the past the signals are taken from.
 const WINDOW: i64 = 5;
-/// Fewer deliveries than this say nothing about failures.
+/// With fewer deliveries than this, the share of failures and the time per job are not calculated,
+/// because they would depend on chance.
 const ENOUGH: f64 = 20.0;
-/// Minutes ahead that history is read for, and how long that is good for.
+/// How many minutes the history of other weeks reaches beyond the present moment.
 const AHEAD: i64 = 180;
+/// How long a history that was read is used before it is read again.
 const KEPT: SignedDuration = SignedDuration::from_mins(60);
+/// How many earlier weeks the history contains.
 const WEEKS: i64 = 4;
 const QUEUES: PerLane<&str> = PerLane {
     express: "EXPRESS_URL",
@@ -39,12 +43,13 @@ pub(crate) struct Observer {
     lanes: Lanes,
     queues: PerLane<String>,
     workers: PerLane<String>,
-    /// The API as `function:alias`, if any of it is warm.
+    /// The API as `function:alias`, if the deployment has warm environments.
     api: Option<String>,
     cluster: Option<String>,
     proxy: Option<String>,
     cache: Option<String>,
-    /// History is asked for once an hour: every metric asked for costs.
+    /// The history that was read last. It is read once an hour only, because every metric that is
+    /// read costs money.
     history: Mutex<Option<History>>,
 }
 
@@ -52,7 +57,8 @@ impl Observer {
     pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         let (queues, workers) = (QUEUES.try_map(config::required)?, WORKERS.try_map(config::required)?);
         let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
-        // CloudWatch counts by the function's name, whatever alias of it the mapping feeds.
+        // CloudWatch keeps these metrics under the name of the function, even if the mapping
+        // invokes an alias.
         let function = |alias: &str| alias.trim_end_matches(":live").rsplit(':').next().unwrap_or_default().to_owned();
         Ok(Self {
             cloudwatch: aws_sdk_cloudwatch::Client::new(aws),
@@ -67,15 +73,19 @@ impl Observer {
         })
     }
 
-    /// Signals and history at a moment, and what could not be seen: the planner takes that as a reason to hold.
-    pub(crate) async fn look(&self, now: Timestamp) -> (Signals, History, Vec<String>) {
+    /// The signals and the history at a moment, and what could not be read. If the signals are
+    /// missing, the planner lowers nothing.
+    pub(crate) async fn observe(&self, now: Timestamp) -> (Signals, History, Vec<String>) {
         let mut failures = Vec::new();
         let signals = self.signals(now).await.unwrap_or_else(|error| {
-            failures.push(format!("the service cannot be seen, nothing goes down: {}", Chain(error.as_ref())));
+            failures.push(format!(
+                "the signals cannot be read, so that no capacity is lowered: {}",
+                Chain(error.as_ref())
+            ));
             Signals::default()
         });
         let history = self.history(now).await.unwrap_or_else(|error| {
-            failures.push(format!("other weeks cannot be seen: {}", Chain(error.as_ref())));
+            failures.push(format!("the demand of other weeks cannot be read: {}", Chain(error.as_ref())));
             History::default()
         });
         (signals, history, failures)
@@ -148,7 +158,8 @@ impl Observer {
         let received = all("NumberOfMessagesReceived");
         Ok(Signals {
             at: Some(now),
-            // The busiest of the last minutes, not their mean: a mean lags behind a spike.
+            // The busiest of the last minutes is taken, because their mean would rise too slowly
+            // when demand rises suddenly.
             arrivals: PerLane::from_fn(|lane| {
                 let minutes = values(&format!("{lane}_NumberOfMessagesSent")).iter();
                 minutes.map(|(_, sent)| *sent).fold(0.0, f64::max)
@@ -183,9 +194,9 @@ impl Observer {
         if let Some(known) = known.filter(|known| (known.from..known.from + KEPT).contains(&now)) {
             return Ok(known);
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a whole number of minutes")]
+        #[expect(clippy::cast_possible_truncation, reason = "the step is a small whole number of minutes")]
         let step = HISTORY_STEP_MINUTES as i64 * 60;
-        // CloudWatch keeps its periods to whole multiples.
+        // The periods of CloudWatch begin at whole multiples of their length.
         let from = Timestamp::from_second(now.as_second() / step * step)?;
         let mut queries = Queries::new(i32::try_from(step)?);
         for lane in Lane::ALL {
@@ -208,7 +219,7 @@ impl Observer {
         Ok(history)
     }
 
-    /// The points of each query, by its id.
+    /// Reads the points of each query. Each result has the id of its query.
     async fn data(&self, queries: &Queries, from: Timestamp, until: Timestamp) -> Result<Vec<(String, Points)>, Error> {
         let mut pages = self
             .cloudwatch
@@ -226,7 +237,7 @@ impl Observer {
     }
 }
 
-/// Seconds since 1970, and a value.
+/// Points of a metric: the time in seconds since 1970, and the value.
 type Points = Vec<(i64, f64)>;
 
 fn points(result: MetricDataResult) -> Option<(String, Points)> {
@@ -236,7 +247,7 @@ fn points(result: MetricDataResult) -> Option<(String, Points)> {
     Some((result.id?, points))
 }
 
-/// Jobs per minute in each step of a week; nothing if that week has no data at all.
+/// The jobs per minute in each step of one week. `None` if that week has no data at all.
 fn samples(data: &[(String, Points)], start: Timestamp, step: i64) -> Option<Vec<Demand>> {
     if data.iter().all(|(_, points)| points.is_empty()) {
         return None;
@@ -251,7 +262,7 @@ fn samples(data: &[(String, Points)], start: Timestamp, step: i64) -> Option<Vec
     Some((0..steps).map(|number| PerLane::from_fn(|lane| at(lane, number))).collect())
 }
 
-/// Metrics to ask for in one go.
+/// Metrics that are read with one request.
 struct Queries {
     period: i32,
     queries: Vec<MetricDataQuery>,

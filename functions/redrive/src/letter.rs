@@ -1,4 +1,4 @@
-//! One dead letter: whose it is and what it died of.
+//! Reads one dead letter: which job it belongs to, and why that job failed.
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use serde::Deserialize;
@@ -11,20 +11,21 @@ use time::OffsetDateTime;
 
 use crate::context::Context;
 
-/// A dead letter, and the job that fails with it, if that job is known and unfinished.
-pub(crate) struct Parked {
+/// A dead letter that was read. `failed` is its job with the status `failed`. It is `None` if the
+/// job is unknown or had already finished.
+pub(crate) struct ReadLetter {
     pub(crate) letter: DeadLetter,
     pub(crate) failed: Option<Job>,
 }
 
-/// What can be read of a message of any version.
+/// The fields that a message has in every version.
 #[derive(Deserialize)]
 struct Address {
     job: JobId,
     tenant: TenantId,
 }
 
-pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Result<Parked, StoreError> {
+pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Result<ReadLetter, StoreError> {
     let receives = message
         .attributes
         .as_ref()
@@ -63,21 +64,21 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
             .fail(now, error)
             .map_err(StoreError::because(Store::Ledger, "finish a job"))?;
     }
-    Ok(Parked { letter, failed })
+    Ok(ReadLetter { letter, failed })
 }
 
 fn cause(unreadable: Option<String>, last: Option<&JobError>) -> JobError {
     if let Some(reason) = unreadable {
         return JobError::new(
             FailureCode::UnreadableMessage,
-            format!("The job could not be read by its worker ({reason}); submit it again."),
+            format!("The worker could not read the job ({reason}). Submit the document again."),
         );
     }
     let message = last.map_or(
-        "The worker stopped each time without reporting a reason; submit it again.".to_owned(),
+        "The worker stopped in every attempt without reporting a reason. Submit the document again.".to_owned(),
         |error| {
             format!(
-                "Every attempt failed, at last with `{}`: {} Submit it again.",
+                "Every attempt failed, the last one with `{}`: {} Submit the document again.",
                 error.code, error.message
             )
         },

@@ -1,5 +1,6 @@
-//! Dead letters: a message that failed too often becomes a failed job with its reason, so that no
-//! accepted job ends in silence. Its body is kept in the documents bucket.
+//! Empties the dead-letter queues. A message is in such a queue because its deliveries failed too
+//! often. Its job is recorded as failed, with the reason, so that the client of every accepted job
+//! receives a final result. The body of the message is kept in the documents bucket.
 
 mod context;
 mod letter;
@@ -14,41 +15,42 @@ use futures::future::try_join_all;
 use shared::{completion::Finished, job::Lane, store::StoreError, telemetry::metric};
 
 pub use context::Context;
-use letter::Parked;
+use letter::ReadLetter;
 
-/// Kept free at the end of an invocation.
-const SPARE: Duration = Duration::from_secs(15);
+/// No new messages are received when less than this time of the invocation is left.
+const RESERVED_TIME: Duration = Duration::from_secs(15);
 
-/// Parks dead letters until the queues are empty or `deadline` is near; returns how many by lane.
+/// Moves dead letters to the table `dead_letters` until the queues are empty or `deadline` is near.
+/// Returns how many were moved, by lane.
 ///
 /// # Errors
-/// If a store does not answer. Letters that are not parked stay in their queue.
+/// If a store does not answer. A dead letter that was not moved stays in its queue.
 pub async fn handle(context: &Context, deadline: SystemTime) -> Result<BTreeMap<&'static str, usize>, StoreError> {
-    let mut parked = BTreeMap::new();
+    let mut moved = BTreeMap::new();
     for lane in Lane::ALL {
         let queue = &context.dead_letters[lane];
-        let count = parked.entry(lane.as_str()).or_insert(0);
-        while SystemTime::now() + SPARE < deadline {
+        let count = moved.entry(lane.as_str()).or_insert(0);
+        while SystemTime::now() + RESERVED_TIME < deadline {
             let messages = queue.receive().await?;
             if messages.is_empty() {
                 break;
             }
             let receipts: Vec<String> = messages.iter().filter_map(|message| message.receipt_handle.clone()).collect();
             *count += messages.len();
-            park(context, lane, messages).await?;
+            record(context, lane, messages).await?;
             queue.delete(&receipts).await?;
         }
         if *count > 0 {
             metrics::counter!(metric::DEAD_LETTERS, "lane" => lane.as_str()).increment(*count as u64);
-            tracing::error!(%lane, count, "Dead letters were moved to the table dead_letters; their jobs have failed.");
+            tracing::error!(%lane, count, "Dead letters were moved to the table dead_letters. Their jobs are recorded as failed.");
         }
     }
-    Ok(parked)
+    Ok(moved)
 }
 
-async fn park(context: &Context, lane: Lane, messages: Vec<Message>) -> Result<(), StoreError> {
-    let parked: Vec<Parked> = try_join_all(messages.into_iter().map(|message| letter::read(context, lane, message))).await?;
-    let (letters, failed): (Vec<_>, Vec<_>) = parked.into_iter().map(|parked| (parked.letter, parked.failed)).unzip();
+async fn record(context: &Context, lane: Lane, messages: Vec<Message>) -> Result<(), StoreError> {
+    let read: Vec<ReadLetter> = try_join_all(messages.into_iter().map(|message| letter::read(context, lane, message))).await?;
+    let (letters, failed): (Vec<_>, Vec<_>) = read.into_iter().map(|read| (read.letter, read.failed)).unzip();
     let failed = failed.into_iter().flatten().map(|job| Finished { job, fingerprint: None });
     context.completion.record(&failed.collect::<Vec<_>>(), &letters).await
 }

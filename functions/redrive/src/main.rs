@@ -1,4 +1,4 @@
-//! Empties the dead-letter queues, on schedule and on demand.
+//! Empties the dead-letter queues, on a schedule or when an operator calls it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! The SQS worker: takes a batch of jobs, summarises them in parallel, makes the results last.
+//! The worker of a lane. It receives a batch of jobs from SQS, summarises them in parallel and
+//! records that they have finished.
 
 mod worker;
 
@@ -22,17 +23,17 @@ use tokio::time::Instant;
 
 use worker::Summarizer;
 
-/// What every batch needs; made once per cold start.
+/// The queue and the worker that every batch needs. They are made once per cold start.
 pub struct Context {
     queue: Queue,
     worker: Arc<Summarizer>,
 }
 
 impl Context {
-    /// Reads the environment that the template sets. Connects to nothing yet.
+    /// Reads the environment variables that the template sets. It opens no connection yet.
     ///
     /// # Errors
-    /// If a variable is missing or wrong.
+    /// If a variable is missing or has a wrong value.
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
         let (cache, ledger) = (Arc::new(Cache::from_env(&aws)?), Arc::new(Ledger::from_env(&aws)?));
@@ -51,7 +52,7 @@ impl Context {
     }
 }
 
-/// Works through one batch. `deadline` is when Lambda ends the invocation.
+/// Processes one batch. `deadline` is when Lambda stops the invocation.
 pub async fn handle(context: &Context, event: SqsEvent, deadline: SystemTime) -> SqsBatchResponse {
     let left = deadline.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
     Box::pin(batch::process(&context.worker, &context.queue, event, Instant::now() + left)).await

@@ -1,4 +1,4 @@
-//! The worker behind a lane; the same binary is deployed once per lane.
+//! The worker of a lane. The same binary is deployed once for each lane.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One job: fetch the text, summarise it, report.
+//! The work on one job: fetching its text, summarising it, and recording its final result.
 
 use std::{io, sync::Arc};
 
@@ -31,7 +31,7 @@ pub(crate) struct Summarizer {
 pub(crate) struct Done {
     summary: Summary,
     started_at: OffsetDateTime,
-    /// Whether something that was asked for is missing.
+    /// Whether something that the client asked for was left out because of load.
     degraded: bool,
 }
 
@@ -42,7 +42,7 @@ impl Worker for Summarizer {
         let Message::Summarize(job) = delivery.message;
         let started_at = OffsetDateTime::now_utc();
         if let Err(error) = self.cache.started(&job.tenant, &job.job, started_at).await {
-            tracing::warn!(error = %Chain(&error), "The cache did not learn that a job has started; it is still shown as queued.");
+            tracing::warn!(error = %Chain(&error), "The start of a job was not written to the cache. Reads show the job as queued until it has finished.");
         }
         let text = match self.text(job.document).await {
             Ok(text) => text,
@@ -59,7 +59,7 @@ impl Worker for Summarizer {
             Ok(summary) if Payload::of(&summary) > Limits::RESULT_BYTES => Outcome::Reject(JobError::new(
                 FailureCode::ResultTooLarge,
                 format!(
-                    "The result has more than {} bytes as JSON; ask for a shorter summary, or leave `scores` out of `include`.",
+                    "The result is longer than the limit of {} bytes of JSON. Ask for a shorter summary, or leave `scores` out of `include`.",
                     Limits::RESULT_BYTES
                 ),
             )),
@@ -70,11 +70,11 @@ impl Worker for Summarizer {
             }),
             Err(NoSentence::Blank) => Outcome::Reject(JobError::new(
                 FailureCode::NoSentence,
-                "The text has no letter or digit outside of markup; send a text with at least one sentence.",
+                "The text has no letter or digit outside of markup. Send a text with at least one sentence.",
             )),
             Err(NoSentence::OnlyCode) => Outcome::Reject(JobError::new(
                 FailureCode::NoSentence,
-                "The text is all code, tables, data or logs; send prose.",
+                "The text consists of code, tables, data or logs only. Send a text with at least one sentence of prose.",
             )),
         }
     }
@@ -114,7 +114,7 @@ impl Worker for Summarizer {
             error,
         ) in retries
         {
-            tracing::warn!(job = %job.job, tenant = %job.tenant, receives, code = %error.code, "An attempt failed; the job will be tried again.");
+            tracing::warn!(job = %job.job, tenant = %job.tenant, receives, code = %error.code, "An attempt failed. The job will be delivered again.");
             metrics::counter!(metric::RETRIED, "lane" => job.lane.as_str()).increment(1);
             attempts.push((
                 job.job.clone(),
@@ -128,7 +128,7 @@ impl Worker for Summarizer {
         }
         let noted = tokio::join!(self.ledger.record(&attempts), self.cache.waiting(&waiting));
         for error in [noted.0, noted.1].into_iter().filter_map(Result::err) {
-            tracing::warn!(store = error.store.as_str(), error = %Chain(&error), "A failed attempt was not recorded.");
+            tracing::warn!(store = error.store.as_str(), error = %Chain(&error), "A failed attempt was not recorded in this store. The job will be delivered again nevertheless.");
         }
     }
 }
@@ -143,13 +143,13 @@ impl Summarizer {
             Ok(Some(text)) => Ok(text),
             Ok(None) => Err(Outcome::Reject(JobError::new(
                 FailureCode::DocumentMissing,
-                "The stored document is gone; submit it again.",
+                "The stored document no longer exists. Submit it again.",
             ))),
             Err(cause) => {
-                tracing::warn!(error = %Chain(&cause), "A document could not be fetched.");
+                tracing::warn!(error = %Chain(&cause), "A document could not be fetched. The job will be delivered again.");
                 Err(Outcome::Retry(JobError::new(
                     FailureCode::DocumentUnavailable,
-                    "The stored document could not be read; it will be tried again.",
+                    "The stored document could not be read in this attempt.",
                 )))
             }
         }
@@ -179,7 +179,7 @@ fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSentence
     summarizer::summarize(text, &options)
 }
 
-/// The finished job of a message.
+/// Makes the finished job from a message and the outcome of the work on it.
 fn finish(
     region: &str,
     job: SummarizeMessage,
@@ -204,13 +204,14 @@ fn finish(
     Ok(resource)
 }
 
-/// Bytes of JSON as a string inside the response of a Lambda function, where quotes and backslashes are escaped once more.
+/// How many bytes a JSON value takes in the response of a Lambda function. The response holds the
+/// JSON as a string, in which every quote and backslash is escaped once more.
 struct Payload(usize);
 
 impl Payload {
     fn of(value: &impl serde::Serialize) -> usize {
         let mut payload = Self(0);
-        // Neither the value nor the sink can fail.
+        // This cannot fail: the value always becomes JSON, and counting bytes never fails.
         let _ = serde_json::to_writer(&mut payload, value);
         payload.0
     }

@@ -1,6 +1,7 @@
-//! `cargo bench -p capacity --bench capacity`: one decision, and a year of them.
+//! Measures the time of one decision, and of the decisions of a year:
+//! `cargo bench -p capacity --bench capacity`.
 
-#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+#![expect(clippy::expect_used, reason = "a benchmark has no other way to report an error")]
 
 use std::time::{Duration, Instant};
 

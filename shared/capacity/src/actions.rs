@@ -1,4 +1,4 @@
-//! What has to change to get from one state to another.
+//! The actions that change the present state into the desired state.
 
 use serde::Serialize;
 
@@ -8,20 +8,20 @@ use crate::{
 };
 use job::Lane;
 
-/// One thing to change.
+/// One change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Set a lever.
+    /// Sets a lever.
     Set { lever: Lever, from: f64, to: f64 },
-    /// Stop a lane's workers; its messages wait.
+    /// Stops the workers of a lane. Its messages wait.
     Pause(Lane),
-    /// Let them go on.
+    /// Starts the workers of a paused lane again.
     Resume(Lane),
 }
 
 impl Action {
-    /// What it changes.
+    /// The lever that the action changes.
     pub const fn lever(&self) -> Lever {
         match *self {
             Self::Set { lever, .. } => lever,
@@ -30,8 +30,9 @@ impl Action {
     }
 }
 
-/// What turns `actual` into `desired`, and the bulk lane on or off: one thing for each lever at most, because AWS
-/// refuses a second change while a first is under way. Nothing for what is not there.
+/// The actions that change `actual` into `desired`, and that pause or resume the bulk lane. There
+/// is at most one action for each lever, because AWS refuses a second change before the first one
+/// is finished. A lever that is missing from `actual` gets no action.
 pub fn actions(desired: &State, actual: &State, bulk_runs: bool, level: Level) -> Vec<Action> {
     let mut actions = Vec::new();
     match (bulk_runs, level.runs_bulk()) {

@@ -1,5 +1,6 @@
-//! What the calendar asks for, early enough for AWS to do it by itself: an announced spike finds warm environments
-//! and readers even if nobody decides in time.
+//! The changes that the calendar asks for in the next day. They are left with AWS as scheduled
+//! actions, so that warm environments and readers are ready for announced demand even if `prescale`
+//! does not run.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,10 +15,10 @@ use crate::{
     signals::Signals,
 };
 
-/// Seconds that are looked ahead.
+/// How many seconds ahead the calendar is read.
 const HORIZON: f64 = 24.0 * 3600.0;
 
-/// The least a lever is to stand at from a moment on, as far as announced demand goes.
+/// The minimum of a lever from a moment on, as the announced demand needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ahead {
     pub lever: Lever,
@@ -25,8 +26,10 @@ pub struct Ahead {
     pub least: f64,
 }
 
-/// Every change that the calendar of the next day asks of the levers that are there, in the order of time; within
-/// bounds and budget. Each event counts in full from its ramp and the lever's lead time before it to the end of its ramp.
+/// All changes of levers that the calendar of the next day asks for, in the order of time. They are
+/// within the bounds and the budget of the plan. Each event counts in full from the lead time of
+/// the lever before its ramp until the end of its ramp. Levers that are missing from `actual` are
+/// left out.
 pub fn ahead(now: Timestamp, plan: &CapacityPlan, prices: &Prices, actual: &State) -> Vec<Ahead> {
     let occurrences = plan.calendar.around(now);
     let start = now.as_second() as f64;
@@ -40,29 +43,29 @@ pub fn ahead(now: Timestamp, plan: &CapacityPlan, prices: &Prices, actual: &Stat
         .collect();
     moments.sort_by(f64::total_cmp);
     moments.dedup();
-    let mut stood = stand(start, plan, prices, &occurrences, actual);
+    let mut before = announced_state(start, plan, prices, &occurrences, actual);
     let mut changes = Vec::new();
     for moment in moments {
-        let stands = stand(moment, plan, prices, &occurrences, actual);
+        let state = announced_state(moment, plan, prices, &occurrences, actual);
         let from = Timestamp::from_second(moment as i64).unwrap_or(now);
-        let moved = stands.iter().filter(|(lever, least)| stood.get(lever) != Some(least));
+        let moved = state.iter().filter(|(lever, least)| before.get(lever) != Some(least));
         changes.extend(moved.map(|(&lever, &least)| Ahead { lever, from, least }));
-        stood = stands;
+        before = state;
     }
     changes
 }
 
-/// Where announced demand alone puts the levers at a moment.
-fn stand(at: f64, plan: &CapacityPlan, prices: &Prices, occurrences: &[Occurrence<'_>], actual: &State) -> State {
-    let unseen = Signals::default();
-    let outlook = Outlook::blind(plan, &unseen);
+/// The values of the levers at a moment, if only announced demand counts.
+fn announced_state(at: f64, plan: &CapacityPlan, prices: &Prices, occurrences: &[Occurrence<'_>], actual: &State) -> State {
+    let no_signals = Signals::default();
+    let outlook = Outlook::without_forecast(plan, &no_signals);
     let there = plan.levers.iter().filter(|(lever, _)| actual.contains_key(lever));
     let mut state: State = there
         .map(|(&lever, bounds)| {
             let during = occurrences.iter().filter(|one| one.window(bounds.lead_minutes).contains(&at));
             let demand = during.fold(Demand::default(), |sum, one| sum.plus(one.jobs_per_minute));
             let need = outlook.flow(lever, &demand).clamp(bounds.floor, bounds.ceiling);
-            (lever, at_least(need, bounds.grain(lever)).min(bounds.ceiling))
+            (lever, at_least(need, bounds.granularity(lever)).min(bounds.ceiling))
         })
         .collect();
     keep_to_budget(plan, prices, &mut state);

@@ -1,8 +1,8 @@
-//! Demand that is known before it comes: office days, launches, batch runs.
+//! The calendar of announced demand, such as office days, launches and batch runs.
 //!
-//! Times are wall-clock times of an IANA zone, so that half past eight stays half past eight when
-//! the clocks change. A time that a change of the clocks skips is taken as much later as the clocks
-//! jump; of a time that comes twice the first is meant.
+//! Times are local times of an IANA time zone, so that an event at 08:30 stays at 08:30 when the
+//! clocks change. If the clocks skip a time, it is moved later by the same amount. If a time occurs
+//! twice, the first one is meant.
 
 use std::{ops::Range, str::FromStr};
 
@@ -15,7 +15,8 @@ use serde::Deserialize;
 
 use crate::demand::Demand;
 
-/// Shortest event: long-lead levers look ahead in steps of this.
+/// The shortest event, in minutes. The forecast has steps of this length, so that a shorter event
+/// could be missed.
 const SHORTEST_MINUTES: i64 = 5;
 
 /// All events of a plan. Events at the same time add up.
@@ -39,7 +40,7 @@ enum Days {
     Once(Date),
 }
 
-/// An event as it is written down.
+/// An event as the capacity plan contains it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
@@ -82,33 +83,38 @@ impl From<Day> for Weekday {
 }
 
 impl Entry {
-    /// Checks an entry; an error is the field and what is wrong with it.
+    /// Checks an entry. An error consists of the field and what is wrong with it.
     pub(super) fn check(self) -> Result<CheckedEvent, (&'static str, String)> {
         let days = match (self.date.as_deref(), self.days.as_slice()) {
             (Some(date), []) => Days::Once(read("date", date, "a date such as 2026-12-01")?),
             (None, [_, ..]) => Days::Every(self.days.iter().copied().map(Weekday::from).collect()),
-            _ => return Err(("days", "give either `days` (it comes again) or `date` (it comes once)".to_owned())),
+            _ => {
+                return Err((
+                    "days",
+                    "give either `days` (for an event that is repeated) or `date` (for an event on one day)".to_owned(),
+                ));
+            }
         };
         let zone = TimeZone::get(&self.zone).map_err(|_| {
             (
                 "zone",
-                format!("`{}` is no IANA time zone; write one such as Europe/Berlin", self.zone),
+                format!("`{}` is not an IANA time zone; write one such as Europe/Berlin", self.zone),
             )
         })?;
         let (from, until): (Time, Time) = (read("from", &self.from, TIME)?, read("until", &self.until, TIME)?);
         let minutes = i64::from((until - from).get_hours()) * 60 + (until - from).get_minutes();
         if (-SHORTEST_MINUTES..SHORTEST_MINUTES).contains(&minutes) && minutes >= 0 {
-            return Err(("until", format!("an event lasts {SHORTEST_MINUTES} minutes at least")));
+            return Err(("until", format!("an event must last at least {SHORTEST_MINUTES} minutes")));
         }
         if self.ramp_minutes > 24 * 60 {
-            return Err(("ramp_minutes", "a ramp is no longer than a day (1440)".to_owned()));
+            return Err(("ramp_minutes", "a ramp must not be longer than a day (1440)".to_owned()));
         }
         let demand = &self.jobs_per_minute;
         if [demand.express, demand.standard, demand.bulk]
             .iter()
             .any(|jobs| !jobs.is_finite() || *jobs < 0.0)
         {
-            return Err(("jobs_per_minute", "must be 0 or more".to_owned()));
+            return Err(("jobs_per_minute", "the value must be 0 or more in every lane".to_owned()));
         }
         Ok(CheckedEvent(Event {
             name: self.name,
@@ -128,7 +134,7 @@ fn read<T: FromStr>(field: &'static str, text: &str, expected: &str) -> Result<T
     text.parse().map_err(|_| (field, format!("`{text}` is not {expected}")))
 }
 
-/// An event that can happen.
+/// An event that was checked.
 pub(super) struct CheckedEvent(Event);
 
 impl FromIterator<CheckedEvent> for Calendar {
@@ -137,7 +143,7 @@ impl FromIterator<CheckedEvent> for Calendar {
     }
 }
 
-/// One time that an event happens, in seconds since 1970.
+/// One occurrence of an event. Its times are in seconds since 1970.
 pub(super) struct Occurrence<'a> {
     pub(super) name: &'a str,
     from: f64,
@@ -147,13 +153,15 @@ pub(super) struct Occurrence<'a> {
 }
 
 impl Occurrence<'_> {
-    /// Seconds since 1970 between which a lever that takes so long has to be ready for it, and for the minute until
-    /// the next decision.
+    /// The time, in seconds since 1970, in which a lever with this lead time must count the event.
+    /// It begins a minute earlier than the lead time, because the next decision comes after a
+    /// minute.
     pub(super) fn window(&self, lead_minutes: f64) -> Range<f64> {
         self.from - self.ramp - (lead_minutes + 1.0) * 60.0..self.until + self.ramp
     }
 
-    /// Jobs per minute at a moment: all of them while it lasts, a share on the ramps before and after.
+    /// The jobs per minute at a moment. During the event these are all jobs, and on the ramps
+    /// before and after it a part of them.
     pub(super) fn demand(&self, at: f64) -> Demand {
         let off = (self.from - at).max(at - self.until).max(0.0);
         let inside = at >= self.from && at < self.until;
@@ -169,12 +177,12 @@ impl Occurrence<'_> {
 }
 
 impl Calendar {
-    /// What happens on the days around a moment, enough for a look of a day ahead.
+    /// The events on the days around a moment. They cover at least the next day.
     pub(super) fn around(&self, now: Timestamp) -> Vec<Occurrence<'_>> {
         self.0.iter().flat_map(|event| event.around(now)).collect()
     }
 
-    /// Jobs per minute that are announced for a moment.
+    /// The jobs per minute that are announced for a moment.
     pub fn demand(&self, at: Timestamp) -> Demand {
         let seconds = at.as_second() as f64;
         self.around(at)
@@ -211,7 +219,7 @@ impl Event {
 }
 
 impl Calendar {
-    /// Adds an event that happens once, on the UTC day of `on`.
+    /// Adds an event on one day, the day of `on` in UTC.
     pub(super) fn announce(&mut self, name: &str, on: Timestamp, hours: Range<Time>, jobs_per_minute: Demand) {
         self.0.push(Event {
             name: name.to_owned(),

@@ -1,4 +1,5 @@
-//! How the service gives way: four levels, entered at once, left one at a time after a calm while.
+//! Chooses the service level. The level rises at once, as far as needed. It falls by one at a time,
+//! after some calm minutes.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,25 +7,25 @@ use serde::{Deserialize, Serialize};
 use crate::{level::Level, lever::Lever, plan::CapacityPlan, signals::Signals};
 use job::Lane;
 
-/// Where the controller stands.
+/// The state of the choice: the present level, and since when it could be lower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Controller {
     pub level: Level,
-    /// Since when a milder level would do.
+    /// Since when a lower level would be enough. `None` if it is not.
     pub calm_since: Option<Timestamp>,
 }
 
-/// How hard it is, judged twice.
+/// The levels that the signals ask for, by the thresholds for rising and for falling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pressure {
-    /// The level whose threshold is reached.
+    /// The highest level whose threshold is reached.
     pub enter: Level,
-    /// The level that is not left yet; never below `enter`.
+    /// The level below which the service must not fall yet. It is never below `enter`.
     pub stay: Level,
 }
 
 impl Pressure {
-    /// Judges live signals by a plan's thresholds.
+    /// Compares the signals with the thresholds of a plan.
     pub fn judge(signals: &Signals, plan: &CapacityPlan) -> Self {
         let wait = [Lane::Express, Lane::Standard]
             .map(|lane| {
@@ -36,14 +37,14 @@ impl Pressure {
             .fold(0.0, f64::max);
         let thresholds = &plan.degradation;
         let level = |share: f64| {
-            let strained = if signals.strained(plan, share) {
+            let by_limits = if signals.is_at_limit(plan, share) {
                 Level::Trim
             } else {
                 Level::Normal
             };
             Level::reached(wait, &thresholds.wait_seconds, share)
                 .max(Level::reached(signals.failures, &thresholds.failures, share))
-                .max(strained)
+                .max(by_limits)
         };
         let enter = level(1.0);
         Self {
@@ -54,8 +55,9 @@ impl Pressure {
 }
 
 impl Controller {
-    /// The next stand. Up at once, as far as needed; down by one after `calm_minutes` in which a milder
-    /// level would have done. A clock that goes backwards begins the calm anew.
+    /// The next state. The level rises at once, as far as needed. It falls by one after
+    /// `calm_minutes` in which a lower level would have been enough. If the clock goes backwards,
+    /// these minutes begin again.
     #[must_use]
     pub fn next(self, pressure: Pressure, now: Timestamp, calm_minutes: f64) -> Self {
         if pressure.enter > self.level {
@@ -81,14 +83,15 @@ impl Controller {
     }
 }
 
-/// A level that an operator holds until a moment.
+/// A service level that an operator holds until a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pin {
     pub level: Level,
     pub until: Timestamp,
 }
 
-/// The level that holds: the pinned one until it expires, else the controller's.
+/// The service level that holds. It is the pinned level until that expires, and otherwise the level
+/// of the controller.
 pub fn effective(controller: Controller, pin: Option<Pin>, now: Timestamp) -> Level {
     pin.filter(|pin| now < pin.until).map_or(controller.level, |pin| pin.level)
 }

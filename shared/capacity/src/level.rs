@@ -1,19 +1,20 @@
-//! The service levels, and when they change.
+//! The service levels, and the thresholds at which they change.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A level of service. What each changes:
+/// A service level. It has these effects:
 ///
 /// | level | name | API | workers | `prescale` |
 /// |---|---|---|---|---|
-/// | 0 | normal | polls every second | all that was asked for | |
-/// | 1 | trim | polls every 5 s | leave out keywords | |
-/// | 2 | extractive only | polls every 10 s | as 1, and no abstractive summaries | |
-/// | 3 | queue only | polls every 30 s | as 2 | pauses the bulk lane |
+/// | 0 | normal | asks clients to poll every second | give all that was asked for | |
+/// | 1 | trim | asks clients to poll every 5 s | leave out keywords | |
+/// | 2 | extractive only | asks clients to poll every 10 s | as level 1, and no abstractive summaries | |
+/// | 3 | queue only | asks clients to poll every 30 s | as level 2 | pauses the bulk lane |
 ///
-/// A result that lacks something it was asked for says `degraded` and is not kept for later requests.
+/// If something that the client asked for is missing from a result, the result is marked as
+/// `degraded`, and it is not reused for later submissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub enum Level {
@@ -25,10 +26,10 @@ pub enum Level {
 }
 
 impl Level {
-    /// All levels, mildest first.
+    /// All levels, the lowest first.
     pub const ALL: [Self; 4] = [Self::Normal, Self::Trim, Self::ExtractiveOnly, Self::QueueOnly];
 
-    /// Seconds after which an unfinished job is worth another look.
+    /// How many seconds a client should wait before it reads an unfinished job again.
     pub const fn poll_seconds(self) -> u16 {
         match self {
             Self::Normal => 1,
@@ -38,12 +39,12 @@ impl Level {
         }
     }
 
-    /// Whether results get keywords.
+    /// Whether results have keywords.
     pub const fn has_keywords(self) -> bool {
         matches!(self, Self::Normal)
     }
 
-    /// Whether the bulk lane is worked on.
+    /// Whether the workers of the bulk lane run.
     pub const fn runs_bulk(self) -> bool {
         !matches!(self, Self::QueueOnly)
     }
@@ -52,7 +53,7 @@ impl Level {
         Self::ALL[usize::from(u8::from(self).saturating_sub(1))]
     }
 
-    /// The highest level of which `value` has reached the threshold.
+    /// The highest level whose threshold, multiplied by `share`, is reached by `value`.
     pub(crate) fn reached(value: f64, thresholds: &[f64; 3], share: f64) -> Self {
         let reached = thresholds.iter().filter(|threshold| value >= **threshold * share).count();
         Self::ALL[reached]
@@ -79,17 +80,18 @@ impl fmt::Display for Level {
     }
 }
 
-/// When levels change.
+/// The thresholds at which the service level changes.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    /// Seconds that a job of the express or standard lane has waited, or a new one would with all workers the ceiling
-    /// allows: levels 1, 2, 3.
+    /// The thresholds of the levels 1, 2 and 3 for the wait in seconds. The wait is how long jobs
+    /// of the express and standard lanes have waited, or how long new ones would wait with all
+    /// workers of the ceiling.
     pub wait_seconds: [f64; 3],
-    /// Share of deliveries that fail: levels 1, 2, 3.
+    /// The thresholds of the levels 1, 2 and 3 for the share of deliveries that fail.
     pub failures: [f64; 3],
-    /// Share of a threshold below which it counts as left.
+    /// A level can be left when the value is below this share of its threshold.
     pub leave: f64,
-    /// Minutes it must stay left before the level falls by one.
+    /// For how many minutes that must be so before the level falls by one.
     pub calm_minutes: f64,
 }

@@ -1,4 +1,4 @@
-//! What can be made ready ahead of demand.
+//! The levers: the settings that `prescale` can change.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use job::Lane;
 
-/// Something that can be made ready ahead of demand.
+/// A setting that `prescale` can change, so that capacity is ready before demand comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lever {
-    /// Environments of the API kept warm (provisioned concurrency).
+    /// The warm environments of the API (provisioned concurrency).
     Warm,
-    /// Most workers on the express lane at once.
+    /// The most workers of the express lane that run at the same time.
     Express,
-    /// Most workers on the standard lane at once.
+    /// The most workers of the standard lane that run at the same time.
     Standard,
-    /// Most workers on the bulk lane at once.
+    /// The most workers of the bulk lane that run at the same time.
     Bulk,
-    /// Aurora capacity units that no instance goes below.
+    /// The minimum of Aurora capacity units of each instance.
     Acus,
-    /// Aurora readers.
+    /// The minimum of Aurora readers.
     Readers,
-    /// `ElastiCache` Serverless processing units a second that are ready at once.
+    /// The minimum of processing units a second of `ElastiCache` Serverless.
     Cache,
 }
 
@@ -51,7 +51,7 @@ impl Lever {
         }
     }
 
-    /// The lever that bounds a lane's workers.
+    /// The lever that limits the workers of a lane.
     pub const fn of(lane: Lane) -> Self {
         match lane {
             Lane::Express => Self::Express,
@@ -60,7 +60,7 @@ impl Lever {
         }
     }
 
-    /// The lane whose workers it bounds.
+    /// The lane whose workers this lever limits.
     pub const fn lane(self) -> Option<Lane> {
         match self {
             Self::Express => Some(Lane::Express),
@@ -70,8 +70,8 @@ impl Lever {
         }
     }
 
-    /// The least that AWS lets it differ by.
-    pub(crate) const fn grain(self) -> f64 {
+    /// The smallest difference between two values that AWS accepts.
+    pub(crate) const fn granularity(self) -> f64 {
         match self {
             Self::Acus => 0.5,
             Self::Cache => 1000.0,
@@ -80,14 +80,14 @@ impl Lever {
     }
 }
 
-/// The next multiple of `grain` at or above `value`.
-pub(crate) fn at_least(value: f64, grain: f64) -> f64 {
-    (value / grain - 1e-9).ceil() * grain
+/// The next multiple of `granularity` at or above `value`.
+pub(crate) fn at_least(value: f64, granularity: f64) -> f64 {
+    (value / granularity - 1e-9).ceil() * granularity
 }
 
-/// The next multiple of `grain` at or below `value`.
-pub(crate) fn at_most(value: f64, grain: f64) -> f64 {
-    (value / grain + 1e-9).floor() * grain
+/// The next multiple of `granularity` at or below `value`.
+pub(crate) fn at_most(value: f64, granularity: f64) -> f64 {
+    (value / granularity + 1e-9).floor() * granularity
 }
 
 impl fmt::Display for Lever {
@@ -96,5 +96,5 @@ impl fmt::Display for Lever {
     }
 }
 
-/// Where each lever stands; one that is missing is not there to be moved.
+/// The value of each lever. A lever that is missing does not exist in the deployment.
 pub type State = BTreeMap<Lever, f64>;

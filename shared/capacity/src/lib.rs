@@ -1,17 +1,20 @@
-//! PURE: what should be ready before the demand is, and how the service gives way when it is not.
+//! Decides how much capacity must be ready before demand comes, and what the service leaves out
+//! when capacity is too low. This crate is pure: it has no I/O and no clock.
 //!
-//! [`Plan`] is what an operator writes down (`infra/capacity/*.toml`). [`planner::decide`] turns it,
-//! the clock, history and live signals into a desired [`State`]; [`actions`] says what to change, and [`ahead()`]
-//! what the calendar will ask for.
-//! [`degradation`] picks the level of service. [`simulation`] runs all of it over a virtual day.
+//! An operator writes a [`CapacityPlan`] (`infra/capacity/*.toml`). [`decide`] takes the plan, the
+//! time, the history and the signals, and gives the desired [`State`] of the levers. [`actions()`]
+//! says what has to be changed for that, and [`ahead()`] what the calendar asks for in the next
+//! day. [`Controller`] chooses the service level. [`simulation`] runs all of these over a simulated
+//! day.
 //!
-//! Units: jobs per minute for demand, seconds for waits and service times, US dollars an hour for costs.
+//! The units are jobs per minute for demand, seconds for waits and service times, and US dollars an
+//! hour for costs.
 
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    reason = "seconds, minutes and counts are far inside the limits of their types"
+    reason = "seconds, minutes and counts are far below the limits of their types"
 )]
 
 mod actions;

@@ -1,4 +1,4 @@
-//! What an operator writes down, read and checked.
+//! Reads and checks the capacity plan that an operator writes.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -14,16 +14,16 @@ use crate::{
     work::Work,
 };
 
-/// A capacity plan.
+/// A capacity plan. `infra/capacity/README.md` explains its fields.
 #[derive(Clone, Debug)]
 pub struct CapacityPlan {
-    /// Share of what is ready that expected demand may use.
+    /// The share of the ready capacity that the expected demand may use.
     pub utilisation: f64,
-    /// Seconds in which a backlog is to be gone.
+    /// In how many seconds a lane backlog must be gone.
     pub drain_seconds: f64,
-    /// Dollars an hour that a desired state may cost at most.
+    /// The most dollars an hour that a desired state may cost.
     pub budget_dollars_per_hour: f64,
-    /// Age in seconds from which signals are not believed.
+    /// The age in seconds from which signals are not used.
     pub stale_seconds: f64,
     pub history: Seasonal,
     pub levers: BTreeMap<Lever, Bounds>,
@@ -32,37 +32,38 @@ pub struct CapacityPlan {
     pub degradation: Thresholds,
 }
 
-/// What is made of the same hour of other weeks.
+/// How the demand is estimated from the same hour of other weeks.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seasonal {
-    /// Which of the past weeks' samples counts, from 0 (least) to 1 (most).
+    /// Which of the samples of the past weeks is taken, from 0 (the smallest) to 1 (the largest).
     pub quantile: f64,
-    /// Share added to it.
+    /// The share that is added to that sample.
     pub margin: f64,
 }
 
-/// Within what, and how fast, a lever moves.
+/// The bounds of a lever, and how fast it may change.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
     pub floor: f64,
     pub ceiling: f64,
-    /// Minutes from the decision until it is in effect.
+    /// How many minutes a decision needs until it is in effect.
     pub lead_minutes: f64,
-    /// Minutes that less must do before the lever goes down.
+    /// For how many minutes less must be enough before the lever is lowered.
     pub hold_minutes: f64,
-    /// Most it is multiplied by in one decision.
+    /// The largest factor by which the lever is multiplied in one decision.
     pub step_up: f64,
-    /// Least it is multiplied by in one decision.
+    /// The smallest factor by which the lever is multiplied in one decision.
     pub step_down: f64,
-    /// Only multiples of this: say, the workers of one provisioned poller. If absent, what AWS takes.
+    /// The lever takes only multiples of this value, such as the workers of one provisioned poller.
+    /// If it is absent, the lever takes every value that AWS accepts.
     pub multiple_of: Option<f64>,
 }
 
 impl Bounds {
-    pub(super) fn grain(&self, lever: Lever) -> f64 {
-        self.multiple_of.unwrap_or_else(|| lever.grain())
+    pub(super) fn granularity(&self, lever: Lever) -> f64 {
+        self.multiple_of.unwrap_or_else(|| lever.granularity())
     }
 }
 
@@ -81,18 +82,18 @@ struct Raw {
     degradation: Spanned<Thresholds>,
 }
 
-/// A plan cannot stand.
+/// A capacity plan has a mistake.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {field}: {message}")]
 pub struct PlanError {
     pub file: String,
-    /// Counted from 1.
+    /// The line of the mistake, counted from 1.
     pub line: usize,
     pub field: String,
     pub message: String,
 }
 
-/// Turns places in a text into errors.
+/// The text of a plan. It makes errors that name the line of a mistake.
 struct Source<'a> {
     file: &'a str,
     text: &'a str,
@@ -109,7 +110,8 @@ impl Source<'_> {
         }
     }
 
-    /// The line of `field` in the table whose header is at `table`, else the line of the header.
+    /// Makes an error at the line of `field` in the table whose header is at `table`. If the table
+    /// does not contain the field, the error is at the line of the header.
     fn field(&self, table: &Range<usize>, path: &str, field: &str, message: impl Into<String>) -> PlanError {
         let inside = self.text.get(table.start..).unwrap_or_default();
         let inside = inside.split_once("\n[").map_or(inside, |(inside, _)| inside);
@@ -139,10 +141,12 @@ impl Source<'_> {
 }
 
 impl CapacityPlan {
-    /// Reads and checks a plan; `file` is for the error. `prices` tell whether the floors fit the budget.
+    /// Reads and checks a plan. `file` is named in errors. `prices` are needed to check that the
+    /// floors are within the budget.
     ///
     /// # Errors
-    /// With file, line and field, if anything is missing, unknown, of the wrong type or makes no sense.
+    /// If a field is missing, is unknown, or has a wrong type or value. The error names file, line
+    /// and field.
     pub fn parse(file: &str, text: &str, prices: &Prices) -> Result<Self, PlanError> {
         let source = Source { file, text };
         let raw: Raw = toml::from_str(text).map_err(|error| source.unreadable(&error))?;
@@ -179,40 +183,41 @@ impl CapacityPlan {
         };
         let least = prices.per_hour(&plan.floors(), &plan.work);
         if least > plan.budget_dollars_per_hour {
-            let message = format!("the floors alone cost up to {least:.2} $ an hour; lower them or raise the budget");
+            let message = format!("the floors alone cost up to {least:.2} $ an hour; lower the floors or raise the budget");
             return Err(source.error(&span, "budget_dollars_per_hour", message));
         }
         Ok(plan)
     }
 
-    /// Every lever at its floor.
+    /// The state with every lever at its floor.
     pub fn floors(&self) -> State {
         self.levers.iter().map(|(&lever, bounds)| (lever, bounds.floor)).collect()
     }
 
-    /// Every lever at its ceiling.
+    /// The state with every lever at its ceiling.
     pub fn ceilings(&self) -> State {
         self.levers.iter().map(|(&lever, bounds)| (lever, bounds.ceiling)).collect()
     }
 
-    /// The plan, but nothing past what the deployed template allows; levers it does not name stay as they are.
+    /// The plan with its ceilings lowered to those of the deployed template. Levers that the
+    /// template does not name are not changed.
     #[must_use]
     pub fn within(mut self, ceilings: &State) -> Self {
         for (lever, bounds) in &mut self.levers {
             if let Some(&ceiling) = ceilings.get(lever) {
-                bounds.ceiling = at_most(bounds.ceiling.min(ceiling), bounds.grain(*lever));
+                bounds.ceiling = at_most(bounds.ceiling.min(ceiling), bounds.granularity(*lever));
                 bounds.floor = bounds.floor.min(bounds.ceiling);
             }
         }
         self
     }
 
-    /// Worker seconds of a job that nothing was measured for.
+    /// For how many seconds a job uses a worker, if no time was measured.
     pub(super) fn seconds_per_job(&self, lane: job::Lane) -> f64 {
         self.work.seconds_per_job[lane]
     }
 
-    /// Demand that the plan's stores can take at a number of capacity units, jobs per minute.
+    /// How many jobs per minute the database can commit with this many capacity units.
     pub(super) fn commits_per_minute(&self, acus: f64) -> f64 {
         acus * self.work.jobs_per_second_per_acu * 60.0
     }
@@ -223,22 +228,25 @@ fn check_tables(source: &Source<'_>, raw: &Raw) -> Result<(), PlanError> {
         let (path, span, bounds) = (format!("levers.{lever}"), bounds.span(), bounds.get_ref());
         let wrong = |field: &str, message: String| Err(source.field(&span, &path, field, message));
         if !(bounds.floor >= 0.0 && bounds.floor.is_finite()) {
-            return wrong("floor", format!("{} is below 0", bounds.floor));
+            return wrong("floor", format!("{} is not a number from 0 on", bounds.floor));
         }
         if lever.lane().is_some() && bounds.floor < 2.0 {
-            return wrong("floor", "a lane has 2 workers at least: AWS takes no smaller bound".to_owned());
+            return wrong(
+                "floor",
+                "a lane needs at least 2 workers, because AWS accepts no smaller maximum concurrency".to_owned(),
+            );
         }
         if !(bounds.ceiling >= bounds.floor && bounds.ceiling.is_finite()) {
             return wrong("ceiling", format!("{} is below the floor of {}", bounds.ceiling, bounds.floor));
         }
-        let grain = bounds.grain(*lever);
-        let whole = |value: f64, grain: f64| (at_least(value, grain) - value).abs() < 1e-6;
-        if !(grain > 0.0 && whole(grain, lever.grain())) {
-            return wrong("multiple_of", format!("{grain} is no multiple of {}", lever.grain()));
+        let granularity = bounds.granularity(*lever);
+        let whole = |value: f64, granularity: f64| (at_least(value, granularity) - value).abs() < 1e-6;
+        if !(granularity > 0.0 && whole(granularity, lever.granularity())) {
+            return wrong("multiple_of", format!("{granularity} is not a multiple of {}", lever.granularity()));
         }
         for (field, value) in [("floor", bounds.floor), ("ceiling", bounds.ceiling)] {
-            if !whole(value, grain) {
-                return wrong(field, format!("{value} is no multiple of {grain}"));
+            if !whole(value, granularity) {
+                return wrong(field, format!("{value} is not a multiple of {granularity}"));
             }
         }
         for (field, minutes) in [("lead_minutes", bounds.lead_minutes), ("hold_minutes", bounds.hold_minutes)] {
@@ -247,12 +255,15 @@ fn check_tables(source: &Source<'_>, raw: &Raw) -> Result<(), PlanError> {
             }
         }
         if !(bounds.step_up > 1.0 && bounds.step_up.is_finite()) {
-            return wrong("step_up", format!("{} is not above 1: the lever would never rise", bounds.step_up));
+            return wrong(
+                "step_up",
+                format!("{} is not above 1, so that the lever could never rise", bounds.step_up),
+            );
         }
         if !(0.0..1.0).contains(&bounds.step_down) {
             return wrong(
                 "step_down",
-                format!("{} is not between 0 and 1: the lever would never fall", bounds.step_down),
+                format!("{} is not between 0 and 1, so that the lever could never fall", bounds.step_down),
             );
         }
     }
@@ -275,20 +286,25 @@ fn check_tables(source: &Source<'_>, raw: &Raw) -> Result<(), PlanError> {
         ("worker_memory_mb", lanes(work.worker_memory_mb)),
     ] {
         if !(value > 0.0 && value.is_finite()) {
-            return Err(source.field(&span, "work", field, "must be above 0, in every lane"));
+            return Err(source.field(&span, "work", field, "the value must be above 0, in every lane"));
         }
     }
     let (span, levels) = (raw.degradation.span(), raw.degradation.get_ref());
     for (field, [trim, extractive, queue]) in [("wait_seconds", levels.wait_seconds), ("failures", levels.failures)] {
         if !(0.0 < trim && trim < extractive && extractive < queue && queue.is_finite()) {
-            return Err(source.field(&span, "degradation", field, "the three thresholds must rise, from above 0"));
+            return Err(source.field(
+                &span,
+                "degradation",
+                field,
+                "the three thresholds must be above 0, and each must be larger than the one before",
+            ));
         }
     }
     if !(levels.leave > 0.0 && levels.leave < 1.0) {
-        return Err(source.field(&span, "degradation", "leave", "must be between 0 and 1"));
+        return Err(source.field(&span, "degradation", "leave", "the value must be above 0 and below 1"));
     }
     if !(0.0..=240.0).contains(&levels.calm_minutes) {
-        return Err(source.field(&span, "degradation", "calm_minutes", "must be between 0 and 240 minutes"));
+        return Err(source.field(&span, "degradation", "calm_minutes", "the value must be between 0 and 240 minutes"));
     }
     Ok(())
 }

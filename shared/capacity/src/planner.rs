@@ -1,8 +1,10 @@
-//! From clock, calendar, history and live signals to a desired state.
+//! Decides the desired state of the levers from the time, the calendar, the history and the
+//! signals.
 //!
-//! For each lever: what the demand of the next minutes needs, where "next" is the lever's lead time;
-//! not past its bounds, not faster than its steps, not down before it was enough for a while, and all
-//! of them together not past the budget.
+//! Each lever gets what the demand within its lead time needs. It stays within its bounds and its
+//! step limits. It is lowered only after less has been enough for its hold time. If the desired
+//! state costs more than the budget, every lever gives up the same share of what it has above its
+//! floor.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -19,41 +21,42 @@ use crate::{
 };
 use job::Lane;
 
-/// What there is of warm environments is multiplied by this when requests found none.
+/// If requests found no warm environment, the number of warm environments is multiplied by this
+/// factor.
 const MORE_WARM: f64 = 1.5;
 
-/// What the planner has to remember from one decision to the next.
+/// What the planner remembers from one decision to the next.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Since when less would have done.
+    /// For each lever, since when less would have been enough.
     pub less_since: BTreeMap<Lever, Timestamp>,
 }
 
-/// Why a lever is to stand where it is to stand.
+/// The reason for the desired value of a lever.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Announced demand, by the name of the event.
+    /// The event of this name is announced in the calendar.
     Calendar(String),
-    /// The same hour of other weeks.
+    /// The demand at the same hour of other weeks.
     History,
-    /// What comes at the moment.
+    /// The present demand.
     Arrivals,
-    /// What waits.
+    /// The lane backlog.
     Backlog,
     /// Requests found no warm environment.
     SpillOver,
-    /// Nothing needs more.
+    /// The demand needs no more than the floor.
     Floor,
     /// The plan or the template allows no more.
     Ceiling,
-    /// No faster.
+    /// The step limit allows no faster rise.
     Step,
-    /// Less would do, but not for long enough.
+    /// Less would be enough, but not yet for the hold time.
     Hold,
-    /// Signals are missing or old: nothing goes down.
+    /// Signals are missing or old, so that nothing is lowered.
     Stale,
-    /// More would cost too much.
+    /// The budget allows no more.
     Budget,
 }
 
@@ -75,17 +78,17 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What should be.
+/// The result of a decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub desired: State,
     pub reasons: BTreeMap<Lever, Reason>,
     pub memory: Memory,
-    /// Dollars an hour of the desired state at most.
+    /// The most dollars an hour that the desired state costs.
     pub dollars_per_hour: f64,
 }
 
-/// Decides where the levers that are there should stand.
+/// Decides the desired value of every lever that is in `actual`.
 pub fn decide(
     now: Timestamp,
     plan: &CapacityPlan,
@@ -96,8 +99,8 @@ pub fn decide(
     memory: &Memory,
 ) -> Decision {
     let fresh = signals.is_fresh(now, plan);
-    let unseen = Signals::default();
-    let outlook = Outlook::new(now, plan, history, if fresh { signals } else { &unseen });
+    let no_signals = Signals::default();
+    let outlook = Outlook::new(now, plan, history, if fresh { signals } else { &no_signals });
     let (mut desired, mut reasons, mut less_since) = (State::new(), BTreeMap::new(), BTreeMap::new());
     for (&lever, bounds) in &plan.levers {
         let Some(&current) = actual.get(&lever) else { continue };
@@ -106,11 +109,11 @@ pub fn decide(
         if lever == Lever::Warm && outlook.signals.spill_over > 0.0 && spilt > need {
             (need, reason) = (spilt, Reason::SpillOver);
         }
-        let grain = bounds.grain(lever);
-        let wanted = at_least(need.clamp(bounds.floor, bounds.ceiling), grain);
+        let granularity = bounds.granularity(lever);
+        let wanted = at_least(need.clamp(bounds.floor, bounds.ceiling), granularity);
         let since = memory.less_since.get(&lever).copied().filter(|since| *since <= now);
         let (mut value, mut because) = if wanted >= current {
-            let most = at_most(current.max(grain) * bounds.step_up, grain).max(current + grain);
+            let most = at_most(current.max(granularity) * bounds.step_up, granularity).max(current + granularity);
             if wanted > most { (most, Reason::Step) } else { (wanted, reason) }
         } else if !fresh {
             (current, Reason::Stale)
@@ -119,7 +122,7 @@ pub fn decide(
             if now.duration_since(since).as_secs_f64() < bounds.hold_minutes * 60.0 {
                 (current, Reason::Hold)
             } else {
-                let least = at_least(current * bounds.step_down, grain).min(current - grain);
+                let least = at_least(current * bounds.step_down, granularity).min(current - granularity);
                 (least.max(wanted), reason)
             }
         };
@@ -143,7 +146,8 @@ pub fn decide(
     }
 }
 
-/// Takes the same share of what every lever has above its floor, as little as it takes; says of which levers.
+/// Lowers the desired state until it is within the budget. Every lever gives up the same share of
+/// what it has above its floor. Returns the levers that were lowered.
 pub(super) fn keep_to_budget(plan: &CapacityPlan, prices: &Prices, desired: &mut State) -> Vec<Lever> {
     let cost = |state: &State| prices.per_hour(state, &plan.work);
     if cost(desired) <= plan.budget_dollars_per_hour {
@@ -152,7 +156,7 @@ pub(super) fn keep_to_budget(plan: &CapacityPlan, prices: &Prices, desired: &mut
     let kept = |share: f64| -> State {
         let part = |(&lever, &value): (&Lever, &f64)| {
             let bounds = &plan.levers[&lever];
-            let shared = at_most(bounds.floor + share * (value - bounds.floor), bounds.grain(lever));
+            let shared = at_most(bounds.floor + share * (value - bounds.floor), bounds.granularity(lever));
             (lever, shared.max(bounds.floor))
         };
         desired.iter().map(part).collect()
@@ -177,11 +181,11 @@ pub(super) fn keep_to_budget(plan: &CapacityPlan, prices: &Prices, desired: &mut
     lowered
 }
 
-/// The demand of the minutes to come.
+/// The forecast of the demand in the next minutes.
 pub(super) struct Outlook<'a> {
     plan: &'a CapacityPlan,
     signals: &'a Signals,
-    /// By minutes from now, ascending: the most up to then, and of what.
+    /// For minutes from now, in rising order: the largest demand from now until then.
     peaks: Vec<(f64, Peak<'a>)>,
 }
 
@@ -215,8 +219,8 @@ impl<'a> Outlook<'a> {
         Self { plan, signals, peaks }
     }
 
-    /// Without a look at what comes.
-    pub(super) fn blind(plan: &'a CapacityPlan, signals: &'a Signals) -> Self {
+    /// An outlook without a forecast. It is used to calculate needs only.
+    pub(super) fn without_forecast(plan: &'a CapacityPlan, signals: &'a Signals) -> Self {
         Self {
             plan,
             signals,
@@ -229,13 +233,14 @@ impl<'a> Outlook<'a> {
         let busy = self.of(lever, demand);
         let flow = busy / self.plan.utilisation;
         if lever == Lever::Warm {
-            // Nothing queues in front of the API, and requests do not come evenly: three deviations above the mean.
+            // Nothing can wait in front of the API, and requests do not arrive evenly. Therefore at
+            // least three standard deviations above the mean are kept ready.
             return flow.max(busy + 3.0 * busy.sqrt());
         }
         flow
     }
 
-    /// What a lever needs until it could have been moved again, and because of what.
+    /// What a lever needs until another decision could be in effect, and the reason for it.
     fn need(&self, lever: Lever, bounds: &Bounds) -> (f64, Reason) {
         let until = bounds.lead_minutes + 1.0;
         let peak = self
@@ -248,7 +253,7 @@ impl<'a> Outlook<'a> {
         let forecasts = [
             (peak.announced, Reason::Calendar(peak.event.unwrap_or_default().to_owned())),
             (peak.seasonal, Reason::History),
-            (self.signals.coming(), Reason::Arrivals),
+            (self.signals.current_demand(), Reason::Arrivals),
         ];
         let demand = forecasts.iter().fold(Demand::default(), |most, (demand, _)| most.max(demand));
         let drained = self.signals.backlog.times(60.0 / self.plan.drain_seconds);

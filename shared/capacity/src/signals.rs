@@ -1,4 +1,5 @@
-//! What is known of the demand: what is seen now, and what was seen in past weeks.
+//! What is known about the demand: the present signals of the service, and the history of past
+//! weeks.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,37 +9,38 @@ use job::{Lane, PerLane};
 
 /// Minutes between two samples of history.
 pub const HISTORY_STEP_MINUTES: f64 = 5.0;
-/// A store is strained from this share of its bound.
-const STRAINED: f64 = 0.95;
-/// Jobs a minute: fewer are taken for as many when old messages are judged.
+/// A store counts as being at its limit from this share of the limit.
+const AT_LIMIT: f64 = 0.95;
+/// Arrivals below this many jobs a minute count as this many when the wait is estimated.
 const FEW_JOBS: f64 = 10.0;
-/// What came within fewer seconds is a burst and tells no rate.
+/// If the oldest message has waited for less than this many seconds, the backlog is divided by this
+/// time, because a shorter time gives no reliable rate.
 const BURST_SECONDS: f64 = 30.0;
 
-/// What is seen of the running service.
+/// The present signals of the service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Signals {
-    /// When; `None` if nothing could be seen.
+    /// When the signals were read. `None` if they could not be read.
     pub at: Option<Timestamp>,
-    /// Jobs per minute that came of late.
+    /// The jobs per minute that arrived in the last minutes.
     pub arrivals: Demand,
-    /// Messages that wait.
+    /// The lane backlogs.
     pub backlog: PerLane<f64>,
-    /// Seconds that the oldest of them has waited.
+    /// For how many seconds the oldest message of each lane has waited.
     pub oldest: PerLane<f64>,
-    /// Worker seconds per job, where jobs were done.
+    /// For how many seconds a job used a worker. `None` if too few jobs finished.
     pub seconds_per_job: PerLane<Option<f64>>,
-    /// Share of deliveries that failed.
+    /// The share of deliveries that failed.
     pub failures: f64,
-    /// Invocations of late that found no room to run in.
+    /// How many invocations of workers were throttled in the last minutes.
     pub throttles: f64,
-    /// Requests of the last minute that found no warm environment.
+    /// How many requests of the last minute found no warm environment.
     pub spill_over: f64,
-    /// Capacity units the database runs at.
+    /// The Aurora capacity units in use.
     pub acus: Option<f64>,
-    /// Share of the database's connections in use.
+    /// The share of the database connections in use.
     pub connections: Option<f64>,
-    /// Commands that the cache refused in the last minutes.
+    /// How many commands the cache throttled in the last minutes.
     pub cache_throttled: f64,
 }
 
@@ -49,27 +51,29 @@ impl Signals {
             .unwrap_or_else(|| plan.seconds_per_job(lane))
     }
 
-    /// Seconds that messages of a lane wait. A few old ones among many that come are retries, not a wait.
+    /// For how many seconds the messages of a lane wait. If only a few messages are old while many
+    /// arrive, these are repeated deliveries. They do not count as a wait.
     pub(crate) fn waited(&self, lane: Lane) -> f64 {
         let per_second = self.arrivals[lane].max(FEW_JOBS) / 60.0;
         self.oldest[lane].min(self.backlog[lane] / per_second)
     }
 
-    /// Jobs per minute that come: as metrics say, which are a minute old, or as those show that wait and came since the
-    /// oldest of them did.
-    pub(crate) fn coming(&self) -> Demand {
+    /// The jobs per minute that arrive now. The metrics are a minute old. The backlog shows a rise
+    /// sooner, because all messages in it have arrived since the oldest of them. The larger value
+    /// is taken.
+    pub(crate) fn current_demand(&self) -> Demand {
         let waiting = PerLane::from_fn(|lane| self.backlog[lane] * 60.0 / self.oldest[lane].max(BURST_SECONDS));
         self.arrivals.max(&waiting)
     }
 
-    /// Whether workers are refused, or a store is at its bound, or at `share` of it.
-    pub(crate) fn strained(&self, plan: &CapacityPlan, share: f64) -> bool {
+    /// Whether workers or the cache are throttled, or the database is at `share` of its limit.
+    pub(crate) fn is_at_limit(&self, plan: &CapacityPlan, share: f64) -> bool {
         let ceiling = plan.levers.get(&Lever::Acus).map(|bounds| bounds.ceiling);
         let acus = self
             .acus
             .zip(ceiling)
-            .is_some_and(|(acus, ceiling)| acus >= STRAINED * share * ceiling);
-        acus || self.connections.is_some_and(|connections| connections >= STRAINED * share)
+            .is_some_and(|(acus, ceiling)| acus >= AT_LIMIT * share * ceiling);
+        acus || self.connections.is_some_and(|connections| connections >= AT_LIMIT * share)
             || self.cache_throttled > 0.0
             || self.throttles > 0.0
     }
@@ -80,12 +84,12 @@ impl Signals {
     }
 }
 
-/// Demand at the same hours of past weeks, from a moment on in steps of [`HISTORY_STEP_MINUTES`].
+/// The demand at the same hours of past weeks, in steps of [`HISTORY_STEP_MINUTES`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// The moment, this week, that the first samples stand for.
+    /// The moment of this week that the first samples belong to.
     pub from: Timestamp,
-    /// For each past week, its samples.
+    /// The samples of each past week.
     pub weeks: Vec<Vec<Demand>>,
 }
 

@@ -1,4 +1,7 @@
-#![expect(clippy::float_cmp, reason = "settings are exact")]
+#![expect(
+    clippy::float_cmp,
+    reason = "the values of levers are multiples of their granularity and are compared exactly"
+)]
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
@@ -26,7 +29,7 @@ fn parse(text: &str) -> Result<CapacityPlan, PlanError> {
     CapacityPlan::parse("plan.toml", text, &prices())
 }
 
-/// The scale plan with other events.
+/// The scale plan with other events in its calendar.
 fn with_events(events: &str) -> CapacityPlan {
     let (before, rest) = SHIPPED[1].1.split_once("[[calendar]]").unwrap();
     let (_, after) = rest.split_once("[degradation]").unwrap();
@@ -57,15 +60,15 @@ fn once(plan: &CapacityPlan, now: Timestamp, signals: &Signals, actual: &State, 
 }
 
 #[test]
-fn shipped_plans_can_stand() {
+fn the_plans_of_the_repository_are_valid() {
     for (file, text) in SHIPPED {
         CapacityPlan::parse(file, text, &prices()).unwrap();
     }
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn a_wrong_plan_says_where_and_what() {
+#[expect(clippy::too_many_lines, reason = "the function is a table of cases")]
+fn an_invalid_plan_is_refused_with_line_field_and_reason() {
     let good = SHIPPED[1].1;
     let line = |needle: &str| good[..good.find(needle).unwrap()].matches('\n').count() + 1;
     for (old, new, error) in [
@@ -100,12 +103,18 @@ fn a_wrong_plan_says_where_and_what() {
         (
             "floor = 16",
             "floor = 1",
-            format!("plan.toml:{}: levers.standard.floor: a lane has 2 workers", line("floor = 16")),
+            format!(
+                "plan.toml:{}: levers.standard.floor: a lane needs at least 2 workers",
+                line("floor = 16")
+            ),
         ),
         (
             "floor = 16",
             "floor = 16.5",
-            format!("plan.toml:{}: levers.standard.floor: 16.5 is no multiple of 1", line("floor = 16")),
+            format!(
+                "plan.toml:{}: levers.standard.floor: 16.5 is not a multiple of 1",
+                line("floor = 16")
+            ),
         ),
         (
             "[levers.readers]",
@@ -123,7 +132,7 @@ fn a_wrong_plan_says_where_and_what() {
         (
             "zone = \"Europe/Berlin\"",
             "zone = \"Mars\"",
-            format!("plan.toml:{}: calendar.zone: `Mars` is no IANA time zone", line("zone =")),
+            format!("plan.toml:{}: calendar.zone: `Mars` is not an IANA time zone", line("zone =")),
         ),
         (
             "from = \"08:30\"",
@@ -133,7 +142,10 @@ fn a_wrong_plan_says_where_and_what() {
         (
             "until = \"17:30\"",
             "until = \"08:31\"",
-            format!("plan.toml:{}: calendar.until: an event lasts 5 minutes", line("until =")),
+            format!(
+                "plan.toml:{}: calendar.until: an event must last at least 5 minutes",
+                line("until =")
+            ),
         ),
         (
             "[\"monday\",",
@@ -148,7 +160,10 @@ fn a_wrong_plan_says_where_and_what() {
         (
             "express = 600",
             "express = -600",
-            format!("plan.toml:{}: calendar.jobs_per_minute: must be 0 or more", line("express = 600")),
+            format!(
+                "plan.toml:{}: calendar.jobs_per_minute: the value must be 0 or more",
+                line("express = 600")
+            ),
         ),
         (
             "budget_dollars_per_hour = 50.0",
@@ -159,7 +174,7 @@ fn a_wrong_plan_says_where_and_what() {
             "[60, 300, 900]",
             "[60, 30, 900]",
             format!(
-                "plan.toml:{}: degradation.wait_seconds: the three thresholds must rise",
+                "plan.toml:{}: degradation.wait_seconds: the three thresholds must be above 0",
                 line("wait_seconds")
             ),
         ),
@@ -171,7 +186,7 @@ fn a_wrong_plan_says_where_and_what() {
         (
             "ecpus_per_job = 20",
             "ecpus_per_job = 0",
-            format!("plan.toml:{}: work.ecpus_per_job: must be above 0", line("ecpus_per_job")),
+            format!("plan.toml:{}: work.ecpus_per_job: the value must be above 0", line("ecpus_per_job")),
         ),
         (
             "utilisation = 0.7",
@@ -181,7 +196,7 @@ fn a_wrong_plan_says_where_and_what() {
     ] {
         assert!(good.contains(old), "{old}");
         let found = parse(&good.replacen(old, new, 1)).unwrap_err().to_string();
-        assert!(found.starts_with(&error), "{found}\nshould begin with\n{error}");
+        assert!(found.starts_with(&error), "the error is\n{found}\nand should begin with\n{error}");
     }
 }
 
@@ -191,7 +206,8 @@ fn events_keep_to_the_wall_clock_when_clocks_change() {
         "[[calendar]]\nname = \"day\"\nzone = \"Europe/Berlin\"\ndays = [\"saturday\", \"sunday\", \"monday\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\njobs_per_minute = { standard = 1 }",
     );
     let jobs = |moment: &str| plan.calendar.demand(at(moment)).standard;
-    // Before and after the last Sunday of March 2026, when clocks go from +01 to +02.
+    // The clocks go from +01 to +02 on the last Sunday of March 2026, and back on the last Sunday
+    // of October.
     for (before, begins) in [
         ("2026-03-28T06:59:59Z", "2026-03-28T07:00:00Z"),
         ("2026-03-29T05:59:59Z", "2026-03-29T06:00:00Z"),
@@ -204,12 +220,12 @@ fn events_keep_to_the_wall_clock_when_clocks_change() {
 }
 
 #[test]
-fn skipped_times_leap_days_and_nights_happen() {
+fn events_at_skipped_times_on_leap_days_and_over_midnight_take_place() {
     let skipped = with_events(
         "[[calendar]]\nname = \"night\"\nzone = \"Europe/Berlin\"\ndate = \"2026-03-29\"\nfrom = \"02:30\"\nuntil = \"04:00\"\njobs_per_minute = { bulk = 1 }",
     );
     let jobs = |plan: &CapacityPlan, moment: &str| plan.calendar.demand(at(moment)).total();
-    // 02:30 does not exist on that day; it is 03:30 instead.
+    // 02:30 does not exist on that day. The event begins at 03:30 instead.
     assert_eq!(jobs(&skipped, "2026-03-29T01:29:59Z"), 0.0);
     assert_eq!(jobs(&skipped, "2026-03-29T01:30:00Z"), 1.0);
     let leap = with_events(
@@ -229,7 +245,7 @@ fn skipped_times_leap_days_and_nights_happen() {
 }
 
 #[test]
-fn a_spike_is_prepared_by_each_levers_lead_time() {
+fn each_lever_rises_its_lead_time_before_an_announced_spike() {
     let plan = with_events(
         "[[calendar]]\nname = \"launch\"\nzone = \"UTC\"\ndate = \"2026-12-01\"\nfrom = \"18:00\"\nuntil = \"19:00\"\njobs_per_minute = { standard = 60000 }",
     );
@@ -256,15 +272,23 @@ fn a_spike_is_prepared_by_each_levers_lead_time() {
     assert_eq!(
         risen[&Lever::Warm],
         4,
-        "three minutes of lead and one to the next decision: {risen:?}"
+        "warm environments have a lead time of three minutes, and the next decision is a minute later: {risen:?}"
     );
     assert_eq!(risen[&Lever::Acus], 2, "{risen:?}");
-    assert_eq!(risen[&Lever::Readers], 15, "readers look ahead in steps of five minutes: {risen:?}");
-    assert_eq!(state, plan.floors(), "an hour and a half after the launch all is as before");
+    assert_eq!(
+        risen[&Lever::Readers],
+        15,
+        "the forecast for readers has steps of five minutes: {risen:?}"
+    );
+    assert_eq!(
+        state,
+        plan.floors(),
+        "every lever should be at its floor an hour and a half after the launch"
+    );
 }
 
 #[test]
-fn announced_spikes_are_known_a_day_ahead() {
+fn announced_demand_is_scheduled_a_day_ahead() {
     let launch = |hours: (&str, &str), ramp: u32| {
         format!(
             "[[calendar]]\nname = \"launch\"\nzone = \"UTC\"\ndate = \"2026-12-01\"\nfrom = \"{}\"\nuntil = \"{}\"\nramp_minutes = {ramp}\njobs_per_minute = {{ standard = 6000 }}\n",
@@ -280,7 +304,7 @@ fn announced_spikes_are_known_a_day_ahead() {
     };
     let evening = launch(("18:00", "19:00"), 0);
     let [(up, most), (down, least)] = &changes(&evening, "2026-12-01T12:00:00Z")[..] else {
-        panic!("up, and down again");
+        panic!("there should be one change up and one change down");
     };
     assert_eq!((up.as_str(), down.as_str()), ("2026-12-01T17:56:00Z", "2026-12-01T19:00:00Z"));
     assert!(
@@ -288,35 +312,49 @@ fn announced_spikes_are_known_a_day_ahead() {
         "{most} {least}"
     );
     let ramped = changes(&launch(("18:00", "19:00"), 30), "2026-12-01T12:00:00Z");
-    assert_eq!(ramped[0].0, "2026-12-01T17:26:00Z", "ready when the ramp begins");
-    assert_eq!(ramped[1].0, "2026-12-01T19:30:00Z", "and until it ends");
+    assert_eq!(
+        ramped[0].0, "2026-12-01T17:26:00Z",
+        "the capacity should be ready when the ramp begins"
+    );
+    assert_eq!(
+        ramped[1].0, "2026-12-01T19:30:00Z",
+        "the capacity should be kept until the ramp ends"
+    );
     assert_eq!(
         changes(&evening, "2026-12-01T18:30:00Z"),
         [(down.clone(), *least)],
-        "what has begun ends"
+        "an event that has begun should have only its end scheduled"
     );
-    assert_eq!(changes(&evening, "2026-11-29T18:00:00Z"), [], "more than a day off");
+    assert_eq!(
+        changes(&evening, "2026-11-29T18:00:00Z"),
+        [],
+        "an event after more than a day should not be scheduled yet"
+    );
     let both = evening + &launch(("18:30", "20:00"), 0);
-    let stands: Vec<f64> = changes(&both, "2026-12-01T12:00:00Z").iter().map(|(_, least)| *least).collect();
-    assert_eq!(stands.len(), 4, "one, both, the other, none: {stands:?}");
-    assert!(stands[1] > stands[0] && stands[2] == stands[0] && stands[3] == *least, "{stands:?}");
+    let state: Vec<f64> = changes(&both, "2026-12-01T12:00:00Z").iter().map(|(_, least)| *least).collect();
+    assert_eq!(
+        state.len(),
+        4,
+        "the first event, both, the second event and none should be scheduled: {state:?}"
+    );
+    assert!(state[1] > state[0] && state[2] == state[0] && state[3] == *least, "{state:?}");
 }
 
 #[test]
-fn missing_or_old_signals_hold_and_the_calendar_still_counts() {
+fn missing_or_old_signals_lower_nothing_and_the_calendar_still_counts() {
     let plan = with_events("");
     let now = at("2026-12-01T12:00:00Z");
     let high = plan.ceilings();
     let old = signals(now - SignedDuration::from_mins(11), 0.0, 0.0);
-    for unseen in [Signals::default(), old] {
-        let decision = once(&plan, now, &unseen, &high, &Memory::default());
+    for no_signals in [Signals::default(), old] {
+        let decision = once(&plan, now, &no_signals, &high, &Memory::default());
         for (lever, value) in &decision.desired {
             assert!(
                 decision.reasons[lever] == Reason::Stale || *value == high[lever],
                 "{lever}: {:?}",
                 decision.reasons
             );
-            assert_eq!(*value, high[lever], "{lever} is held");
+            assert_eq!(*value, high[lever], "{lever} should not be lowered");
         }
     }
     let plan = CapacityPlan::parse("scale.toml", SHIPPED[1].1, &prices()).unwrap();
@@ -331,7 +369,7 @@ fn missing_or_old_signals_hold_and_the_calendar_still_counts() {
 }
 
 #[test]
-fn other_weeks_count_by_quantile_and_margin() {
+fn the_history_is_used_with_quantile_and_margin() {
     let plan = with_events("");
     let now = at("2026-12-01T12:00:00Z");
     let week = |jobs: f64| {
@@ -343,7 +381,7 @@ fn other_weeks_count_by_quantile_and_margin() {
             20
         ]
     };
-    // A day of which one week was an outlier: three quarters of the weeks decide.
+    // One of the four weeks is an outlier. The quantile of three quarters leaves it out.
     let history = History {
         from: now,
         weeks: [10_000.0, 12_000.0, 11_000.0, 60_000.0].map(week).into(),
@@ -367,7 +405,7 @@ fn fields() -> impl Strategy<Value = (f64, f64, f64, f64, i64)> {
 }
 
 #[test]
-fn spill_over_gets_more_warm_environments_up_to_the_ceiling() {
+fn spill_over_raises_warm_environments_up_to_their_ceiling() {
     let plan = with_events("");
     let now = at("2026-12-01T12:00:00Z");
     let (mut state, mut steps) = (plan.floors(), Vec::new());
@@ -383,12 +421,12 @@ fn spill_over_gets_more_warm_environments_up_to_the_ceiling() {
 }
 
 #[test]
-fn without_demand_every_lever_goes_all_the_way_down() {
+fn without_demand_every_lever_falls_to_its_floor() {
     for (file, text) in SHIPPED {
         let plan = CapacityPlan::parse(file, text, &prices()).unwrap();
         let (mut state, mut memory) = (plan.ceilings(), Memory::default());
         for minute in 0..24 * 60 {
-            // A Sunday, when no office is open.
+            // On a Sunday the calendar has no event.
             let now = at("2026-11-29T00:00:00Z") + SignedDuration::from_mins(minute);
             let decision = once(&plan, now, &signals(now, 0.0, 0.0), &state, &memory);
             (state, memory) = (decision.desired, decision.memory);
@@ -400,21 +438,20 @@ fn without_demand_every_lever_goes_all_the_way_down() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever comes, from wherever the levers stand.
     #[test]
-    fn bounds_and_budget_hold((arrivals, backlog, seconds, budget, second) in fields(), place in 0.0..3.0) {
+    fn every_decision_is_within_bounds_and_budget((arrivals, backlog, seconds, budget, second) in fields(), place in 0.0..3.0) {
         let mut plan = with_events("");
         let floors = prices().per_hour(&plan.floors(), &plan.work);
         plan.budget_dollars_per_hour = floors + budget;
         let now = Timestamp::from_second(second).unwrap();
         let mut signals = signals(now, arrivals, backlog);
         signals.seconds_per_job.standard = Some(seconds);
-        let actual: State = plan.levers.iter().map(|(&lever, bounds)| (lever, at_least(bounds.ceiling * place, bounds.grain(lever)))).collect();
+        let actual: State = plan.levers.iter().map(|(&lever, bounds)| (lever, at_least(bounds.ceiling * place, bounds.granularity(lever)))).collect();
         let decision = once(&plan, now, &signals, &actual, &Memory::default());
         for (lever, value) in &decision.desired {
             let bounds = plan.levers[lever];
             prop_assert!(*value >= bounds.floor && *value <= bounds.ceiling, "{} = {}", lever, value);
-            prop_assert!((at_least(*value, plan.levers[lever].grain(*lever)) - *value).abs() < 1e-6, "{} = {}", lever, value);
+            prop_assert!((at_least(*value, plan.levers[lever].granularity(*lever)) - *value).abs() < 1e-6, "{} = {}", lever, value);
         }
         prop_assert!(decision.dollars_per_hour <= plan.budget_dollars_per_hour + 1e-9);
     }
@@ -425,7 +462,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn announced_demand_keeps_to_bounds_and_budget((jobs, _, _, budget, second) in fields()) {
+    fn scheduled_changes_are_within_bounds_and_budget((jobs, _, _, budget, second) in fields()) {
         let mut plan = with_events("");
         let floors = prices().per_hour(&plan.floors(), &plan.work);
         plan.budget_dollars_per_hour = floors + budget;
@@ -447,7 +484,7 @@ proptest! {
     }
 
     #[test]
-    fn constant_load_comes_to_rest((arrivals, backlog, seconds, _, second) in fields()) {
+    fn constant_load_leads_to_a_stable_state((arrivals, backlog, seconds, _, second) in fields()) {
         let plan = with_events("");
         let start = Timestamp::from_second(second).unwrap();
         let (mut state, mut memory, mut directions) = (plan.floors(), Memory::default(), BTreeMap::new());
@@ -459,8 +496,8 @@ proptest! {
             for action in actions(&decision.desired, &state, true, Level::Normal) {
                 let Action::Set { lever, from, to } = action else { panic!("{action:?}") };
                 let up = to > from;
-                prop_assert!(*directions.entry(lever).or_insert(up) == up, "{} turns round", lever);
-                prop_assert!(minute < 120, "{} still moves after two hours", lever);
+                prop_assert!(*directions.entry(lever).or_insert(up) == up, "{} changes its direction", lever);
+                prop_assert!(minute < 120, "{} still changes after two hours", lever);
             }
             (state, memory) = (decision.desired, decision.memory);
         }
@@ -472,7 +509,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn more_backlog_never_gets_less((arrivals, backlog, seconds, _, second) in fields(), more in 0.0..1_000_000.0) {
+    fn a_larger_backlog_never_lowers_a_lever((arrivals, backlog, seconds, _, second) in fields(), more in 0.0..1_000_000.0) {
         let mut plan = with_events("");
         plan.budget_dollars_per_hour = 1e6;
         let now = Timestamp::from_second(second).unwrap();
@@ -487,9 +524,10 @@ proptest! {
         }
     }
 
-    /// The clock may go anywhere between two decisions: nothing goes down in the first minute after it went back.
+    /// The clock may jump to any time between two decisions. If it has gone back, nothing is
+    /// lowered by the first decision after that.
     #[test]
-    fn a_clock_that_jumps_does_no_harm(first in 0_i64..2_000_000_000, second in 0_i64..2_000_000_000) {
+    fn a_clock_that_jumps_does_not_lower_levers_too_fast(first in 0_i64..2_000_000_000, second in 0_i64..2_000_000_000) {
         let plan = with_events("");
         let (then, now) = (Timestamp::from_second(first).unwrap(), Timestamp::from_second(second).unwrap());
         let before = once(&plan, then, &signals(then, 0.0, 0.0), &plan.ceilings(), &Memory::default());
@@ -497,13 +535,13 @@ proptest! {
         for (lever, value) in &after.desired {
             let bounds = plan.levers[lever];
             prop_assert!(*value >= (before.desired[lever] * bounds.step_down).floor().max(bounds.floor));
-            prop_assert!(second > first || *value == before.desired[lever], "{} fell though the clock went back", lever);
+            prop_assert!(second > first || *value == before.desired[lever], "{} was lowered although the clock went back", lever);
         }
     }
 }
 
 #[test]
-fn a_crowd_is_known_by_what_waits_before_metrics_tell() {
+fn a_sudden_rise_is_seen_in_the_backlog_before_the_metrics_show_it() {
     let plan = with_events("");
     let now = at("2026-12-01T12:00:00Z");
     let need = |signals: &Signals| once(&plan, now, signals, &plan.floors(), &Memory::default()).desired[&Lever::Acus];
@@ -512,13 +550,24 @@ fn a_crowd_is_known_by_what_waits_before_metrics_tell() {
         signals.oldest.standard = seconds;
         need(&signals)
     };
-    assert_eq!(waiting(0.0, 40.0), waiting(4_500.0, 40.0), "3,000 came within 40 seconds");
-    assert_eq!(waiting(0.0, 4.0), waiting(6_000.0, 4.0), "a few seconds tell no rate");
-    assert!(waiting(0.0, 4_000.0) < waiting(0.0, 40.0), "what waits for long came slowly");
+    assert_eq!(
+        waiting(0.0, 40.0),
+        waiting(4_500.0, 40.0),
+        "3,000 messages in 40 seconds should count as 4,500 jobs a minute"
+    );
+    assert_eq!(
+        waiting(0.0, 4.0),
+        waiting(6_000.0, 4.0),
+        "less than 30 seconds should count as 30 seconds"
+    );
+    assert!(
+        waiting(0.0, 4_000.0) < waiting(0.0, 40.0),
+        "old messages should count as a low rate"
+    );
 }
 
 #[test]
-fn a_step_is_no_larger_than_allowed_and_down_comes_late() {
+fn a_lever_keeps_its_step_limits_and_falls_after_its_hold_time() {
     let plan = with_events("");
     let start = at("2026-12-01T12:00:00Z");
     let up = once(&plan, start, &signals(start, 1e6, 1e6), &plan.floors(), &Memory::default());
@@ -536,7 +585,7 @@ fn a_step_is_no_larger_than_allowed_and_down_comes_late() {
 }
 
 #[test]
-fn actions_are_what_differs() {
+fn the_actions_are_the_differences_between_two_states() {
     let actual = State::from([(Lever::Warm, 2.0), (Lever::Acus, 4.0)]);
     let desired = State::from([(Lever::Warm, 2.0), (Lever::Acus, 8.0), (Lever::Readers, 3.0)]);
     let moved = Action::Set {
@@ -557,7 +606,7 @@ fn actions_are_what_differs() {
 }
 
 #[test]
-fn a_lane_that_is_switched_is_not_bounded_at_the_same_time() {
+fn a_lane_that_is_paused_or_resumed_gets_no_other_action() {
     let (actual, desired) = (State::from([(Lever::Bulk, 2.0)]), State::from([(Lever::Bulk, 4.0)]));
     assert_eq!(actions(&desired, &actual, true, Level::QueueOnly), [Action::Pause(Lane::Bulk)]);
     assert_eq!(actions(&desired, &actual, false, Level::Normal), [Action::Resume(Lane::Bulk)]);
@@ -570,7 +619,7 @@ fn a_lane_that_is_switched_is_not_bounded_at_the_same_time() {
 }
 
 #[test]
-fn the_level_moves_as_its_table_says() {
+fn the_level_rises_at_once_and_falls_by_one() {
     let now = at("2026-12-01T12:00:00Z");
     let calm = SignedDuration::from_mins(5);
     for level in Level::ALL {
@@ -584,10 +633,13 @@ fn the_level_moves_as_its_table_says() {
                     } else if stay >= level {
                         assert_eq!((next.level, next.calm_since), (level, None), "{case}");
                     } else if since == Some(now - calm) {
-                        assert_eq!(u8::from(next.level), u8::from(level) - 1, "one at a time: {case}");
+                        assert_eq!(u8::from(next.level), u8::from(level) - 1, "the level should fall by one: {case}");
                         assert_eq!(next.calm_since, Some(now), "{case}");
                     } else {
-                        assert_eq!(next.level, level, "not before the calm: {case}");
+                        assert_eq!(
+                            next.level, level,
+                            "the level should not fall before the calm minutes are over: {case}"
+                        );
                         assert!(next.calm_since.is_some_and(|since| since <= now), "{case}");
                     }
                 }
@@ -597,7 +649,7 @@ fn the_level_moves_as_its_table_says() {
 }
 
 #[test]
-fn pressure_is_judged_by_waits_failures_and_stores() {
+fn the_pressure_depends_on_waits_failures_and_limits_of_stores() {
     let plan = with_events("");
     let now = at("2026-12-01T12:00:00Z");
     let judge = |change: &dyn Fn(&mut Signals)| {
@@ -606,7 +658,7 @@ fn pressure_is_judged_by_waits_failures_and_stores() {
         let pressure = Pressure::judge(&signals, &plan);
         (u8::from(pressure.enter), u8::from(pressure.stay))
     };
-    // 64 workers, 0.02 s a job: 3,200 jobs a second.
+    // 64 workers with 0.02 s a job finish 3,200 jobs a second.
     let wait = |seconds: f64| move |signals: &mut Signals| signals.backlog.standard = 3200.0 * seconds;
     assert_eq!(judge(&wait(29.0)), (0, 0));
     assert_eq!(judge(&wait(31.0)), (0, 1));
@@ -628,14 +680,22 @@ fn pressure_is_judged_by_waits_failures_and_stores() {
     assert_eq!(
         judge(&waited(400.0, 400.0, 60.0)),
         (2, 2),
-        "workers that stand still are seen by age alone"
+        "a long wait should count even if few jobs arrive"
     );
-    assert_eq!(judge(&waited(400.0, 1.0, 0.0)), (0, 0), "one old message is a retry");
-    assert_eq!(judge(&waited(400.0, 30.0, 6000.0)), (0, 0), "some among many are retries");
+    assert_eq!(
+        judge(&waited(400.0, 1.0, 0.0)),
+        (0, 0),
+        "one old message should count as a repeated delivery"
+    );
+    assert_eq!(
+        judge(&waited(400.0, 30.0, 6000.0)),
+        (0, 0),
+        "a few old messages among many should count as repeated deliveries"
+    );
     assert_eq!(
         judge(&|signals| signals.backlog.bulk = 1e9),
         (0, 0),
-        "nobody waits for the bulk lane"
+        "the backlog of the bulk lane should not count"
     );
 }
 
@@ -655,8 +715,8 @@ fn a_pinned_level_expires() {
     assert_eq!(effective(controller, None, now), Level::Trim);
 }
 
-/// The claims of `infra/capacity/README.md`.
-/// The tables in the documentation are what the simulation says; `UPDATE_CAPACITY=1 cargo test -p capacity -p local --lib` rewrites them.
+/// Checks that the tables in a document are the results of the simulation.
+/// `UPDATE_CAPACITY=1 cargo test -p capacity -p local --lib` writes them anew.
 fn documented(file: &str, tables: &str) {
     const MARKERS: [&str; 2] = ["<!-- simulated -->\n", "<!-- end -->"];
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
@@ -669,12 +729,13 @@ fn documented(file: &str, tables: &str) {
     }
     assert!(
         known.trim() == tables.trim(),
-        "{file} is out of date: run UPDATE_CAPACITY=1 cargo test -p capacity -p local --lib"
+        "{file} is out of date. Run `UPDATE_CAPACITY=1 cargo test -p capacity -p local --lib` to write its tables anew."
     );
 }
 
+/// This test holds what `infra/capacity/README.md` says about the plan and static provisioning.
 #[test]
-fn the_plan_keeps_up_with_static_provisioning_at_half_its_cost() {
+fn the_plan_waits_hardly_longer_than_static_provisioning_at_half_its_cost() {
     let mut tables = String::new();
     for (file, text) in SHIPPED {
         let plan = CapacityPlan::parse(file, text, &prices()).unwrap();
@@ -731,28 +792,34 @@ fn a_csv_trace_is_read_or_refused_with_its_line() {
             "minute,express,standard,bulk\n1,2,x,3,4",
             "day.csv:2: `1,2,x,3,4` is not four numbers",
         ),
-        ("minute,express,standard,bulk\n\n1440,1,1,1", "day.csv:3: 1440 is no minute"),
-        ("minute,express,standard,bulk\n1,-1,1,1", "day.csv:2: jobs must be 0 or more"),
-        ("minute,express,standard,bulk\n1,nan,1,1", "day.csv:2: jobs must be 0 or more"),
+        ("minute,express,standard,bulk\n\n1440,1,1,1", "day.csv:3: 1440 is not a minute"),
+        (
+            "minute,express,standard,bulk\n1,-1,1,1",
+            "day.csv:2: the numbers of jobs must be 0 or more",
+        ),
+        (
+            "minute,express,standard,bulk\n1,nan,1,1",
+            "day.csv:2: the numbers of jobs must be 0 or more",
+        ),
     ] {
         let found = Trace::parse("day.csv", text).unwrap_err().to_string();
         assert!(found.starts_with(error), "{found}");
     }
 }
 
-/// A year of decisions, leap day and both changes of the clocks included.
+/// The year has a leap day and both changes of the clocks.
 #[test]
 fn a_year_of_minutes_can_be_planned() {
     let plan = CapacityPlan::parse("scale.toml", SHIPPED[1].1, &prices()).unwrap();
     let start = at("2028-01-01T00:00:00Z");
     let (mut state, mut memory, mut moves) = (plan.floors(), Memory::default(), 0);
-    // Every 29th minute: the whole year is the benchmark's.
+    // Only every 29th minute is decided. The benchmark decides every minute.
     for minute in (0..366 * 24 * 60).step_by(29) {
         let now = start + SignedDuration::from_mins(minute);
         let decision = once(&plan, now, &signals(now, 10.0, 0.0), &state, &memory);
         moves += actions(&decision.desired, &state, true, Level::Normal).len();
         (state, memory) = (decision.desired, decision.memory);
     }
-    // 260 working days, some levers up and down on each.
+    // On each of about 260 working days, some levers are raised and lowered.
     assert!((260 * 2..260 * 60).contains(&moves), "{moves}");
 }

@@ -1,25 +1,27 @@
-//! What one job takes.
+//! What one job needs.
 
 use serde::Deserialize;
 
 use job::PerLane;
 
-/// What one job takes.
+/// What one job needs, from the capacity plan.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
-    /// Seconds of one worker per job; a measured value takes its place.
+    /// For how many seconds a job uses one worker. A measured time replaces this value.
     pub seconds_per_job: PerLane<f64>,
-    /// Requests of a client until it has its summary.
+    /// How many requests a client makes until it has its summary.
     pub requests_per_job: f64,
-    /// Seconds of one API environment per request.
+    /// For how many seconds a request uses one environment of the API.
     pub seconds_per_request: f64,
-    /// Jobs that one Aurora capacity unit commits in a second.
+    /// How many jobs one Aurora capacity unit commits in a second.
     pub jobs_per_second_per_acu: f64,
-    /// Jobs whose reads one reader serves in a second.
+    /// How many jobs a second one Aurora reader serves with reads.
     pub jobs_per_second_per_reader: f64,
-    /// Cache processing units per job.
+    /// How many processing units of the cache a job uses.
     pub ecpus_per_job: f64,
+    /// The memory of the API function in MB.
     pub api_memory_mb: f64,
+    /// The memory of the worker functions in MB.
     pub worker_memory_mb: PerLane<f64>,
 }

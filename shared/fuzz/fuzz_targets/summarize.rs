@@ -1,6 +1,7 @@
-//! Any bytes, any options: no panic, no sentence that is not in the text, no budget overrun.
+//! Gives the engine arbitrary bytes and options. It must not panic, every sentence must be in the
+//! text, and the length must be kept.
 //!
-//! The first five bytes choose the options, the rest is the text.
+//! The first five bytes choose the options, and the rest is the text.
 
 #![no_main]
 

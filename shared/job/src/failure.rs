@@ -1,4 +1,4 @@
-//! Why a job, or one attempt at it, failed.
+//! The reasons for which a job, or one attempt at it, fails.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,29 +8,29 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-/// The stable, machine-readable name of a failure.
+/// The name of a failure for programs. A name never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// The result is larger than a response of the API can be.
     ResultTooLarge,
-    /// The text has nothing that can be summarised.
+    /// The text has no sentence that can be summarised.
     NoSentence,
-    /// The stored document is gone.
+    /// The stored document no longer exists.
     DocumentMissing,
-    /// The stored document could not be read for the moment.
+    /// The stored document could not be read in this attempt.
     DocumentUnavailable,
-    /// The result could not be stored for the moment.
+    /// The result could not be stored in this attempt.
     CommitFailed,
-    /// The worker stopped with a fault of its own.
+    /// The worker stopped with an internal error.
     WorkerPanicked,
-    /// The work took longer than an invocation may.
+    /// The work took longer than the time limit of an attempt.
     OutOfTime,
     /// The queued message could not be read.
     UnreadableMessage,
     /// Every attempt failed.
     RetriesExhausted,
-    /// A code of another version of the service; kept as it was written.
+    /// A code that another version of the service has written. It is kept as it is.
     #[serde(untagged)]
     Other(String),
 }
@@ -79,7 +79,7 @@ impl PartialSchema for FailureCode {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some(format!(
-                "Stable and machine-readable. Known codes: `{known}`. Later versions may add codes."
+                "A name for programs, which never changes. The known codes are `{known}`. Later versions may add codes."
             )))
             .examples(["document_missing"])
             .into()
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_match_the_wire_and_unknown_ones_are_kept() {
+    fn names_match_the_json_and_unknown_ones_are_kept() {
         for code in FailureCode::ALL {
             assert_eq!(serde_json::to_value(&code).unwrap(), code.as_str());
             assert_eq!(serde_json::from_value::<FailureCode>(code.as_str().into()).unwrap(), code);

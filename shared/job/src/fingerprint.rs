@@ -1,4 +1,5 @@
-//! When two submissions ask for the same result.
+//! The fingerprint of a submission. Two submissions with the same fingerprint ask for the same
+//! result.
 
 use std::fmt::Write;
 
@@ -6,8 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::request::RequestOptions;
 
-/// SHA-256 over engine, options and text, in lower-case hex. Priority and lane do not change a result,
-/// but the resource that is reused shows them: they count.
+/// The SHA-256 hash of engine version, options and text in lower-case hex. The priority is one of
+/// the options. It does not change a result, but it is shown in the resource that is reused, and
+/// therefore it is part of the hash.
 pub fn fingerprint(engine: &str, options: &RequestOptions, text: &str) -> String {
     let mut hash = Sha256::new();
     let options = serde_json::to_string(options).unwrap_or_default();
@@ -18,7 +20,7 @@ pub fn fingerprint(engine: &str, options: &RequestOptions, text: &str) -> String
     hex(&hash.finalize())
 }
 
-/// Bytes as lower-case hex.
+/// Writes bytes as lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string cannot fail.
@@ -33,7 +35,7 @@ mod tests {
     use crate::Submission;
 
     #[test]
-    fn every_part_counts() {
+    fn every_part_changes_the_fingerprint() {
         let parse = |body: &str| Submission::parse(body.as_bytes()).unwrap();
         let (text, options) = parse(r#"{"text":"One. Two.","include":["scores","keywords"]}"#);
         let same = parse(r#"{"include":["keywords","scores","keywords"],"text":"One. Two."}"#);

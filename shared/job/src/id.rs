@@ -1,4 +1,4 @@
-//! Job ids: `sum_<region tag>_<26 characters>`.
+//! Job ids. They have the form `sum_<region tag>_<26 characters>`.
 
 use std::{fmt, str::FromStr};
 
@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 use uuid::Uuid;
 
-/// The short name of an AWS region inside a job id: `use1` for `us-east-1`, `apse1` for `ap-southeast-1`.
+/// The short name of an AWS region in a job id, such as `use1` for `us-east-1` and `apse1` for
+/// `ap-southeast-1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RegionTag(String);
 
 impl RegionTag {
-    /// Shortens an AWS region name. Compass words shrink to their initials, other words to their first letter.
+    /// Shortens the name of an AWS region. Words such as `southeast` become their two initials, and
+    /// other words become their first letter.
     pub fn from_region(region: &str) -> Self {
         let mut parts = region.split('-');
         let mut tag = parts.next().unwrap_or_default().to_owned();
@@ -40,10 +42,11 @@ impl fmt::Display for RegionTag {
     }
 }
 
-/// Identifies one summary job everywhere: ledger, queue, archive, cache and URL.
+/// The id of a summary job in the ledger, the lanes, the archive, the cache and the API.
 ///
-/// The 26 characters are the Crockford base32 form of a UUIDv7 (RFC 9562), which is time-ordered,
-/// so ids sort by creation and prune to one table partition.
+/// The 26 characters are the Crockford base32 form of a UUIDv7 (RFC 9562). Such a UUID begins with
+/// its time. Ids can therefore be sorted by creation, and an id is in exactly one monthly partition
+/// of the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId {
@@ -53,11 +56,11 @@ pub struct JobId {
 
 /// The text is not a job id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a summary id looks like sum_use1_01J0Z3NDEKTSV4RRFFQ69G5FAV")]
+#[error("a job id must have the form sum_use1_01J0Z3NDEKTSV4RRFFQ69G5FAV")]
 pub struct ParseJobIdError;
 
 impl JobId {
-    /// Joins a region with a UUIDv7 made by the caller.
+    /// Makes an id from a region and a new UUIDv7.
     pub fn new(region: RegionTag, uuid: Uuid) -> Self {
         Self { region, uuid }
     }
@@ -90,7 +93,8 @@ impl FromStr for JobId {
         let tag = (3..=8).contains(&region.len()) && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let uuid = Uuid::from_u128(Ulid::from_string(code).map_err(|_| ParseJobIdError)?.0);
         let id = Self::new(RegionTag(region.to_owned()), uuid);
-        // One job, one spelling: lower case, `I` for `1` and the like are refused.
+        // Each job has exactly one spelling of its id. Lower case, `I` instead of `1` and the like
+        // are refused.
         let canonical = tag && uuid.get_version_num() == 7 && id.to_string() == text;
         canonical.then_some(id).ok_or(ParseJobIdError)
     }
@@ -130,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_refused() {
+    fn text_of_another_form_is_refused() {
         for text in [
             "",
             "sum_",
@@ -147,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_id_survives_its_text(millis in 0u64..1 << 48, random: [u8; 10]) {
+        fn an_id_is_parsed_from_its_text(millis in 0u64..1 << 48, random: [u8; 10]) {
             let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
             let id = JobId::new(RegionTag::from_region("eu-west-1"), uuid);
             prop_assert_eq!(id.to_string().parse::<JobId>(), Ok(id.clone()));

@@ -1,6 +1,7 @@
-//! What a summary job is: its identity, request, queue message, states, lane and resource.
+//! What a summary job is: its id, its request, its queue message, its states, its lane, and the
+//! resource that clients read.
 //!
-//! Pure: nothing in here may know AWS, SQL, Redis or tokio.
+//! This crate is pure. Nothing in it may depend on AWS, SQL, Redis or tokio.
 
 mod failure;
 mod fingerprint;

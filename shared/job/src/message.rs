@@ -1,4 +1,4 @@
-//! What travels through the lanes: one tagged, versioned JSON object per message.
+//! The messages in the lanes. Each is one JSON object with a type and a version.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -7,15 +7,15 @@ use crate::{id::JobId, request::RequestOptions, routing::Lane, tenant::TenantId}
 
 const VERSION: u8 = 1;
 
-/// A message body.
+/// The body of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Message {
-    /// Make one summary.
+    /// Asks a worker for one summary.
     Summarize(SummarizeMessage),
 }
 
-/// A job on its way to a worker.
+/// A job that a worker has to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SummarizeMessage {
     pub job: JobId,
@@ -25,28 +25,29 @@ pub struct SummarizeMessage {
     pub created_at: OffsetDateTime,
     pub options: RequestOptions,
     pub document: Document,
-    /// Where the result is cached for the same text and options.
+    /// The fingerprint under which the cache keeps the result for reuse.
     pub fingerprint: String,
 }
 
-/// Where the text is.
+/// The text of a job, or where it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Document {
-    /// Here.
+    /// The text itself.
     Inline(String),
-    /// In the documents bucket, under this key.
+    /// The key of the text in the documents bucket.
     Stored(String),
 }
 
-/// The body is no message that this version understands.
+/// The body is not a message that this version can read.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// Written by a newer version of the service, or by a stranger.
-    #[error("message version {0} is not {VERSION}")]
+    /// The message has another version. A newer version of the service may have written it.
+    #[error("the message has version {0}, but this worker reads version {VERSION}")]
     Version(u8),
-    /// Not the documented shape. The cause may quote the document: never log it.
-    #[error("the message has not the shape of version {VERSION}")]
+    /// The message does not have the documented fields. The cause is not kept, because it may quote
+    /// the document.
+    #[error("the message does not have the fields of version {VERSION}")]
     Shape,
 }
 
@@ -63,16 +64,16 @@ struct Envelope<'a> {
 }
 
 impl Message {
-    /// The body to send.
+    /// The body that is sent.
     pub fn to_body(&self) -> String {
-        // A map with string keys and no failing serializer inside always becomes JSON.
+        // This cannot fail: all keys are strings, and every value becomes JSON.
         serde_json::to_string(&Envelope { v: VERSION, message: self }).unwrap_or_default()
     }
 
     /// Reads a received body.
     ///
     /// # Errors
-    /// If the version is another one or the shape is wrong.
+    /// If the message has another version or does not have the documented fields.
     pub fn from_body(body: &str) -> Result<Self, MessageError> {
         let version: Version = serde_json::from_str(body).map_err(|_| MessageError::Shape)?;
         if version.v != VERSION {
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_told_apart() {
+    fn another_version_and_another_shape_are_different_errors() {
         assert!(matches!(
             Message::from_body(r#"{"v":99,"type":"summarize"}"#),
             Err(MessageError::Version(99))

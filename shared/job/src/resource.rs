@@ -1,4 +1,4 @@
-//! The summary resource: what clients read, the cache holds and the archive keeps.
+//! The summary resource. Clients read it, and the cache, the ledger and the archive keep it.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ use summarizer::Summary;
 /// How long a finished summary can be read.
 pub const RETENTION: Duration = Duration::days(30);
 
-/// A job, and whose it is.
+/// A job and the tenant that it belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     pub tenant: TenantId,
@@ -31,8 +31,8 @@ pub struct Job {
 
 /// One summary job, from acceptance to its final result.
 ///
-/// Its state changes by [`start`](Self::start), [`wait`](Self::wait), [`succeed`](Self::succeed) and
-/// [`fail`](Self::fail) alone, and only along the arrows of [`Status`].
+/// Only [`start`](Self::start), [`wait`](Self::wait), [`succeed`](Self::succeed) and
+/// [`fail`](Self::fail) change its status, and only as the diagram of the module `state` allows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryResource {
     pub id: JobId,
@@ -41,12 +41,12 @@ pub struct SummaryResource {
     pub region: String,
     pub created_at: OffsetDateTime,
     pub request: RequestOptions,
-    /// Attempts that failed, oldest first.
+    /// The attempts that failed, the oldest first.
     pub attempts: Vec<Attempt>,
     state: State,
 }
 
-/// What is known in each status, and nothing else.
+/// The data of each status. A status cannot have the data of another one.
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     Queued,
@@ -54,7 +54,7 @@ enum State {
         started_at: OffsetDateTime,
     },
     Finished {
-        /// Unknown if the job failed before a worker could start it.
+        /// Absent if the job failed before a worker could start it.
         started_at: Option<OffsetDateTime>,
         finished_at: OffsetDateTime,
         expires_at: OffsetDateTime,
@@ -63,7 +63,7 @@ enum State {
 }
 
 impl SummaryResource {
-    /// A job that was just accepted.
+    /// A new job in its lane.
     pub const fn queued(id: JobId, lane: Lane, region: String, created_at: OffsetDateTime, request: RequestOptions) -> Self {
         Self {
             id,
@@ -76,40 +76,40 @@ impl SummaryResource {
         }
     }
 
-    /// A worker has taken the job.
+    /// Records that a worker has started the job.
     ///
     /// # Errors
-    /// Unless the job is queued.
+    /// If the job is not queued.
     pub fn start(&mut self, at: OffsetDateTime) -> Result<(), ForbiddenTransition> {
         self.status().transition(Status::Running)?;
         self.state = State::Running { started_at: at };
         Ok(())
     }
 
-    /// The attempt failed for a passing reason; the job waits for the next one.
+    /// Records that an attempt failed for a temporary reason. The job waits for the next attempt.
     ///
     /// # Errors
-    /// Unless the job is running.
+    /// If the job is not running.
     pub fn wait(&mut self) -> Result<(), ForbiddenTransition> {
         self.status().transition(Status::Queued)?;
         self.state = State::Queued;
         Ok(())
     }
 
-    /// The job has its summary.
+    /// Finishes the job with its result.
     ///
     /// # Errors
-    /// Unless the job is running.
+    /// If the job is not running.
     pub fn succeed(&mut self, at: OffsetDateTime, result: SummaryResult) -> Result<(), ForbiddenTransition> {
         self.status().transition(Status::Succeeded)?;
         self.finish(at, Ok(Box::new(result)));
         Ok(())
     }
 
-    /// The job has failed for good.
+    /// Finishes the job with an error.
     ///
     /// # Errors
-    /// If the job is finished already.
+    /// If the job has already finished.
     pub fn fail(&mut self, at: OffsetDateTime, error: JobError) -> Result<(), ForbiddenTransition> {
         self.status().transition(Status::Failed)?;
         self.finish(at, Err(error));
@@ -125,7 +125,7 @@ impl SummaryResource {
         };
     }
 
-    /// Where the job stands.
+    /// The status of the job.
     pub const fn status(&self) -> Status {
         match &self.state {
             State::Queued => Status::Queued,
@@ -135,7 +135,7 @@ impl SummaryResource {
         }
     }
 
-    /// When a worker took it, if one did.
+    /// When a worker started the job, if one did.
     pub const fn started_at(&self) -> Option<OffsetDateTime> {
         match self.state {
             State::Queued => None,
@@ -144,7 +144,7 @@ impl SummaryResource {
         }
     }
 
-    /// When it reached its final status.
+    /// When the job finished, if it has.
     pub const fn finished_at(&self) -> Option<OffsetDateTime> {
         match self.state {
             State::Finished { finished_at, .. } => Some(finished_at),
@@ -152,7 +152,7 @@ impl SummaryResource {
         }
     }
 
-    /// When it will be deleted; known once it is finished.
+    /// When the job will be deleted. Known when it has finished.
     pub const fn expires_at(&self) -> Option<OffsetDateTime> {
         match self.state {
             State::Finished { expires_at, .. } => Some(expires_at),
@@ -160,7 +160,7 @@ impl SummaryResource {
         }
     }
 
-    /// The summary of a job that succeeded.
+    /// The result of a job that succeeded.
     pub fn result(&self) -> Option<&SummaryResult> {
         match &self.state {
             State::Finished { outcome: Ok(result), .. } => Some(result),
@@ -168,7 +168,7 @@ impl SummaryResource {
         }
     }
 
-    /// Why the job failed for good.
+    /// The error of a job that failed.
     pub const fn error(&self) -> Option<&JobError> {
         match &self.state {
             State::Finished { outcome: Err(error), .. } => Some(error),
@@ -177,29 +177,29 @@ impl SummaryResource {
     }
 }
 
-/// A finished summary and how it was made.
+/// A summary and how it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SummaryResult {
     #[serde(flatten)]
     pub summary: Summary,
-    /// How it was made.
+    /// How the summary was made.
     #[schema(inline)]
     pub method: Method,
-    /// Whether load made the service leave something out.
+    /// Whether something that was asked for is missing, because the service had too much work.
     pub degraded: bool,
 }
 
-/// Why a job failed for good.
+/// Why a job, or one attempt at it, failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobError {
     #[schema(inline)]
     pub code: FailureCode,
-    /// What happened and what to do next.
+    /// What happened, and what to do next.
     pub message: String,
 }
 
 impl JobError {
-    /// A failure with its explanation.
+    /// Makes an error from a code and its explanation.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -211,17 +211,19 @@ impl JobError {
 /// One attempt that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
-    /// How often the job had been received, this time included.
+    /// The number of the attempt, from 1. It is the receive count of the message.
     pub number: u32,
+    /// When the attempt failed, RFC 3339.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     #[serde(flatten)]
     pub error: JobError,
 }
 
-/// Where to go from here, relative to the API's base URL.
+/// Links to other resources, relative to the base URL of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Links {
+    /// The address of this job.
     #[serde(rename = "self")]
     pub this: String,
 }
@@ -237,7 +239,7 @@ impl Links {
 
 /// One summary job, from acceptance to its final result.
 //
-// This is the flat form of a resource, in the API and in every store.
+// This is the flat form of a resource, which the API and all stores use.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = Summary)]
 struct Wire<'a> {
@@ -249,13 +251,13 @@ struct Wire<'a> {
     region: Cow<'a, str>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// When a worker took it, RFC 3339.
+    /// When a worker started the job, RFC 3339.
     #[serde(with = "time::serde::rfc3339::option", default)]
     started_at: Option<OffsetDateTime>,
-    /// When it reached its final status, RFC 3339.
+    /// When the job finished, RFC 3339.
     #[serde(with = "time::serde::rfc3339::option", default)]
     finished_at: Option<OffsetDateTime>,
-    /// When it will be deleted, RFC 3339. Known once it is finished.
+    /// When the job will be deleted, RFC 3339. Known when it has finished.
     #[serde(with = "time::serde::rfc3339::option", default)]
     expires_at: Option<OffsetDateTime>,
     #[schema(value_type = RequestOptions)]
@@ -266,7 +268,7 @@ struct Wire<'a> {
     /// Present when the status is `failed`.
     #[schema(value_type = Option<JobError>)]
     error: Option<Cow<'a, JobError>>,
-    /// Attempts that failed, oldest first.
+    /// The attempts that failed, the oldest first.
     #[schema(value_type = Vec<Attempt>)]
     attempts: Cow<'a, [Attempt]>,
     links: Links,

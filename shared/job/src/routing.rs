@@ -1,4 +1,4 @@
-//! The lanes, and which of them a job takes.
+//! The lanes, and the choice of the lane for a job.
 
 use std::{fmt, ops::Index};
 
@@ -6,23 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::{request::Priority, tenant::Plan};
 
-/// A document of up to this many bytes travels inside its message; a larger one goes through S3.
+/// The most bytes that a document may have to be sent inside its message. A larger document is
+/// stored in S3.
 pub const INLINE_DOCUMENT_BYTES: usize = 200 * 1024;
 
-/// A queue with its dead-letter queue, event source mapping and worker.
+/// One of the three ways through the service, with its own queue and its own workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// Small jobs of tenants who pay for speed; batches of one.
+    /// For small documents of tenants on the `pro` plan. Its workers receive one job at a time.
     Express,
-    /// Everything else that someone waits for.
+    /// For all other jobs for which someone waits.
     Standard,
-    /// Large documents and jobs that nobody waits for; big batches.
+    /// For large documents, and for jobs for which nobody waits. Its workers receive large batches.
     Bulk,
 }
 
 impl Lane {
-    /// All lanes, fastest first.
+    /// All lanes, the fastest first.
     pub const ALL: [Self; 3] = [Self::Express, Self::Standard, Self::Bulk];
 
     /// The name used in the API, the metrics and the logs.
@@ -41,7 +42,7 @@ impl fmt::Display for Lane {
     }
 }
 
-/// One value per lane.
+/// One value for each lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PerLane<T> {
@@ -63,7 +64,7 @@ impl<T> Index<Lane> for PerLane<T> {
 }
 
 impl<T> PerLane<T> {
-    /// The value of each lane, made from its name.
+    /// Makes the value of each lane.
     pub fn from_fn(mut make: impl FnMut(Lane) -> T) -> Self {
         Self {
             express: make(Lane::Express),
@@ -72,10 +73,10 @@ impl<T> PerLane<T> {
         }
     }
 
-    /// Another value for each lane, made from this one.
+    /// Makes a new value for each lane from the present one.
     ///
     /// # Errors
-    /// If `make` fails for one of them.
+    /// If `make` fails for one of the lanes.
     pub fn try_map<U, E>(self, mut make: impl FnMut(T) -> Result<U, E>) -> Result<PerLane<U>, E> {
         Ok(PerLane {
             express: make(self.express)?,
@@ -86,34 +87,34 @@ impl<T> PerLane<T> {
 }
 
 impl PerLane<f64> {
-    /// All lanes together.
+    /// The sum over all lanes.
     pub fn total(&self) -> f64 {
         self.express + self.standard + self.bulk
     }
 
-    /// Lane by lane the larger of two.
+    /// The larger of two values for each lane.
     #[must_use]
     pub fn max(&self, other: &Self) -> Self {
         Self::from_fn(|lane| self[lane].max(other[lane]))
     }
 
-    /// Every lane times `factor`.
+    /// The value of each lane multiplied by `factor`.
     #[must_use]
     pub fn times(&self, factor: f64) -> Self {
         Self::from_fn(|lane| self[lane] * factor)
     }
 
-    /// Lane by lane the sum of two.
+    /// The sum of two values for each lane.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self::from_fn(|lane| self[lane] + other[lane])
     }
 }
 
-/// Picks the lane of a job with a document of `bytes` bytes.
+/// Chooses the lane of a job with a document of `bytes` bytes.
 ///
-/// A priority is a wish: the plan may not cover it, and a document too large to ride in its
-/// message never shares a lane with small ones.
+/// The priority is not always followed. The plan of the tenant may not include it. A document that
+/// is too large for its message always takes the bulk lane, so that it does not delay small ones.
 pub fn route(plan: Plan, priority: Priority, bytes: usize) -> Lane {
     match (priority, plan) {
         _ if bytes > INLINE_DOCUMENT_BYTES => Lane::Bulk,
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn names_match_the_wire() {
+    fn names_match_the_json() {
         for lane in Lane::ALL {
             assert_eq!(serde_json::to_value(lane).unwrap(), lane.as_str());
         }

@@ -11,34 +11,35 @@
 //!              +---------------> failed <--+
 //! ```
 //!
-//! `succeeded` and `failed` are final: the first one written wins, whatever is delivered again.
+//! `succeeded` and `failed` are final. The first final status that is recorded stays, even if the
+//! message is delivered again.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a job stands.
+/// The status of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Accepted and waiting in its lane.
+    /// The job was accepted and waits in its lane.
     Queued,
-    /// A worker has it.
+    /// A worker works on the job.
     Running,
-    /// Finished with a result.
+    /// The job has finished with a result.
     Succeeded,
-    /// Finished with an error.
+    /// The job has finished with an error.
     Failed,
 }
 
 impl Status {
-    /// All states, in the order of a job's life.
+    /// All statuses, in the order in which a job reaches them.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed];
 
-    /// Whether nothing changes any more.
+    /// Whether the status can no longer change.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed)
     }
 
-    /// Whether the machine has an arrow from `self` to `next`.
+    /// Whether the diagram above has an arrow from `self` to `next`.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Queued => matches!(next, Self::Running | Self::Failed),
@@ -47,10 +48,10 @@ impl Status {
         }
     }
 
-    /// Allows the way from `self` to `next`, or refuses it.
+    /// Checks that a job may change from `self` to `next`.
     ///
     /// # Errors
-    /// If there is no arrow.
+    /// If the diagram has no such arrow.
     pub const fn transition(self, next: Self) -> Result<(), ForbiddenTransition> {
         if self.may_become(next) {
             return Ok(());
@@ -69,7 +70,7 @@ impl Status {
     }
 }
 
-/// A job was to change its status in a way that no arrow allows.
+/// A job was asked to change its status in a way that the diagram does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a job that is {} cannot become {}", .from.as_str(), .to.as_str())]
 pub struct ForbiddenTransition {
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn final_states_have_no_way_out_and_others_do() {
+    fn only_final_statuses_have_no_next_status() {
         for from in Status::ALL {
             let leaves = Status::ALL.into_iter().any(|to| from.may_become(to));
             assert_eq!(leaves, !from.is_final(), "{from:?}");
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn names_match_the_wire() {
+    fn names_match_the_json() {
         for status in Status::ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
         }

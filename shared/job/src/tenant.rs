@@ -1,17 +1,18 @@
-//! Who asks: tenants and their plans.
+//! Tenants and their plans.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A tenant's name: 1–40 of `a-z`, `0-9` and `-`. Safe inside cache keys, queue groups and logs.
+/// The name of a tenant. It has 1 to 40 of the characters `a-z`, `0-9` and `-`, so that it can be
+/// used in cache keys, message groups and logs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TenantId(String);
 
-/// The text is not a tenant's name.
+/// The text is not the name of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a tenant is named with 1 to 40 characters of a-z, 0-9 and -")]
+#[error("the name of a tenant must have 1 to 40 of the characters a-z, 0-9 and -")]
 pub struct InvalidTenant;
 
 impl TenantId {
@@ -46,8 +47,8 @@ impl From<TenantId> for String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
-    /// May ask for every priority but express.
+    /// The tenant may use every priority except `express`.
     Free,
-    /// May ask for every priority.
+    /// The tenant may use every priority.
     Pro,
 }

@@ -1,7 +1,8 @@
-//! Finished jobs, usage and dead letters: Postgres.
+//! The archive in Postgres. It holds finished jobs, usage and dead letters.
 //!
-//! Every unit of work is one explicit transaction and no statement is kept prepared, so that a
-//! transaction pooler (RDS Proxy, PgBouncer) may hand each transaction to another backend.
+//! Every operation is one explicit transaction, and no prepared statement is kept. A pooler in
+//! transaction mode (RDS Proxy, PgBouncer) may therefore run each transaction on another connection
+//! to the database.
 
 mod partitions;
 mod summaries;
@@ -26,8 +27,8 @@ pub use summaries::DeadLetter;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// Longest wait for a connection.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a connection is waited for.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The database.
 #[derive(Clone)]
@@ -37,11 +38,11 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The archive at `DATABASE_URL`, with tokens in place of a password if `DATABASE_AUTH` is `iam`.
-    /// Connects when first used; one connection per environment.
+    /// The archive at `DATABASE_URL`. If `DATABASE_AUTH` is `iam`, signed tokens are used as
+    /// passwords. It opens one connection, at the first use.
     ///
     /// # Errors
-    /// If the URL is not set or no Postgres URL, or there is nothing to sign tokens with.
+    /// If the URL is not set, or is not a Postgres URL, or if tokens cannot be signed.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         const NAME: &str = "DATABASE_URL";
         let options = PgConnectOptions::from_str(&config::required(NAME)?).map_err(|_| ConfigError::Invalid {
@@ -58,10 +59,11 @@ impl Archive {
         Ok(Self::connect(options, tokens.transpose()?))
     }
 
-    /// The archive behind these options; with `tokens`, each connection begins with the current one.
+    /// The archive with these connection options. With `tokens`, each connection begins with the
+    /// current token.
     pub fn connect(options: PgConnectOptions, tokens: Option<Tokens>) -> Self {
         let options = options.application_name("summarease");
-        let pool = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(PATIENCE);
+        let pool = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(TIMEOUT);
         Self {
             pool: pool.connect_lazy_with(options),
             tokens,
@@ -78,18 +80,23 @@ impl Archive {
         Ok(())
     }
 
-    /// Brings the schema up to date; to be run against the database itself, not a pooler. A replica has the schema of
-    /// its primary, and only has to have it already.
+    /// Brings the schema up to date. A migration takes a lock that belongs to its session. The
+    /// connection must therefore go to the database itself or to a pooler that keeps such a session
+    /// on one connection, as RDS Proxy does.
+    ///
+    /// A replica receives the schema from its primary. For a replica, this only checks that the
+    /// schema is up to date.
     ///
     /// # Errors
-    /// If the database does not answer or refuses a migration, or is a replica whose primary was not migrated yet.
+    /// If the database does not answer or refuses a migration, or if it is a replica whose primary
+    /// has not been migrated yet.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         const OPERATION: &str = "migrate the schema";
         if self.is_replica().await? {
             let newest = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
             let (has, needs): (i64, _) = (self.ask(OPERATION, newest).await?, Self::newest_migration());
             if has < needs {
-                let behind = format!("its primary has schema {has} and this needs {needs}: deploy the primary's region first");
+                let behind = format!("its primary has schema {has}, but schema {needs} is needed; deploy the primary's region first");
                 return Err(StoreError::because(Store::Archive, OPERATION)(behind));
             }
             return Ok(());
@@ -102,7 +109,8 @@ impl Archive {
     }
 
     async fn is_replica(&self) -> Result<bool, StoreError> {
-        self.ask("ask whether it is a replica", "SELECT pg_is_in_recovery()").await
+        self.ask("find out whether the database is a replica", "SELECT pg_is_in_recovery()")
+            .await
     }
 
     /// The version of the newest migration in this build.
@@ -110,15 +118,15 @@ impl Archive {
         MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
     }
 
-    /// Whether Postgres answers.
+    /// Checks that Postgres answers.
     ///
     /// # Errors
-    /// If it does not.
+    /// If it does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.ask("answer", "SELECT 1").await.map(|_: i32| ())
+        self.ask("reach the database", "SELECT 1").await.map(|_: i32| ())
     }
 
-    /// One value, in a transaction of its own.
+    /// Reads one value in a transaction of its own.
     async fn ask<T>(&self, operation: &'static str, question: &'static str) -> Result<T, StoreError>
     where
         T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin,

@@ -1,4 +1,5 @@
-//! Monthly partitions of `summaries`: made ahead, dropped when all in them has expired.
+//! Monthly partitions of the table `summaries`. They are made some months ahead and dropped when
+//! all their jobs have expired.
 
 use sqlx::Row;
 use time::{Date, Duration, Month, OffsetDateTime, macros::date};
@@ -7,18 +8,19 @@ use uuid::Uuid;
 use super::{Archive, failed};
 use crate::{job::RETENTION, store::StoreError};
 
-/// Months made ahead, beyond the current one.
+/// For how many months after the current one partitions are made.
 const AHEAD: u8 = 3;
-/// A job may live this long before it is finished: lane and dead-letter queue keep 14 days each.
+/// How long after its submission a job may finish at the latest. SQS keeps a message for 14 days in
+/// its lane and its dead-letter queue together. Twice that time leaves a margin.
 const LONGEST_LIFE: Duration = Duration::days(28);
 
-/// One month of jobs.
+/// The partition for the jobs of one month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Partition {
     first: Date,
 }
 
-/// What has to be done to the partitions.
+/// What was done to the partitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
     /// Names of partitions that were made.
@@ -28,7 +30,7 @@ pub struct Upkeep {
 }
 
 impl Partition {
-    /// The month that `at` (UTC) falls in.
+    /// The partition of the month that contains `at` in UTC.
     pub fn of(at: OffsetDateTime) -> Self {
         Self {
             first: at
@@ -39,7 +41,7 @@ impl Partition {
         }
     }
 
-    /// The month after.
+    /// The partition of the next month.
     #[must_use]
     pub fn next(self) -> Self {
         let (year, month) = (
@@ -51,7 +53,7 @@ impl Partition {
         }
     }
 
-    /// The table's name: `summaries_2026_11`.
+    /// The name of the table, such as `summaries_2026_11`.
     pub fn name(self) -> String {
         format!("summaries_{}_{:02}", self.first.year(), u8::from(self.first.month()))
     }
@@ -69,7 +71,8 @@ impl Partition {
         self.first.midnight().assume_utc()
     }
 
-    /// The lowest UUIDv7 of the month: 48 bits of milliseconds since 1970 (RFC 9562 §5.7), the rest zero.
+    /// The lowest UUIDv7 of the month. Its first 48 bits are the milliseconds since 1970 (RFC 9562
+    /// §5.7), and all others are zero.
     fn lowest_id(self) -> Uuid {
         let millis = u64::try_from(self.starts_at().unix_timestamp()).unwrap_or_default() * 1000;
         Uuid::from_u128(u128::from(millis) << 80)
@@ -80,7 +83,7 @@ impl Partition {
     }
 }
 
-/// The partitions that must exist at `now`, and those of `existing` that hold nothing but expired jobs.
+/// The partitions that are missing at `now`, and those of `existing` whose jobs have all expired.
 pub fn plan_partitions(existing: &[Partition], now: OffsetDateTime) -> (Vec<Partition>, Vec<Partition>) {
     let wanted = std::iter::successors(Some(Partition::of(now)), |month| Some(month.next())).take(usize::from(AHEAD) + 1);
     let missing = wanted.filter(|month| !existing.contains(month)).collect();
@@ -89,8 +92,9 @@ pub fn plan_partitions(existing: &[Partition], now: OffsetDateTime) -> (Vec<Part
 }
 
 impl Archive {
-    /// Makes the partitions that are missing at `now` and drops the expired ones. Twice is once. A replica has those of
-    /// its primary.
+    /// Makes the partitions that are missing at `now` and drops the expired ones. A second call
+    /// changes nothing. A replica receives its partitions from its primary, so nothing is done
+    /// there.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -113,7 +117,8 @@ impl Archive {
         });
         let dropped = expired.iter().map(|month| format!("DROP TABLE IF EXISTS {}", month.name()));
         for statement in made.chain(dropped) {
-            // Names and bounds are made of numbers by this module alone.
+            // This is safe from SQL injection, because this module makes all names and bounds from
+            // numbers.
             let statement = sqlx::AssertSqlSafe(statement);
             sqlx::query(statement)
                 .persistent(false)
@@ -149,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_year_of_daily_upkeep_always_covers_today_and_forgets_the_past() {
+    fn a_year_of_daily_upkeep_always_covers_today_and_drops_old_months() {
         let mut existing = Vec::new();
         let mut now = datetime!(2027-12-30 3:00 UTC);
         for _ in 0..366 {
@@ -164,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_dropped_while_a_job_of_the_month_may_be_read() {
+    fn no_month_is_dropped_while_one_of_its_jobs_may_be_read() {
         let november = Partition::of(datetime!(2026-11-23 10:00 UTC));
         let last_finish = datetime!(2026-12-01 0:00 UTC) + LONGEST_LIFE;
         assert!(!november.is_expired(last_finish + RETENTION));
@@ -172,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_back() {
+    fn a_name_is_parsed_to_its_partition() {
         let march = Partition::of(datetime!(2027-03-01 0:00 UTC));
         assert_eq!(march.name(), "summaries_2027_03");
         assert_eq!(Partition::parse("summaries_2027_03"), Some(march));

@@ -1,4 +1,4 @@
-//! Writing finished jobs once, and finding them.
+//! Enters finished jobs into the archive, each of them once, and finds them again.
 
 use std::{borrow::Borrow, collections::HashSet};
 
@@ -21,14 +21,15 @@ pub struct DeadLetter {
     pub job: Option<(JobId, TenantId)>,
     pub reason: String,
     pub receives: i32,
-    /// Where the body is kept in the documents bucket.
+    /// The key of the body in the documents bucket.
     pub body_key: String,
+    /// When the message was taken from its queue.
     pub parked_at: OffsetDateTime,
 }
 
-/// New jobs enter, known ones stay as they are, and only new ones count as usage: a second
-/// delivery changes nothing.
-const FINISH: &str = "
+/// Enters new jobs and adds them to the usage. Jobs that the archive already has are neither
+/// changed nor counted, so that a second delivery of a message changes nothing.
+const INSERT_FINISHED: &str = "
 WITH arrived AS (
     SELECT * FROM jsonb_to_recordset($1) AS row(
         id uuid, tenant text, region text, status text, lane text, created_at timestamptz, started_at timestamptz,
@@ -52,16 +53,16 @@ WITH arrived AS (
 )
 SELECT id FROM entered";
 
-const PARK: &str = "
+const INSERT_DEAD_LETTER: &str = "
 INSERT INTO dead_letters (message_id, lane, job_id, tenant, reason, receives, body_key, parked_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (message_id) DO NOTHING";
 
 impl Archive {
-    /// Enters finished jobs, and the dead letters that were the reason, in one transaction. Returns the
-    /// ids of the jobs that were not there before.
+    /// Enters finished jobs, and the dead letters that made them fail, in one transaction. Returns
+    /// the ids of the jobs that the archive did not have before.
     ///
     /// # Errors
-    /// If the database does not answer. Then nothing is entered.
+    /// If the database does not answer. In that case nothing is entered.
     pub async fn finish(&self, jobs: &[impl Borrow<Job>], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
         const OPERATION: &str = "enter finished jobs";
         let rows = jobs
@@ -70,7 +71,7 @@ impl Archive {
             .collect::<Result<Vec<_>, _>>()
             .map_err(StoreError::because(Store::Archive, OPERATION))?;
         let mut transaction = self.begin(OPERATION).await?;
-        let entered = sqlx::query(FINISH)
+        let entered = sqlx::query(INSERT_FINISHED)
             .bind(Json(rows))
             .persistent(false)
             .fetch_all(&mut *transaction)
@@ -78,7 +79,7 @@ impl Archive {
             .map_err(failed(OPERATION))?;
         for letter in letters {
             let (job, tenant) = letter.job.as_ref().map(|(job, tenant)| (job.uuid(), tenant.as_str())).unzip();
-            sqlx::query(PARK)
+            sqlx::query(INSERT_DEAD_LETTER)
                 .bind(&letter.message_id)
                 .bind(letter.lane.as_str())
                 .bind(job)
@@ -96,7 +97,7 @@ impl Archive {
         Ok(entered.iter().map(|row| row.get("id")).collect())
     }
 
-    /// A finished job of this tenant, unless it has expired.
+    /// Finds a finished job of this tenant that has not expired.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -117,7 +118,7 @@ impl Archive {
     }
 }
 
-/// The row of a job: its resource, with the id as UUID and the tenant.
+/// The row of a job. It is the resource with the id as UUID, and with the tenant.
 fn row(job: &Job) -> Result<Value, BoxError> {
     let mut row = serde_json::to_value(&job.resource)?;
     row["id"] = json!(job.resource.id.uuid().to_string());
@@ -125,7 +126,7 @@ fn row(job: &Job) -> Result<Value, BoxError> {
     Ok(row)
 }
 
-/// The way back. `jsonb` prints timestamps as RFC 3339.
+/// The resource of a job from its row. Postgres writes the timestamps in `jsonb` as RFC 3339.
 fn resource(mut row: Value, id: &JobId) -> Result<SummaryResource, BoxError> {
     row["id"] = json!(id.to_string());
     row["links"] = json!(crate::job::Links::of(id));

@@ -9,7 +9,8 @@ use crate::{
     store::Store,
 };
 
-/// Does what the document says: `done`, `reject`, `retry`, `panic` or `hang`.
+/// A worker that does what the text of the document says: `done`, `reject`, `retry`, `panic` or
+/// `hang`.
 #[derive(Default)]
 struct Script {
     commit_fails: bool,
@@ -40,13 +41,13 @@ impl Worker for Script {
             "reject" => Outcome::Reject(error("rejected")),
             "retry" => Outcome::Retry(error("retried")),
             "hang" => std::future::pending().await,
-            _ => panic!("as the test wishes"),
+            _ => panic!("the test asks for this panic"),
         }
     }
 
     async fn commit(&self, outcomes: Vec<(Delivery, Result<(), JobError>)>) -> Result<(), StoreError> {
         if self.commit_fails {
-            return Err(StoreError::new(Store::Archive, "commit", "as the test wishes"));
+            return Err(StoreError::new(Store::Archive, "commit", "the test asks for this error"));
         }
         self.committed
             .lock()
@@ -81,19 +82,19 @@ fn body(document: &str) -> String {
     .to_body()
 }
 
-async fn run(script: Script, bodies: &[String]) -> (Arc<Script>, HandedBack) {
+async fn run(script: Script, bodies: &[String]) -> (Arc<Script>, Returned) {
     let records: Vec<_> = bodies.iter().enumerate().map(|(number, body)| record(number, body)).collect();
     let event = serde_json::from_value(json!({"Records": records})).unwrap();
     let worker = Arc::new(script);
-    let back = work_and_commit(&worker, event, Instant::now() + COMMIT_TIME + Duration::from_millis(200)).await;
-    (worker, back)
+    let returned = work_and_commit(&worker, event, Instant::now() + COMMIT_TIME + Duration::from_millis(200)).await;
+    (worker, returned)
 }
 
 #[tokio::test]
-async fn each_record_meets_its_own_fate() {
+async fn each_record_has_its_own_outcome() {
     let bodies = ["done", "panic", "reject", "retry", "hang", "done"].map(body);
     let bodies = [&bodies[..], &["no json".to_owned(), r#"{"v":99}"#.to_owned()]].concat();
-    let (worker, back) = run(Script::default(), &bodies).await;
+    let (worker, returned) = run(Script::default(), &bodies).await;
     let mut committed = worker.committed.lock().unwrap().clone();
     committed.sort();
     assert_eq!(committed, [("done".into(), true), ("done".into(), true), ("reject".into(), false)]);
@@ -101,34 +102,34 @@ async fn each_record_meets_its_own_fate() {
     retried.sort();
     let codes = [("hang", "out_of_time"), ("panic", "worker_panicked"), ("retry", "retried")];
     assert_eq!(retried, codes.map(|(word, code)| (word.to_owned(), code.to_owned())));
-    assert_eq!(back.failures, ["m1", "m3", "m4", "m6", "m7"].map(str::to_owned).into());
-    let at_once: Vec<_> = back
+    assert_eq!(returned.failures, ["m1", "m3", "m4", "m6", "m7"].map(str::to_owned).into());
+    let at_once: Vec<_> = returned
         .delays
         .iter()
         .filter(|(receipt, _)| receipt == "r6" || receipt == "r7")
         .map(|(_, seconds)| *seconds)
         .collect();
-    assert_eq!(at_once, [0, 0], "what cannot be read goes to the dead-letter queue without delay");
-    assert_eq!(back.delays.len(), 5);
+    assert_eq!(at_once, [0, 0], "messages that cannot be read must be visible again at once");
+    assert_eq!(returned.delays.len(), 5);
 }
 
 #[tokio::test]
-async fn a_failed_commit_gives_everything_back() {
+async fn a_failed_commit_returns_every_message() {
     let script = Script {
         commit_fails: true,
         ..Script::default()
     };
-    let (worker, back) = run(script, &["done", "reject", "retry"].map(body)).await;
-    assert_eq!(back.failures, ["m0", "m1", "m2"].map(str::to_owned).into());
+    let (worker, returned) = run(script, &["done", "reject", "retry"].map(body)).await;
+    assert_eq!(returned.failures, ["m0", "m1", "m2"].map(str::to_owned).into());
     let retried = worker.retried.lock().unwrap();
     assert_eq!(retried.iter().filter(|(_, code)| code == "commit_failed").count(), 2);
 }
 
 #[tokio::test]
-async fn success_is_an_empty_list() {
-    let (_, back) = run(Script::default(), &["done", "done"].map(body)).await;
+async fn a_batch_without_failures_has_an_empty_list() {
+    let (_, returned) = run(Script::default(), &["done", "done"].map(body)).await;
     assert_eq!(
-        serde_json::to_value(back.into_response()).unwrap(),
+        serde_json::to_value(returned.into_response()).unwrap(),
         json!({"batchItemFailures": []})
     );
 }
@@ -138,6 +139,6 @@ proptest! {
     fn backoff_grows_and_is_bounded(receives in 1u32..100) {
         let ceiling = (2.0 * 2f64.powi(i32::try_from(receives).unwrap() - 1)).min(300.0);
         let seconds = backoff(receives);
-        prop_assert!(seconds >= 0 && f64::from(seconds) <= ceiling, "{seconds} after {receives}");
+        prop_assert!(seconds >= 0 && f64::from(seconds) <= ceiling, "{seconds} s after {receives} receives");
     }
 }

@@ -1,20 +1,24 @@
-//! Every key in Valkey: its shape, what it holds, how long.
+//! The keys in Valkey, what they hold, and for how long.
 //!
-//! | key | value | kept |
+//! | key | value | kept for |
 //! |---|---|---|
 //! | `{tenant}:summary:<job id>` | summary resource, JSON | an hour |
-//! | `{tenant}:started:<job id>` | when a worker took the job, RFC 3339 | as long as a message is invisible |
+//! | `{tenant}:started:<job id>` | when a worker started the job, RFC 3339 | six minutes |
 //! | `{tenant}:result:<fingerprint>` | summary resource, JSON | a day |
 //!
-//! The braces are part of the key: all keys of a tenant share one slot of the cluster.
+//! The braces are part of the key. They make all keys of a tenant share one hash slot of the
+//! cluster.
 
 use crate::job::{JobId, TenantId};
 
-/// Seconds a job stays at hand.
+/// For how many seconds a job is kept.
 pub(super) const SUMMARY_SECONDS: u64 = 3_600;
-/// Seconds a job counts as running without a word of it.
+/// For how many seconds a job is shown as running after a worker has started it. On AWS this is a
+/// minute less than the visibility timeout of a lane. A job whose worker has died is therefore
+/// shown as queued shortly before it is delivered again.
 pub(super) const STARTED_SECONDS: u64 = 360;
-/// Seconds a result is reused. Shorter than the archive keeps it, so that its id can be read.
+/// For how many seconds a result is reused. The archive keeps it longer, so that a client who
+/// receives its id can read it.
 pub(super) const RESULT_SECONDS: u64 = 24 * 3_600;
 
 pub(super) fn summary(tenant: &TenantId, id: &JobId) -> String {
@@ -34,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_are_pinned() {
+    fn the_keys_have_their_documented_form() {
         let tenant: TenantId = String::from("demo").try_into().unwrap();
         let id: JobId = "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV".parse().unwrap();
         assert_eq!(summary(&tenant, &id), "{demo}:summary:sum_use1_01JDCR0W00E05BQ75SEB3D7PSV");

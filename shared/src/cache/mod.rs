@@ -1,6 +1,6 @@
-//! Results and progress close at hand: Valkey in cluster mode.
+//! The cache with results for reuse and the progress of jobs. It is Valkey in cluster mode.
 //!
-//! The cache may lose everything at any time: callers carry on without it.
+//! The cache may lose everything at any time, so every caller must also work without it.
 
 mod keys;
 
@@ -19,28 +19,30 @@ use crate::{
     tokens::{Audience, Tokens},
 };
 
-/// Longest wait for Valkey: it is there to save time.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long Valkey is waited for. It is short, because the cache is there to save time.
+const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A finished job on its way into the cache.
+/// A finished job that is to be kept in the cache.
 pub struct Known<'a> {
     pub tenant: &'a TenantId,
     pub resource: &'a SummaryResource,
-    /// Where to keep it for the same text and options; `None` if it must not be reused.
+    /// The fingerprint under which the result is kept for reuse. `None` if it must not be reused.
     pub fingerprint: Option<&'a str>,
 }
 
-/// The connection to Valkey, made when first used.
+/// The connection to Valkey. It is opened at the first use.
 pub struct Cache {
     client: ClusterClient,
     connection: OnceCell<ClusterConnection>,
 }
 
 impl Cache {
-    /// The cache at `VALKEY_URL`, with tokens in place of a password if `VALKEY_IAM_CACHE` names one.
+    /// The cache at `VALKEY_URL`. If `VALKEY_IAM_CACHE` names a cache, signed tokens are used as
+    /// passwords.
     ///
     /// # Errors
-    /// If the URL is not set or no `redis://` or `rediss://` URL, or there is nothing to sign tokens with.
+    /// If the URL is not set, or is not a `redis://` or `rediss://` URL, or if tokens cannot be
+    /// signed.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         let tokens = config::optional("VALKEY_IAM_CACHE").map(|name| {
             let serverless = config::optional("VALKEY_IAM_KIND").is_some_and(|kind| kind == "serverless");
@@ -50,14 +52,15 @@ impl Cache {
         Self::connect(&config::required("VALKEY_URL")?, tokens.transpose()?)
     }
 
-    /// The cache at a URL; with `tokens`, connections begin with the current one and are told each new one.
+    /// The cache at a URL. With `tokens`, connections begin with the current token and receive each
+    /// new one.
     ///
     /// # Errors
-    /// If it is no `redis://` or `rediss://` URL.
+    /// If it is not a `redis://` or `rediss://` URL.
     pub fn connect(url: &str, tokens: Option<Tokens>) -> Result<Self, ConfigError> {
         let client = ClusterClient::builder([url])
-            .connection_timeout(PATIENCE)
-            .response_timeout(PATIENCE)
+            .connection_timeout(TIMEOUT)
+            .response_timeout(TIMEOUT)
             .retries(1);
         let client = match tokens {
             Some(tokens) => client.set_credentials_provider(tokens),
@@ -80,7 +83,7 @@ impl Cache {
             .cloned()
     }
 
-    /// The finished job of the same tenant with the same text and options.
+    /// Finds a finished job of the same tenant with the same text and options.
     ///
     /// # Errors
     /// If Valkey does not answer.
@@ -93,7 +96,7 @@ impl Cache {
         read.await.map_err(failed(OPERATION))
     }
 
-    /// What is known of a job: as queued, as running, or finished.
+    /// Finds a job. It is queued, running or finished.
     ///
     /// # Errors
     /// If Valkey does not answer.
@@ -111,7 +114,7 @@ impl Cache {
         read.await.map_err(failed("find a job"))
     }
 
-    /// Remembers a job that was just queued, unless a worker was faster.
+    /// Keeps a job that was just queued, unless a worker has already finished it.
     ///
     /// # Errors
     /// If Valkey does not answer.
@@ -127,10 +130,10 @@ impl Cache {
             .arg("EX")
             .arg(keys::SUMMARY_SECONDS)
             .ignore();
-        self.send(vec![pipeline]).await.map_err(failed("remember a queued job"))
+        self.send(vec![pipeline]).await.map_err(failed("keep a queued job"))
     }
 
-    /// Marks a job as taken by a worker.
+    /// Marks a job as started by a worker.
     ///
     /// # Errors
     /// If Valkey does not answer.
@@ -142,7 +145,7 @@ impl Cache {
         self.send(vec![pipeline]).await.map_err(failed(OPERATION))
     }
 
-    /// Takes the marks back: the jobs wait again.
+    /// Removes the marks of jobs that wait for another attempt.
     ///
     /// # Errors
     /// If Valkey does not answer.
@@ -150,7 +153,7 @@ impl Cache {
         self.delete(jobs, keys::started).await.map_err(failed("mark jobs as waiting"))
     }
 
-    /// Keeps finished jobs, for who asks for them and for who submits the same again.
+    /// Keeps finished jobs for reads, and their results for reuse.
     ///
     /// # Errors
     /// If Valkey does not answer.
@@ -175,12 +178,12 @@ impl Cache {
         self.send(pipelines).await.map_err(failed(OPERATION))
     }
 
-    /// Forgets what it knows of these jobs: the archive knows better.
+    /// Removes jobs, so that they are read from the archive.
     ///
     /// # Errors
     /// If Valkey does not answer.
     pub async fn forget(&self, jobs: &[(&TenantId, &JobId)]) -> Result<(), StoreError> {
-        self.delete(jobs, keys::summary).await.map_err(failed("forget jobs"))
+        self.delete(jobs, keys::summary).await.map_err(failed("remove jobs"))
     }
 
     async fn delete(&self, jobs: &[(&TenantId, &JobId)], key: impl Fn(&TenantId, &JobId) -> String) -> Result<(), BoxError> {
@@ -192,7 +195,8 @@ impl Cache {
         self.send(pipelines.collect()).await
     }
 
-    /// Sends pipelines, of one tenant each, all at once over one connection.
+    /// Sends pipelines at the same time over one connection. Each pipeline has keys of one tenant
+    /// only.
     async fn send(&self, pipelines: Vec<Pipeline>) -> Result<(), BoxError> {
         let connection = self.connection().await?;
         try_join_all(pipelines.iter().map(|pipeline| {
@@ -203,13 +207,13 @@ impl Cache {
         Ok(())
     }
 
-    /// Whether Valkey answers.
+    /// Checks that Valkey answers.
     ///
     /// # Errors
-    /// If it does not.
+    /// If it does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let ping = async { Ok(self.connection().await?.exists::<_, ()>("{ping}").await?) };
-        ping.await.map_err(failed("answer"))
+        ping.await.map_err(failed("reach Valkey"))
     }
 }
 

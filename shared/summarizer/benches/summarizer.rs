@@ -1,6 +1,7 @@
-//! `cargo bench -p summarizer`: the engine on documents of three sizes, and the stages a user can ask for.
+//! Measures the time of the engine on documents of three sizes, and with each option that a client
+//! can set: `cargo bench -p summarizer`.
 //!
-//! `shared/evaluation/speed.py` compares it with other summarisers.
+//! `shared/evaluation/speed.py` compares the engine with other summarisers.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use summarizer::{Budget, Options, summarize};
@@ -10,7 +11,7 @@ const ARTICLE: &str = include_str!("../../../infra/local/demo/article.txt");
 fn sizes(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("size");
     for copies in [1, 16, 256] {
-        // Numbered, so that copies are not the same sentences.
+        // The copies are numbered, so that their sentences are different.
         let text: String = (0..copies)
             .map(|copy| ARTICLE.replace("Allosaurus", &format!("Allosaurus{copy}")))
             .collect();

@@ -1,5 +1,6 @@
-//! How much the engine allocates per document: reads documents (a JSON string per line) from
-//! standard input and prints a line of JSON with the means, tables of the language aside.
+//! Measures how much memory the engine allocates for a document. It reads documents from standard
+//! input, one JSON string per line, and prints the means as one line of JSON. The tables of the
+//! language are not counted.
 //!
 //! `cargo run --release -p summarizer --example engine_allocations`
 
@@ -11,7 +12,7 @@ use summarizer::{Options, summarize};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-#[expect(clippy::print_stdout, reason = "what it is for")]
+#[expect(clippy::print_stdout, reason = "the program prints its result")]
 fn main() -> std::io::Result<()> {
     let documents = std::io::stdin()
         .lock()

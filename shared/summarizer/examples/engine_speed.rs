@@ -1,6 +1,6 @@
-//! How fast the engine is, next to the `summary` crate: reads documents (a JSON string per line)
-//! from standard input and prints a line of JSON with CPU seconds and bytes per method.
-//! `shared/evaluation/speed.py` runs it.
+//! Measures the time of the engine and of the crate `summary`. It reads documents from standard
+//! input, one JSON string per line, and prints one line of JSON for each method, with CPU seconds
+//! and bytes. `shared/evaluation/speed.py` runs this program.
 //!
 //! `cargo run --release -p summarizer --example engine_speed -- [ROUNDS] [engine|summary ...]`
 
@@ -11,8 +11,8 @@ use summarizer::{Budget, Options, summarize};
 
 const SENTENCES: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
-#[expect(clippy::print_stdout, reason = "what it is for")]
-/// Times `method` over all documents and prints what it took.
+#[expect(clippy::print_stdout, reason = "the program prints its result")]
+/// Measures the time of `method` for all documents and prints it.
 fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str) -> usize) {
     let begun = ProcessTime::now();
     let mut produced = documents.first().map_or(0, |document| method(document));
@@ -39,7 +39,7 @@ fn measure(name: &str, documents: &[String], rounds: usize, method: impl Fn(&str
     );
 }
 
-/// From `/proc`; 0 where there is none.
+/// The largest resident memory of this process, from `/proc`. It is 0 on systems without `/proc`.
 fn peak_resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes = status

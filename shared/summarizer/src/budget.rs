@@ -1,24 +1,24 @@
-//! How long a summary may be.
+//! The length of a summary.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How long the summary may be: exactly one of four units. A hard budget, never exceeded.
+/// The length of the summary, in exactly one of four units. The summary is never longer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", try_from = "Lengths")]
 #[schema(as = Length)]
 pub enum Budget {
-    /// Whole sentences, 1 to 100.
+    /// The number of sentences, from 1 to 100.
     Sentences(u32),
-    /// Words as Unicode counts them (UAX #29), 1 to 5000.
+    /// The number of words as Unicode defines them (UAX #29), from 1 to 5000.
     Words(u32),
-    /// Characters (Unicode scalar values) of the summary text, 1 to 50000.
+    /// The number of characters (Unicode scalar values) of the summary text, from 1 to 50000.
     Characters(u32),
-    /// Share of the input's characters, above 0 and up to 1.
+    /// The share of the characters of the text, above 0 and at most 1.
     Ratio(f64),
 }
 
-/// The four units side by side, as they come from a client; one of them should be set.
+/// The four units as a client sends them. Exactly one of them should be set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lengths {
@@ -28,7 +28,7 @@ pub struct Lengths {
     pub ratio: Option<f64>,
 }
 
-/// None of the four units is set, or more than one.
+/// None of the four units is set, or several of them are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("give exactly one of sentences, words, characters and ratio")]
 pub struct NotOneLength;
@@ -74,7 +74,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// The name of the unit on the wire.
+    /// The name of the unit in JSON.
     pub const fn unit(self) -> &'static str {
         match self {
             Self::Sentences(_) => "sentences",

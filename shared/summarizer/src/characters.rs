@@ -1,6 +1,7 @@
-//! Single characters, and their case.
+//! Functions for single characters and their case.
 
-/// White space, and what takes no room and tells nothing: controls, byte order marks, zero-width spaces.
+/// Whether a character is white space or cannot be seen. Control characters, byte order marks,
+/// zero-width spaces and soft hyphens cannot be seen.
 pub(super) fn is_blank(c: char) -> bool {
     c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{2060}' | '\u{00ad}')
 }

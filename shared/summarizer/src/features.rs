@@ -1,4 +1,4 @@
-//! What can be read off a single sentence, and whether it stands on its own.
+//! The features of a single sentence, and whether it can be understood alone.
 
 use memchr::{memchr2_iter, memchr3};
 
@@ -9,12 +9,12 @@ use super::{
     words,
 };
 
-/// The signs of one sentence.
+/// The features of one sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a sign of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each field is a feature of its own")]
 pub(super) struct Features {
-    /// Ends as sentences do.
-    pub ends: bool,
+    /// Whether the text ends with a mark that ends sentences.
+    pub has_end_mark: bool,
     pub quoted: bool,
     pub question: bool,
     pub colon: bool,
@@ -22,9 +22,10 @@ pub(super) struct Features {
     pub cues: f64,
     pub stigmas: f64,
     pub citations: f64,
-    /// Belongs to the page around the text: date line, byline, "read more", noise.
+    /// Whether the sentence belongs to the page around the text, such as a date line, a byline, or
+    /// "read more".
     pub furniture: bool,
-    /// Opens a quotation or bracket it does not close, or closes one it did not open.
+    /// Whether a quotation or bracket is opened and not closed, or closed and not opened.
     pub unbalanced: bool,
 }
 
@@ -34,7 +35,7 @@ const ENDING: [char; 22] = [
 ];
 
 impl Features {
-    /// Reads a sentence; `lower` is scratch space.
+    /// Reads the features of a sentence. `lower` is a buffer that is used again for each sentence.
     pub(super) fn read(unit: &Unit<'_>, language: &Language, lower: &mut String) -> Self {
         let text = unit.speech();
         let head = &text[..text.floor_char_boundary(60)];
@@ -44,7 +45,7 @@ impl Features {
         }
         let [cues, stigmas, authors] = language.marks(text);
         Self {
-            ends: text.ends_with(ENDING),
+            has_end_mark: text.ends_with(ENDING),
             quoted: text.starts_with(OPENING),
             question: text
                 .trim_end_matches(['"', '”', '»', ')', '\'', '’', ' '])
@@ -64,7 +65,7 @@ fn small(count: usize) -> f64 {
     words::real(count)
 }
 
-/// References to literature: `[12]`, `(Smith, 1999)`.
+/// Counts references to literature, such as `[12]` and `(Smith, 1999)`.
 fn citations(text: &str) -> usize {
     let mut found = 0;
     for at in memchr2_iter(b'[', b'(', text.as_bytes()) {
@@ -82,7 +83,7 @@ fn citations(text: &str) -> usize {
     found
 }
 
-/// A line of the page rather than of the text.
+/// Whether a line belongs to the page around the text.
 fn is_furniture(text: &str, lower: &str, language: &Language) -> bool {
     let short = text.len() <= 160;
     let ends = text.ends_with(ENDING);
@@ -100,7 +101,7 @@ fn is_furniture(text: &str, lower: &str, language: &Language) -> bool {
     starts || byline || (short && is_noise(text)) || is_stamp(text)
 }
 
-/// Hardly any letters.
+/// Whether a text has hardly any letters.
 fn is_noise(text: &str) -> bool {
     if text.bytes().filter(u8::is_ascii_alphabetic).count() * 2 > text.len() {
         return false;
@@ -109,7 +110,7 @@ fn is_noise(text: &str) -> bool {
     letters * 3 < text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
-/// Nothing but a date or a time: `14:11 EST, 3 May 2014`.
+/// Whether a text is only a date or a time, such as `14:11 EST, 3 May 2014`.
 fn is_stamp(text: &str) -> bool {
     if text.len() > 60 || text.ends_with(['.', '!', '?']) {
         return false;
@@ -144,7 +145,7 @@ fn is_balanced(text: &str) -> bool {
             _ => {}
         }
     }
-    // `1)` closes what nothing opened, and inch marks come alone behind a digit.
+    // A list marker such as `1)` closes a bracket that was not opened. It does not count.
     let marker = round == -1 && text.find(')').is_some_and(|at| at <= 3);
     straight.is_multiple_of(2) && curly == 0 && angle == 0 && low == 0 && (round == 0 || marker)
 }

@@ -1,4 +1,5 @@
-//! How much each sentence has to do with a query: BM25, spread to its neighbours and from headings.
+//! The relevance of each sentence to a query. It is the BM25 score of the sentence, with shares of
+//! those of its neighbours and of its heading.
 
 use super::{
     rank::standardised,
@@ -6,17 +7,21 @@ use super::{
     words::{Lexicon, real},
 };
 
-/// BM25's length normalisation (Robertson and Zaragoza 2009, §3.5); a stem counts once per sentence.
+/// The length normalisation `b` of BM25 (Robertson and Zaragoza 2009, §3.5).
 const NORMALISATION: f64 = 0.75;
+/// The saturation `k1` of BM25. A stem counts once per sentence.
 const SATURATION: f64 = 1.2;
-/// What a sentence gets of the relevance of each neighbour, and of its heading's.
+/// The share that a sentence gets of the relevance of each neighbour in its paragraph.
 const NEIGHBOUR: f64 = 0.25;
+/// The share that a sentence gets of the relevance of its heading.
 const HEADING: f64 = 0.5;
-/// Weight of relevance beside that of salience.
+/// The weight of relevance in the score.
 const RELEVANCE: f64 = 4.0;
+/// The weight of salience in the score.
 const SALIENCE: f64 = 0.25;
 
-/// Mixes relevance to `query` into the scores. Without a word in common they stay as they are.
+/// Adds the relevance to `query` to the scores. If the query and the text have no word in common,
+/// the scores are not changed.
 pub(super) fn apply(query: &str, units: &[Unit<'_>], lexicon: &Lexicon<'_>, scores: &mut [f64]) {
     let stems = lexicon.known_stems(query);
     if stems.is_empty() {

@@ -1,38 +1,39 @@
-//! Keywords and key phrases: the stems that tell most, as phrases where they mostly stand together.
+//! Keywords and key phrases. They are the most important stems of a text. Stems that mostly occur
+//! together make a phrase.
 //!
 //! Candidates are runs of content words between stop words and punctuation, as in RAKE (Rose et al.
-//! 2010), weighed by the same numbers as the sentences.
+//! 2010). They have the same weights as in the ranking of sentences.
 
 use foldhash::{HashMap, HashMapExt};
 
 use super::words::Lexicon;
 
-/// Most content words of a phrase.
+/// The most content words of a phrase.
 const LONGEST: usize = 3;
-/// A phrase must stand in the text this often.
+/// How often a phrase must occur in the text.
 const TIMES: u32 = 2;
 
-/// The `most` words and phrases that tell most, each stem in one of them only.
+/// The most important words and phrases, at most `most` of them. A stem is in only one of them.
 pub(super) fn keywords(lexicon: &Lexicon<'_>, most: usize) -> Vec<String> {
-    let told = |stem: u32| f64::from(lexicon.frequency[stem as usize]) * lexicon.weight[stem as usize];
+    let importance = |stem: u32| f64::from(lexicon.frequency[stem as usize]) * lexicon.weight[stem as usize];
     let mut candidates: Vec<(f64, Vec<u32>, &str)> = phrases(lexicon)
         .into_iter()
         .filter(|(stems, (times, _))| {
-            // The rarer of its words hardly stands without it.
+            // At least half of the occurrences of its rarest word are in this phrase.
             let rarest = stems.iter().map(|stem| lexicon.frequency[*stem as usize]).min().unwrap_or(0);
             *times >= TIMES && times * 2 >= rarest
         })
         .map(|(stems, (times, written))| {
-            let most = stems.iter().map(|stem| told(*stem)).fold(0.0, f64::max);
+            let most = stems.iter().map(|stem| importance(*stem)).fold(0.0, f64::max);
             (most * (1.0 + 0.1 * f64::from(times.min(10))), stems, written)
         })
         .collect();
-    // Words that come up once are keywords of a text only if none comes up again.
+    // Words that occur once are keywords only if no word of the text occurs again.
     let again = u32::from(lexicon.frequency.iter().any(|times| *times >= TIMES)) + 1;
     candidates.extend((0u32..).zip(&lexicon.surface).filter_map(|(stem, written)| {
-        let tells = written.chars().count() > 2 || !written.is_ascii();
+        let is_word = written.chars().count() > 2 || !written.is_ascii();
         let often = lexicon.frequency[stem as usize] >= again;
-        (tells && often && written.contains(char::is_alphabetic)).then(|| (told(stem), vec![stem], *written))
+        (is_word && often && written.contains(char::is_alphabetic)).then(|| (importance(stem), vec![stem], *written))
     }));
     candidates.retain(|(_, _, written)| !lexicon.is_broken(written));
     candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
@@ -53,7 +54,7 @@ pub(super) fn keywords(lexicon: &Lexicon<'_>, most: usize) -> Vec<String> {
     keywords
 }
 
-/// Runs of two and more content words: how often they stand, and how they are written first.
+/// Runs of two and more content words, with how often each occurs and how it is first written.
 fn phrases<'a>(lexicon: &Lexicon<'a>) -> HashMap<Vec<u32>, (u32, &'a str)> {
     let mut phrases: HashMap<Vec<u32>, (u32, &'a str)> = HashMap::new();
     for sentence in 0..lexicon.len() {

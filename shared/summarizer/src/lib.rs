@@ -1,10 +1,12 @@
-//! The text engine: picks the sentences that say most, word for word, within a hard budget.
+//! The engine that summarises a text. It chooses the most important sentences, word for word, and
+//! never exceeds the length that was asked for.
 //!
-//! Pure: no I/O, no clock, no randomness. The same input gives the same output on every machine.
+//! This crate is pure: it has no I/O, no clock and no randomness. The same input gives the same
+//! output on every machine.
 //!
-//! The way of a text: `language`, then `structure` or `markup` (blocks no sentence crosses) ->
-//! `segment` (sentences) -> `words` and `stems` (weights) -> `features` -> `rank` -> `focus` if asked
-//! -> `select`.
+//! A text goes through these modules: `language`, then `structure` or `markup` (blocks that no
+//! sentence crosses), `segment` (sentences), `words` and `stems` (weights of words), `features`,
+//! `rank`, `focus` if a focus is given, and `select`.
 
 mod block;
 mod budget;
@@ -37,15 +39,16 @@ use features::Features;
 use language::Language;
 use words::Lexicon;
 
-/// The name and version a result is made by. Part of the cache key of a result.
+/// The name and version of the engine. It is part of the fingerprint of a submission.
 pub const ENGINE: &str = concat!("summarease/", env!("CARGO_PKG_VERSION"));
 
+/// The most keywords of a summary.
 const KEYWORDS: usize = 10;
 
 /// Summarises `text`.
 ///
 /// # Errors
-/// If the text holds no sentence.
+/// If the text has no sentence.
 pub fn summarize(text: &str, options: &Options<'_>) -> Result<Summary, NoSentence> {
     let language = options.language.map_or_else(|| Language::detect(text), Language::from_tag);
     let Structure { blocks, has_code } = if options.markdown {

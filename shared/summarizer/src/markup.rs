@@ -1,4 +1,4 @@
-//! From Markdown to blocks, by `pulldown-cmark`.
+//! Reads the blocks of Markdown, with `pulldown-cmark`.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 

@@ -1,4 +1,4 @@
-//! What to make of a text.
+//! The options of a summary.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,26 +9,26 @@ use crate::budget::Budget;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sort {
-    /// As in the text.
+    /// The order of the text.
     #[default]
     Position,
-    /// The most telling first.
+    /// The most important sentence first.
     Rank,
 }
 
-/// What to make of a text.
+/// The options of a summary.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
     pub budget: Budget,
     pub sort: Sort,
-    /// A BCP 47 tag, or `None` to detect the language.
+    /// The language as a BCP 47 tag, or `None` to detect it.
     pub language: Option<&'a str>,
-    /// What the reader wants to know: sentences that have to do with it come first.
+    /// What the reader wants to know. Sentences about it are preferred.
     pub focus: Option<&'a str>,
     /// Whether the text is Markdown.
     pub markdown: bool,
-    /// Whether to list keywords.
+    /// Whether the summary lists keywords.
     pub keywords: bool,
-    /// Whether to score every sentence, chosen or not.
+    /// Whether the summary lists the scores of all sentences.
     pub scores: bool,
 }

@@ -1,9 +1,11 @@
-//! How telling each sentence is: linear in the words, no sentence-by-sentence graph.
+//! Scores the importance of each sentence. The time is linear in the number of words, because
+//! sentences are not compared in pairs.
 //!
-//! A sentence gains from words it shares with what follows (it introduces what the text is
-//! about), from telling words, from standing early, from announcing; it loses for being very short
-//! or long, a question, a quotation, or an opener that leans on the sentence before it. In long
-//! documents the balance shifts: the end counts less, repeated pairs of words count.
+//! A sentence gains if it shares words with later sentences, if its words are important for the
+//! text, if it is early in the text, and if a phrase announces something important. It loses if it
+//! is very short or long, if it is a question or a quotation, and if it is a dependent sentence. In
+//! long documents the weights are different: the end counts less, and repeated pairs of words
+//! count.
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -14,22 +16,22 @@ use super::{
     segment::{Role, Unit},
     summary::Score,
     weights::{
-        CAPITALS, CENTRAL, CITATION, COLON, CUE, DEPENDENT, DUPLICATE, EARLY, ENDS, FIRST, FIRST_PERSON, FUNCTION_WORDS, INSIDE_PARAGRAPH,
-        INTRODUCES, LATE, LIKE_EARLIER, LIKE_LATER, LIKE_TITLE, LONG, OVERLONG, QUESTION, QUOTED, REPEATED_PAIRS, SHORT, SIZE,
-        SIZE_IN_BUDGET, STIGMA, VERY_SHORT,
+        CAPITALS, CENTRAL, CITATION, COLON, CUE, DEPENDENT, DUPLICATE, EARLY, END_MARK, FIRST, FIRST_PERSON, FUNCTION_WORDS,
+        INSIDE_PARAGRAPH, INTRODUCES, LATE, LIKE_EARLIER, LIKE_LATER, LIKE_TITLE, LONG, OVERLONG, QUESTION, QUOTED, REPEATED_PAIRS, SHORT,
+        SIZE, SIZE_IN_BUDGET, STIGMA, VERY_SHORT,
     },
     words::{Lexicon, real},
 };
 
-/// How long the document is for the weights: 0 short, 1 long.
-pub(super) fn longness(sentences: usize) -> f64 {
+/// How much the weights for long documents count, from 0 (short document) to 1 (long document).
+pub(super) fn long_share(sentences: usize) -> f64 {
     ((real(sentences.max(1)).ln() - LONG.0.ln()) / (LONG.1.ln() - LONG.0.ln())).clamp(0.0, 1.0)
 }
 
-/// How telling each sentence is, in document order.
+/// The importance of each sentence, in the order of the document.
 pub(super) fn salience(units: &[Unit<'_>], features: &[Features], lexicon: &Lexicon<'_>, budget: Budget) -> Vec<f64> {
     let span = (real(units.len()) - 1.0).max(1.0);
-    let long = longness(units.len());
+    let long = long_share(units.len());
     let (forward, backward) = shared_words(lexicon);
     let (forward, backward) = (standardised(forward), standardised(backward));
     let central = standardised(central_words(lexicon));
@@ -41,7 +43,7 @@ pub(super) fn salience(units: &[Unit<'_>], features: &[Features], lexicon: &Lexi
     };
     let titled = likeness_to_title(units, lexicon);
     let mut seen = HashMap::new();
-    // Sentences before this one, titles and bylines aside.
+    // The number of sentences before this one, without titles and bylines.
     let mut before = 0usize;
     let (mut paragraph, mut inside) = (usize::MAX, 0usize);
     (0..units.len())
@@ -64,7 +66,7 @@ pub(super) fn salience(units: &[Unit<'_>], features: &[Features], lexicon: &Lexi
             score += SIZE.always * size + OVERLONG.always * ((words - 35.0).max(0.0) / 20.0);
             score += VERY_SHORT.always * flag(words < 5.0) + SHORT.always * flag(words < 8.0);
             score += FUNCTION_WORDS.always * (1.0 - tally.content / words) + CAPITALS.always * tally.capitals / words;
-            score += ENDS.always * flag(sign.ends)
+            score += END_MARK.always * flag(sign.has_end_mark)
                 + QUOTED.always * flag(sign.quoted)
                 + QUESTION.always * flag(sign.question)
                 + COLON.always * flag(sign.colon);
@@ -90,12 +92,13 @@ pub(super) fn salience(units: &[Unit<'_>], features: &[Features], lexicon: &Lexi
         .collect()
 }
 
-/// Scores with their ranks: headings after everything else.
+/// The scores with their ranks. Headings have the last ranks.
 pub(super) fn ranked(units: &[Unit<'_>], values: &[f64]) -> Vec<Score> {
     let mut scores: Vec<Score> = units
         .iter()
         .zip(values)
-        // Six decimals: the same on every machine, whatever the last bit of a logarithm is.
+        // Scores are rounded to six decimals, because the last bits of a logarithm may differ
+        // between machines.
         .map(|(unit, value)| Score {
             offset: unit.offset,
             length: unit.length,
@@ -121,7 +124,7 @@ fn flag(set: bool) -> f64 {
     f64::from(u8::from(set))
 }
 
-/// Per sentence: cosine with the headings that stand before all else.
+/// For each sentence, the cosine with the headings at the beginning of the text.
 fn likeness_to_title(units: &[Unit<'_>], lexicon: &Lexicon<'_>) -> Vec<f64> {
     let mut title = vec![0.0; lexicon.weight.len()];
     let headings = units.iter().take_while(|unit| unit.role == Role::Heading).count();
@@ -134,7 +137,7 @@ fn likeness_to_title(units: &[Unit<'_>], lexicon: &Lexicon<'_>) -> Vec<f64> {
     (0..units.len()).map(|i| if i < headings { 0.0 } else { like(i) }).collect()
 }
 
-/// Per sentence: mean cosine with all later and with all earlier ones.
+/// For each sentence, the mean cosine with all later sentences, and with all earlier ones.
 fn shared_words(lexicon: &Lexicon<'_>) -> (Vec<f64>, Vec<f64>) {
     let backward = running_cosine(lexicon, 0..lexicon.len());
     let mut forward = running_cosine(lexicon, (0..lexicon.len()).rev());
@@ -142,7 +145,8 @@ fn shared_words(lexicon: &Lexicon<'_>) -> (Vec<f64>, Vec<f64>) {
     (forward, backward)
 }
 
-/// Cosine of each vector with the sum of those before it in the walk, divided by their greatest number.
+/// For each sentence, the product of its vector with the sum of those before it in `walk`, divided
+/// by the number of all other sentences.
 fn running_cosine(lexicon: &Lexicon<'_>, walk: impl Iterator<Item = usize>) -> Vec<f64> {
     let span = real(lexicon.len().saturating_sub(1).max(1));
     let mut sum = vec![0.0; lexicon.weight.len()];
@@ -158,18 +162,18 @@ fn running_cosine(lexicon: &Lexicon<'_>, walk: impl Iterator<Item = usize>) -> V
     .collect()
 }
 
-/// Per sentence: how much its words are those of the whole text.
+/// For each sentence, how important its words are for the whole text.
 fn central_words(lexicon: &Lexicon<'_>) -> Vec<f64> {
     let sentences = real(lexicon.len());
-    let told: Vec<f64> = (0..lexicon.weight.len())
+    let centrality: Vec<f64> = (0..lexicon.weight.len())
         .map(|stem| lexicon.weight[stem].powi(2) * f64::from(lexicon.frequency[stem]) / sentences)
         .collect();
     (0..lexicon.len())
-        .map(|i| (1.0 + lexicon.vector(i).iter().map(|(stem, _)| told[*stem as usize]).sum::<f64>()).ln())
+        .map(|i| (1.0 + lexicon.vector(i).iter().map(|(stem, _)| centrality[*stem as usize]).sum::<f64>()).ln())
         .collect()
 }
 
-/// Per sentence: how much of what comes up again it is the first to say.
+/// For each sentence, how many words that occur again it is the first to use.
 fn introduced_words(units: &[Unit<'_>], lexicon: &Lexicon<'_>) -> Vec<f64> {
     let mut seen = vec![false; lexicon.weight.len()];
     (0..lexicon.len())
@@ -190,7 +194,7 @@ fn introduced_words(units: &[Unit<'_>], lexicon: &Lexicon<'_>) -> Vec<f64> {
         .collect()
 }
 
-/// Per sentence: neighbouring stems that stand together in other sentences too.
+/// For each sentence, how many pairs of neighbouring stems also occur in other sentences.
 fn repeated_pairs(lexicon: &Lexicon<'_>) -> Vec<f64> {
     let mut places: HashMap<(u32, u32), (usize, bool)> = HashMap::new();
     let pairs = |i: usize| lexicon.tokens(i).windows(2).map(|pair| (pair[0].stem, pair[1].stem));
@@ -212,7 +216,7 @@ fn repeated_pairs(lexicon: &Lexicon<'_>) -> Vec<f64> {
         .collect()
 }
 
-/// z-scores, clipped to ±3; all zero where nothing varies.
+/// The z-scores of values, limited to ±3. If all values are equal, they are zero.
 pub(super) fn standardised(mut values: Vec<f64>) -> Vec<f64> {
     let count = real(values.len().max(1));
     let mean = values.iter().sum::<f64>() / count;

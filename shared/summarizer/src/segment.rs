@@ -1,7 +1,8 @@
-//! From blocks to sentences, each a verbatim piece of the source with its place.
+//! Splits blocks into sentences. Each sentence is a verbatim part of the source with its place.
 //!
-//! `sentencex` knows abbreviations and terminators; around it stand the repairs that real text
-//! needs: glued sentences, list items, speakers, date lines, over-long lines.
+//! The library `sentencex` knows abbreviations and the marks that end sentences. This module
+//! handles what else occurs in real text: sentences without a space between them, list items,
+//! speakers, date lines, and very long lines.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -14,47 +15,49 @@ use super::{
     structure::marker,
 };
 
-/// Longest piece that is split as a whole, in bytes: keeps the time linear on endless lines.
+/// The most bytes that are split at once. This limit keeps the time linear for very long lines.
 const LONGEST: usize = 16 * 1024;
-/// A list item up to this long is one unit, whatever it holds.
+/// A list item with at most this many bytes is one unit, even if it has several sentences.
 const ITEM_BYTES: usize = 400;
 
 /// A candidate sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unit<'a> {
-    /// Verbatim, without white space around it.
+    /// The text as it is in the source, without white space around it.
     pub source: &'a str,
-    /// Start in Unicode scalar values.
+    /// The start in Unicode scalar values.
     pub offset: usize,
-    /// Length in Unicode scalar values.
+    /// The length in Unicode scalar values.
     pub length: usize,
     /// What a reader sees. White space is not folded yet.
     pub shown: Cow<'a, str>,
     pub role: Role,
-    /// Units with one number make one paragraph.
+    /// Units with the same number belong to one paragraph.
     pub paragraph: usize,
-    /// Bytes of `shown` that name the speaker.
+    /// How many bytes of `shown` are the label of the speaker.
     pub label: usize,
-    /// The unit that introduces the list this item stands in.
+    /// The unit that introduces the list of this item.
     pub lead_in: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Prose,
-    /// Informs about the rest, and is chosen only if there is nothing else.
+    /// A heading raises the sentences that share words with it. It is chosen only if there is
+    /// nothing else.
     Heading,
+    /// An item of a list.
     Item,
 }
 
 impl Unit<'_> {
-    /// What is said, without the speaker's name.
+    /// The text without the label of the speaker.
     pub(super) fn speech(&self) -> &str {
         &self.shown[self.label..]
     }
 }
 
-/// Splits the blocks of `text` into sentences in their order.
+/// Splits the blocks of `text` into sentences, in the order of the text.
 pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language) -> Vec<Unit<'a>> {
     let mut units: Vec<Unit<'a>> = Vec::new();
     let mut lead_in = None;
@@ -83,7 +86,8 @@ pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language
             let source = match &block.shown {
                 None => block.source.start + piece.start..block.source.start + piece.end,
                 Some(map) => {
-                    // Up to the next white space, so that what closes around a sentence stays with it.
+                    // The sentence reaches to the next white space, so that closing markup belongs
+                    // to it.
                     let begin = if at > 0 {
                         cut
                     } else if piece.start > 0 {
@@ -130,7 +134,8 @@ pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language
     units
 }
 
-/// Bytes of a news agency's date line at the start of a paragraph: `LONDON (Reuters) - `, `(CNN)`.
+/// The length in bytes of the date line of a news agency at the start of a paragraph, such as
+/// `LONDON (Reuters) - ` or `(CNN)`.
 fn date_line(text: &str) -> usize {
     let head = &text[..text.floor_char_boundary(70)];
     let agency =
@@ -164,7 +169,7 @@ fn date_line(text: &str) -> usize {
     }
 }
 
-/// The sentences of a block, as bytes of what it shows.
+/// The sentences of a block, as ranges of bytes in the shown text.
 fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
     let (mut pieces, mut start) = (Vec::new(), 0);
     while start < shown.len() {
@@ -176,14 +181,14 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
         }
         let mut at = start;
         let masked = without_apostrophes(&shown[start..end]);
-        // The splitter returns slices in order; what lies between them is white space.
+        // The library returns the sentences in order, with only white space between them.
         let found = sentencex::segment(language.tag, &masked).into_iter().map(|sentence| {
             let from = shown.len() - shown[at..].trim_start().len();
             at = from + sentence.trim_start().len();
             from..at
         });
         let mut found: Vec<Range<usize>> = found.collect();
-        // What the window may have cut is whole in the next one.
+        // The window may have cut its last sentence, so that the next window begins with it.
         let next = if end < shown.len() && found.len() > 1 {
             found.pop().map_or(end, |last| last.start)
         } else {
@@ -192,7 +197,7 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
         for range in found {
             let whole = kind == Kind::Item && range.end <= ITEM_BYTES;
             match pieces.last_mut() {
-                // Sentences of one short item stay together; items in one line part.
+                // The sentences of a short item stay together, but items in one line are separated.
                 Some(last) if whole && marker(shown[range.clone()].trim_start()).is_none() => last.end = range.end,
                 _ => part(shown, range, language, &mut pieces),
             }
@@ -210,8 +215,8 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
     merge(shown, pieces)
 }
 
-/// The text with a hyphen for each apostrophe inside a word, which the splitter would take for a
-/// quotation mark that might open or close.
+/// The text with a hyphen in place of each apostrophe inside a word. The library would take the
+/// apostrophe for a quotation mark.
 fn without_apostrophes(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let inside = |at: usize| {
@@ -236,7 +241,7 @@ fn without_apostrophes(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// Where the items of a list written in one line begin: `1. One 2. Two`, `a) one b) two`.
+/// The starts of the items of a list in one line, such as `1. One 2. Two` or `a) one b) two`.
 fn enumerated(text: &str) -> Vec<usize> {
     let lead = text.trim_start_matches(|c: char| c.is_whitespace() || "•⁃-*".contains(c));
     let name: String = lead.chars().take_while(char::is_ascii_alphanumeric).take(4).collect();
@@ -267,7 +272,7 @@ fn enumerated(text: &str) -> Vec<usize> {
     if starts.len() > 1 { starts } else { Vec::new() }
 }
 
-/// The end of a piece of at most [`LONGEST`] bytes, at white space if there is some.
+/// The end of a window of at most [`LONGEST`] bytes. It is at white space if the window has some.
 fn window(text: &str, start: usize) -> usize {
     if text.len() - start <= LONGEST {
         return text.len();
@@ -277,7 +282,8 @@ fn window(text: &str, start: usize) -> usize {
     space.map_or(limit, |at| start + at)
 }
 
-/// Splits where the splitter saw no end: `the year.Next came`, `in the U.S. How come`.
+/// Splits at ends of sentences that the library does not find, as in `the year.Next came` and
+/// `in the U.S. How come`.
 fn part(text: &str, range: Range<usize>, language: &Language, pieces: &mut Vec<Range<usize>>) {
     let mut start = range.start;
     for at in memchr3_iter(b'.', b'!', b'?', &text.as_bytes()[range.clone()]).map(|at| range.start + at) {
@@ -299,8 +305,8 @@ fn part(text: &str, range: Range<usize>, language: &Language, pieces: &mut Vec<R
     pieces.push(start..range.end);
 }
 
-/// Whether an abbreviation that can end a sentence does so: a word follows that says nothing by
-/// itself, with a capital.
+/// Whether an abbreviation ends a sentence. It does so if a stop word with a capital letter
+/// follows.
 fn ends_in_abbreviation(before: &str, after: &str, language: &Language) -> bool {
     let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
     let acronym = word.len() >= 3
@@ -338,7 +344,8 @@ fn is_glued(before: &str, after: &str) -> bool {
     word_ends && plain && capital && lower && goes_on
 }
 
-/// Joins pieces that are no sentence of their own to a neighbour: a lone list number, a lone bracket.
+/// Joins pieces that are not sentences, such as the number of a list item or a closing bracket, to
+/// the piece beside them.
 fn merge(text: &str, pieces: Vec<Range<usize>>) -> Vec<Range<usize>> {
     let mut merged: Vec<Range<usize>> = Vec::with_capacity(pieces.len());
     let mut carried: Option<usize> = None;
@@ -360,7 +367,7 @@ fn merge(text: &str, pieces: Vec<Range<usize>>) -> Vec<Range<usize>> {
     merged
 }
 
-/// Whether a piece is a list number without its item.
+/// Whether a piece is only the number of a list item.
 fn is_marker_only(piece: &str) -> bool {
     piece.len() <= 5 && piece.ends_with(['.', ')']) && marker(&format!("{piece} x")).is_some()
 }

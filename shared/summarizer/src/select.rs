@@ -1,8 +1,9 @@
-//! Fills the budget with sentences that tell much, repeat little and stand on their own.
+//! Fills the length with important sentences that repeat little and can be understood alone.
 //!
-//! Greedy by maximal marginal relevance. A sentence that leans on the one before it comes with it
-//! or not at all, an item comes with its lead-in; only a text that has nothing better gives
-//! headings, page furniture or leaning sentences.
+//! The choice is greedy by maximal marginal relevance. A dependent sentence is chosen together with
+//! the sentence before it, or not at all. A list item is chosen together with the sentence that
+//! introduces the list. Headings, page furniture, and dependent sentences alone are chosen only if
+//! the text has nothing better.
 
 use std::borrow::Cow;
 
@@ -20,16 +21,17 @@ use super::{
     words::{self, Lexicon, real},
 };
 
-/// How much a sentence loses for resembling one already chosen; more in long documents.
+/// How much a sentence loses if it resembles a chosen one. The second number is added in long
+/// documents.
 const REPETITION: (f64, f64) = (2.5, 0.4);
-/// Candidates looked at, best first: keeps the choice linear in the text.
+/// How many of the best sentences are candidates. This limit keeps the time linear in the text.
 const CANDIDATES: usize = 400;
-/// A sentence this like a chosen one says nothing new.
+/// From this cosine on, a sentence counts as a repetition of a chosen one.
 const DUPLICATE: f64 = 0.95;
-/// Words of the shortest sentence, and of the shortest one that does not end like one.
+/// The fewest words of a sentence, and the fewest words of a sentence without a mark at its end.
 const SENTENCE: (f64, f64) = (3.0, 5.0);
-/// Most sentences that come along with one that leans on them.
-const ALONG: usize = 2;
+/// How many sentences may be chosen together with a dependent sentence.
+const MOST_NEEDED: usize = 2;
 
 pub(super) struct Selection {
     pub text: String,
@@ -37,7 +39,7 @@ pub(super) struct Selection {
     pub truncation: Truncation,
 }
 
-/// Room left, in the unit of the budget.
+/// How much of the length is left, in its unit.
 #[derive(Clone, Copy)]
 enum Room {
     Sentences(usize),
@@ -55,7 +57,7 @@ impl Room {
         }
     }
 
-    /// What remains after adding `text`, or `None` if it does not fit.
+    /// What is left after adding `text`, or `None` if it does not fit.
     fn after(self, text: &str, first: bool) -> Option<Self> {
         match self {
             Self::Sentences(n) => n.checked_sub(1).map(Self::Sentences),
@@ -68,25 +70,25 @@ impl Room {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a share of a count lies between 0 and the count"
+    reason = "a share of a count is between 0 and the count"
 )]
 fn share(characters: usize, ratio: f64) -> usize {
     (real(characters) * ratio.clamp(0.0, 1.0)).floor() as usize
 }
 
-/// How fit a sentence is to be shown, best first.
+/// How suitable a sentence is for a summary, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fitness {
     Whole,
-    /// Half of a quotation, a greeting, an exclamation.
+    /// A part of a quotation, or a text of a few words.
     Broken,
-    /// Page furniture.
+    /// A line that belongs to the page around the text.
     Furniture,
     Heading,
 }
 
 fn fitness(unit: &Unit<'_>, features: &Features, words: f64) -> Fitness {
-    let scrap = words < SENTENCE.0 || (words < SENTENCE.1 && !features.ends);
+    let scrap = words < SENTENCE.0 || (words < SENTENCE.1 && !features.has_end_mark);
     if unit.role == Role::Heading {
         Fitness::Heading
     } else if features.furniture {
@@ -98,14 +100,14 @@ fn fitness(unit: &Unit<'_>, features: &Features, words: f64) -> Fitness {
     }
 }
 
-/// The choice while it is made. Candidates go by their place in the document.
+/// The state of the choice. A candidate is the number of its sentence in the document.
 struct Choice<'a> {
     units: &'a [Unit<'a>],
     features: &'a [Features],
     scores: &'a [Score],
     lexicon: &'a Lexicon<'a>,
     repetition: f64,
-    /// What each candidate would show; empty for what is no candidate.
+    /// What a reader would see of each sentence. It is filled when it is first needed.
     shown: Vec<Option<Cow<'a, str>>>,
     likeness: Vec<f64>,
     chosen: Vec<usize>,
@@ -132,7 +134,7 @@ pub(super) fn select(
         features,
         scores,
         lexicon,
-        repetition: REPETITION.0 + REPETITION.1 * rank::longness(units.len()),
+        repetition: REPETITION.0 + REPETITION.1 * rank::long_share(units.len()),
         shown: vec![None; units.len()],
         likeness: vec![0.0; units.len()],
         chosen: Vec::new(),
@@ -144,11 +146,12 @@ pub(super) fn select(
         choice.take_all(&all);
         return choice.finish(options.sort);
     }
-    // What is fit first; what is less so only while there is nothing at all.
+    // The most suitable sentences are tried first. Less suitable ones are tried only if nothing was
+    // chosen.
     for level in [Fitness::Whole, Fitness::Broken, Fitness::Furniture, Fitness::Heading] {
         let candidates: Vec<usize> = order.iter().copied().filter(|i| fit[*i] == level).take(CANDIDATES).collect();
-        for leaning in [false, true] {
-            choice.fill(&candidates, leaning);
+        for dependent in [false, true] {
+            choice.fill(&candidates, dependent);
             if !choice.chosen.is_empty() {
                 return choice.finish(options.sort);
             }
@@ -158,7 +161,7 @@ pub(super) fn select(
 }
 
 impl Choice<'_> {
-    /// Adds all candidates but those that repeat another.
+    /// Chooses all candidates except repetitions.
     fn take_all(&mut self, candidates: &[usize]) {
         for i in candidates {
             if !self.repeats(*i) {
@@ -167,14 +170,15 @@ impl Choice<'_> {
         }
     }
 
-    /// Adds candidates while one fits. Those that lean on what is missing only if `leaning`.
-    fn fill(&mut self, candidates: &[usize], leaning: bool) {
+    /// Chooses candidates as long as one fits. Only if `dependent` is set, a dependent sentence may
+    /// be chosen without the sentence before it.
+    fn fill(&mut self, candidates: &[usize], dependent: bool) {
         let mut open = candidates.to_vec();
         loop {
             open.retain(|i| !self.taken[*i] && !self.repeats(*i));
             let mut best: Option<(f64, Vec<usize>)> = None;
             for i in &open {
-                let Some(group) = self.group(*i, leaning) else { continue };
+                let Some(group) = self.group(*i, dependent) else { continue };
                 let value = group.iter().map(|i| self.value(*i)).sum::<f64>() / real(group.len());
                 if best.as_ref().is_none_or(|(most, _)| value > *most) && self.fits(&group) {
                     best = Some((value, group));
@@ -187,22 +191,23 @@ impl Choice<'_> {
         }
     }
 
-    /// A candidate and what it cannot stand without, or `None` if that is not to be had.
-    fn group(&self, candidate: usize, leaning: bool) -> Option<Vec<usize>> {
+    /// A candidate together with the sentences that it needs, or `None` if one of these cannot be
+    /// chosen.
+    fn group(&self, candidate: usize, dependent: bool) -> Option<Vec<usize>> {
         let mut group = vec![candidate];
         let mut first = candidate;
         while let Some(needed) = self.needs(first) {
             if self.taken[needed] {
                 break;
             }
-            if leaning {
+            if dependent {
                 return Some(vec![candidate]);
             }
             let fits = self
                 .features
                 .get(needed)
                 .is_some_and(|features| !features.furniture && !features.unbalanced);
-            if group.len() > ALONG || !fits || self.units[needed].role == Role::Heading || self.repeats(needed) {
+            if group.len() > MOST_NEEDED || !fits || self.units[needed].role == Role::Heading || self.repeats(needed) {
                 return None;
             }
             group.push(needed);
@@ -212,7 +217,7 @@ impl Choice<'_> {
         Some(group)
     }
 
-    /// The sentence this one leans on.
+    /// The sentence that this one needs.
     fn needs(&self, i: usize) -> Option<usize> {
         if let Some(lead_in) = self.units[i].lead_in {
             return Some(lead_in);
@@ -280,10 +285,10 @@ impl Choice<'_> {
     }
 }
 
-/// Runs of white space folded to one space, what cannot be seen left out.
+/// Folds each run of white space to one space, and removes characters that cannot be seen.
 fn fold(text: &str) -> Cow<'_, str> {
-    let odd = |pair: &[u8]| pair[0] < b' ' || pair[0] == 0x7f || pair[0] >= 0x80 || pair == b"  ";
-    if !text.as_bytes().windows(2).any(odd) && text.ends_with(|c: char| c.is_ascii_graphic()) {
+    let needs_folding = |pair: &[u8]| pair[0] < b' ' || pair[0] == 0x7f || pair[0] >= 0x80 || pair == b"  ";
+    if !text.as_bytes().windows(2).any(needs_folding) && text.ends_with(|c: char| c.is_ascii_graphic()) {
         return Cow::Borrowed(text);
     }
     let mut folded = String::with_capacity(text.len());
@@ -301,7 +306,7 @@ fn fold(text: &str) -> Cow<'_, str> {
     Cow::Owned(folded)
 }
 
-/// The best sentence, cut to the room there is: after a clause, a word, or inside the first word.
+/// Cuts the best sentence so that it fits: after a clause, after a word, or inside the first word.
 fn truncated(unit: &Unit<'_>, score: Score, room: Room) -> Selection {
     let fits = |end: usize| room.after(&fold(&unit.source[..end]), true).is_some();
     let fitting: Vec<usize> = unit
@@ -339,7 +344,7 @@ fn truncated(unit: &Unit<'_>, score: Score, room: Room) -> Selection {
     }
 }
 
-/// The last end of a clause, if it keeps at least two thirds of the words that fit.
+/// The last end of a clause that keeps at least two thirds of the words that fit, if there is one.
 fn clause(text: &str, ends: &[usize]) -> Option<usize> {
     let enough = (ends.len() * 2).div_ceil(3).max(1);
     ends[enough - 1..].iter().rev().copied().find(|end| {

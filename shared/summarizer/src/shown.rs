@@ -1,24 +1,25 @@
-//! What a reader sees of marked-up text, with the way back to the source.
+//! The text that a reader sees of a text with markup, with the place of each part in the source.
 //!
-//! Plain text is read as Markdown where it holds links, tags or entities, since nobody wants those in
-//! a summary.
+//! Plain text that contains links, tags or entities is read as Markdown, because a reader does not
+//! want them in a summary.
 
 use std::ops::Range;
 
 use memchr::memchr3;
 use pulldown_cmark::{Event, Options, Parser};
 
-/// Shown text and, piece by piece, where it stands in the source.
+/// The text that is shown, and the place of each of its pieces in the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shown {
     pub text: String,
-    /// Start in `text`, start and end in the source. Ascending.
+    /// For each piece, its start in `text`, and its start and end in the source. They are in rising
+    /// order.
     pieces: Vec<(usize, Range<usize>)>,
 }
 
 impl Shown {
-    /// What a reader sees of a plain block, if that differs from the block. In `speech`, notes such
-    /// as `{laughs}` are not seen.
+    /// What a reader sees of a block of plain text, or `None` if that is the block itself. In
+    /// `speech`, notes such as `{laughs}` are left out.
     pub(super) fn of_plain(block: &str, start: usize, speech: bool) -> Option<Self> {
         let bytes = block.as_bytes();
         memchr3(b'<', b'*', b'&', bytes).or_else(|| memchr3(b']', b'\n', b'{', bytes))?;
@@ -35,7 +36,8 @@ impl Shown {
         if !marked {
             return None;
         }
-        // One line, led by a letter: nothing in it can be read as the start of a Markdown block.
+        // The block becomes one line that begins with a letter. Nothing in it can therefore be read
+        // as the start of a Markdown block.
         let mut line = String::with_capacity(block.len() + 1);
         line.push('x');
         let mut quote = true;
@@ -69,7 +71,7 @@ impl Shown {
         Some(shown)
     }
 
-    /// Adds what an event shows; `range` is in `source`.
+    /// Adds the text that an event shows. `range` is its place in `source`.
     pub(super) fn add(&mut self, source: &str, event: &Event<'_>, range: Range<usize>) {
         match event {
             Event::Text(text) | Event::InlineMath(text) | Event::DisplayMath(text) => self.push(text, range),
@@ -88,7 +90,7 @@ impl Shown {
         self.text.push_str(text);
     }
 
-    /// The piece of the source that it comes from; `None` if nothing is shown.
+    /// The part of the source that the shown text comes from, or `None` if nothing is shown.
     pub(super) fn source(&self) -> Option<Range<usize>> {
         let ((_, first), (_, last)) = self.pieces.first().zip(self.pieces.last())?;
         Some(first.start..last.end)
@@ -103,7 +105,7 @@ impl Shown {
     }
 }
 
-/// Transcribers' notes: one word in braces, or in square brackets.
+/// The notes of a transcriber. They are words in braces or square brackets.
 fn notes(speech: &str) -> Vec<Range<usize>> {
     let mut notes = Vec::new();
     for (at, open) in speech.match_indices(['{', '[']) {
@@ -118,7 +120,7 @@ fn notes(speech: &str) -> Vec<Range<usize>> {
     notes
 }
 
-/// Whether there is something like `&amp;` or `&#39;`.
+/// Whether a text contains an entity such as `&amp;` or `&#39;`.
 fn has_entity(text: &str) -> bool {
     text.match_indices('&').any(|(at, _)| {
         let rest = &text.as_bytes()[at + 1..];

@@ -1,8 +1,8 @@
-//! Which words are forms of one.
+//! Finds out which words are forms of one word.
 //!
-//! Stemming every word would take a quarter of the engine's time. In languages whose stemmers only
-//! cut and change endings, a long word that begins like no other word of the text has no other
-//! form in it, and is its own stem.
+//! Stemming every word would take a quarter of the engine's time. In some languages the stemmer
+//! changes only the endings of words. In these, a long word has no other form in the text if no
+//! other word begins in the same way. Such a word is its own stem and is not stemmed.
 
 use std::borrow::Cow;
 
@@ -10,20 +10,22 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::language::Language;
 
-/// Longer words, in bytes, are taken as they are: no stemmer knows them.
+/// The most bytes of a word that is stemmed. No stemmer knows longer words.
 const LONGEST: usize = 64;
-/// Letters that the forms of a word share, and bytes of the shortest word that goes by them.
+/// How many first letters are compared to find words that may be forms of one word.
 const HEAD: usize = 3;
+/// The fewest bytes of a word that may be left unstemmed because of its first letters.
 const LONG: usize = 6;
+/// The number of counters for words with the same first letters.
 const COUNTERS: usize = 1 << 14;
 
-/// Distinct words in lower case, and one number for all forms of a word.
+/// The distinct words of a text in lower case, with one number for all forms of a word.
 pub(super) struct Stems {
     letters: String,
     ends: Vec<usize>,
-    /// From the fingerprint of a word to its place.
+    /// The place of each word, by its fingerprint.
     places: HashMap<u64, u32>,
-    /// From the fingerprint of a stem to its number.
+    /// The number of each stem, by its fingerprint.
     numbers: HashMap<u64, u32>,
     language: &'static Language,
 }
@@ -39,7 +41,7 @@ impl Stems {
         }
     }
 
-    /// The place of a word among the distinct ones, and whether it is new.
+    /// The place of a word among the distinct words, and whether it is new.
     pub(super) fn place(&mut self, word: &str, fingerprint: u64) -> (u32, bool) {
         let next = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
         let place = *self.places.entry(fingerprint).or_insert(next);
@@ -50,9 +52,11 @@ impl Stems {
         (place, place == next)
     }
 
-    /// Numbers the stems as they first come up; returns the number of each word by its place.
+    /// Numbers the stems in the order in which they first occur. Returns the number of each word,
+    /// by the place of the word.
     pub(super) fn number(&mut self) -> Vec<u32> {
-        // How many words begin alike, or happen to share a counter with those.
+        // Counts the words with the same first letters. Other words may share their counter, which
+        // only means that more words are stemmed than necessary.
         let mut alike = vec![0u8; COUNTERS];
         for word in self.words() {
             let count = &mut alike[counter(word)];
@@ -63,8 +67,8 @@ impl Stems {
         let found = self
             .words()
             .map(|word| {
-                let lone = shortcut && word.len() >= LONG && alike[counter(word)] == 1;
-                let stem = if lone { Cow::Borrowed(word) } else { self.stem(word) };
+                let is_alone = shortcut && word.len() >= LONG && alike[counter(word)] == 1;
+                let stem = if is_alone { Cow::Borrowed(word) } else { self.stem(word) };
                 let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
                 *numbers.entry(fingerprint(&stem)).or_insert(next)
             })
@@ -73,12 +77,12 @@ impl Stems {
         found
     }
 
-    /// How many different stems there are.
+    /// The number of different stems.
     pub(super) fn len(&self) -> usize {
         self.numbers.len()
     }
 
-    /// The number of the stem of a word that need not be one of the text.
+    /// The number of the stem of any word, or `None` if the text has no form of it.
     pub(super) fn find(&self, word: &str) -> Option<u32> {
         let stem = self.stem(word);
         let number = |stem: &str| self.numbers.get(&fingerprint(stem)).copied();
@@ -100,14 +104,14 @@ impl Stems {
     }
 }
 
-/// FNV-1a: the same on every machine.
+/// The FNV-1a hash of a word, which is the same on every machine.
 pub(super) fn fingerprint(word: &str) -> u64 {
     word.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
-/// How a word begins, accents aside: stemmers may drop those.
+/// The first letters of a word without their accents, because stemmers may remove accents.
 fn head(word: &str) -> [u8; HEAD] {
     if let Some(head) = word.as_bytes().first_chunk().filter(|head| head.is_ascii()) {
         return *head;

@@ -1,7 +1,7 @@
-//! From plain text to blocks: pieces that no sentence crosses.
+//! Cuts plain text into blocks that no sentence crosses.
 //!
-//! One pass over the lines says what each one is; a second one joins hard-wrapped lines. Code,
-//! tables and logs give no block: they are no prose.
+//! A first pass finds out what each line is. A second pass joins the lines of wrapped paragraphs.
+//! Code, tables and logs give no block, because they are not prose.
 
 use std::ops::Range;
 
@@ -14,16 +14,17 @@ use super::{
     shown::Shown,
 };
 
-/// Widest line, in characters, that counts as wrapped by hand.
+/// If the widest line of a text has at most this many characters, its lines may be wrapped.
 const WIDEST_WRAP: usize = 120;
-/// Narrowest text, in characters, in which a line that looks like a title may go on.
+/// The fewest characters of the widest line in a text in which a line that looks like a title may
+/// continue on the next line.
 const NARROWEST_WRAP: usize = 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Blank,
     Fence,
-    /// Code, a table row, a log line, or nothing but punctuation.
+    /// Code, a table row, a log line, or a line of punctuation only.
     Other {
         code: bool,
     },
@@ -41,7 +42,7 @@ struct Row<'a> {
     line: Line,
 }
 
-/// Reads the structure of plain text.
+/// Reads the blocks of plain text.
 pub(super) fn plain(text: &str, language: &Language) -> Structure {
     let rows = rows(text);
     let width = rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
@@ -73,7 +74,7 @@ pub(super) fn plain(text: &str, language: &Language) -> Structure {
     builder.structure
 }
 
-/// The lines of `text`, each with what it looks like.
+/// The lines of `text`, each with its kind.
 fn rows(text: &str) -> Vec<Row<'_>> {
     let mut start = 0;
     let mut rows: Vec<Row<'_>> = Vec::new();
@@ -86,7 +87,7 @@ fn rows(text: &str) -> Vec<Row<'_>> {
         });
         start += piece.len();
     }
-    // A line of `===` or `---` makes a heading of the line above it.
+    // A line of `===` or `---` makes the line above it a heading.
     for at in 1..rows.len() {
         let rule = rows[at].text.trim();
         let underline = rule.len() >= 3 && (rule.bytes().all(|b| b == b'=') || rule.bytes().all(|b| b == b'-'));
@@ -99,7 +100,8 @@ fn rows(text: &str) -> Vec<Row<'_>> {
     rows
 }
 
-/// Marks the lines of a transcript: most lines begin with a label, and labels come back.
+/// Marks the lines of a transcript. A text is a transcript if most lines begin with a label, and
+/// the same labels occur again.
 fn name_speakers(rows: &mut [Row<'_>]) {
     let filled = rows.iter().filter(|row| row.line != Line::Blank).count();
     let mut labels: Vec<&str> = rows
@@ -122,11 +124,12 @@ fn name_speakers(rows: &mut [Row<'_>]) {
     }
 }
 
-/// Bytes of `Name: ` at the start of a line: one to five words that begin with a capital or a digit.
+/// The length in bytes of a label such as `Name: ` at the start of a line. A label has one to five
+/// words and begins with a capital letter or a digit.
 pub(super) fn label(line: &str) -> Option<usize> {
     let head = &line[..line.floor_char_boundary(60)];
     let colon = head.find(':')?;
-    // A time stamp such as `[00:12:01]` has colons of its own.
+    // A time stamp such as `[00:12:01]` has colons that do not end the label.
     let colon = if head.starts_with(['[', '(']) {
         let close = head.find([']', ')'])?;
         close + head[close..].find(':')?
@@ -168,13 +171,13 @@ fn classify(line: &str) -> Line {
     }
 }
 
-/// A short line of capitals that ends openly: `LIABILITY`.
+/// Whether a line is short, in capitals, and without a mark at its end, such as `LIABILITY`.
 fn is_shouted(line: &str) -> bool {
     let capitals = line.chars().filter(|c| c.is_uppercase()).count();
     capitals >= 3 && line.len() <= 80 && !line.contains(char::is_lowercase) && line.ends_with(char::is_alphanumeric)
 }
 
-/// Bytes of a list marker and the space after it.
+/// The length in bytes of a list marker with the space after it.
 pub(super) fn marker(line: &str) -> Option<usize> {
     for bullet in ["- ", "* ", "+ ", "• ", "– ", "‣ ", "▪ ", "◦ ", "· ", "●", "⁃"] {
         if let Some(rest) = line.strip_prefix(bullet) {
@@ -199,7 +202,7 @@ pub(super) fn marker(line: &str) -> Option<usize> {
     (closed.len() > text.len()).then_some(line.len() - text.len())
 }
 
-/// A dozen words in a row, mostly of letters.
+/// Whether a line has at least twelve words and consists mostly of letters.
 fn is_prose(line: &str) -> bool {
     let letters = line.chars().filter(|c| c.is_alphabetic()).count();
     let filled = line.chars().filter(|c| !c.is_whitespace()).count();
@@ -210,7 +213,7 @@ fn is_prose(line: &str) -> bool {
     letters * 4 > filled * 3 && words >= 12
 }
 
-/// A table row: cells between bars, tabs or wide gaps.
+/// Whether a line is the row of a table, with cells between bars, tabs or wide gaps.
 fn is_row(line: &str) -> bool {
     let trimmed = line.trim();
     let bars = trimmed.bytes().filter(|b| *b == b'|').count();
@@ -221,7 +224,8 @@ fn is_row(line: &str) -> bool {
         || memmem::find(trimmed.as_bytes(), b"   ").is_some() && trimmed.split("   ").filter(|cell| !cell.trim().is_empty()).count() >= 3
 }
 
-/// A line of a program or of data: closed like one, or mostly made of its signs.
+/// Whether a line is a line of a program or of data. Such a line begins or ends like one, or has
+/// many symbols.
 fn is_code(line: &str) -> bool {
     let symbols = line.bytes().filter(|b| SYMBOLS[usize::from(*b)]).count();
     let filled = line.bytes().filter(|b| !b.is_ascii_whitespace()).count();
@@ -240,7 +244,7 @@ fn is_code(line: &str) -> bool {
         || symbols * 4 > filled
 }
 
-/// Which bytes are signs of a program or of data.
+/// For each byte, whether it is a symbol that is frequent in programs or data.
 const SYMBOLS: [bool; 256] = {
     let mut table = [false; 256];
     let mut rest: &[u8] = b"{}[]()<>=;\\|&$#@_+*/~^`\"";
@@ -251,7 +255,7 @@ const SYMBOLS: [bool; 256] = {
     table
 };
 
-/// A log line: a time stamp or a level first.
+/// Whether a line is from a log. Such a line begins with a time stamp or a level.
 fn is_log(line: &str) -> bool {
     let bare = line.trim_start_matches(['[', '(']);
     let digits = |range: Range<usize>| bare.as_bytes().get(range).is_some_and(|bytes| bytes.iter().all(u8::is_ascii_digit));
@@ -268,10 +272,10 @@ fn is_log(line: &str) -> bool {
 struct Builder<'a> {
     text: &'a str,
     language: &'a Language,
-    /// Characters of the widest line, if the text is narrow enough to be wrapped by hand.
+    /// The number of characters of the widest line, if the lines of the text may be wrapped.
     wrap: Option<usize>,
     structure: Structure,
-    /// The block being read: kind, bytes, its last line.
+    /// The block that is being read: its kind, its bytes and its last line.
     open: Option<(Kind, Range<usize>, &'a str)>,
     paragraph: usize,
 }
@@ -288,7 +292,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Whether a line of text goes on with the sentence of the line before it.
+    /// Whether a line continues the block of the line before it.
     fn continues(&self, row: &Row<'_>) -> bool {
         let Some((kind, _, last)) = &self.open else {
             return false;
@@ -299,7 +303,8 @@ impl<'a> Builder<'a> {
         let (last, next) = (quoted(last.trim()), quoted(row.text.trim()));
         let next_word = next.split_whitespace().next().unwrap_or_default();
         let ended = last.ends_with(['.', '!', '?', ':', '"', '”', '»', '…']);
-        // An open sentence that goes on in lower case, or a line that had no room for the next word.
+        // The line before has no end mark and this line begins in lower case, or the line before
+        // had no room for the next word.
         let goes_on = !ended && next.starts_with(|c: char| c.is_lowercase() || c == ',' || c == '(');
         let narrowest = if *kind == Kind::Heading { NARROWEST_WRAP } else { 0 };
         let full = self
@@ -338,7 +343,7 @@ impl<'a> Builder<'a> {
         let Some((mut kind, range, last)) = self.open.take() else {
             return;
         };
-        // What looked like a title line and went on is a sentence; a heading stays one line.
+        // A heading has one line only. A line that looked like a title but continues is prose.
         if kind == Kind::Heading && range.len() > last.len() + 2 {
             kind = Kind::Prose;
         }
@@ -351,12 +356,13 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The line without the marks of quoted mail.
+/// The line without the marks of quoted e-mail.
 fn quoted(line: &str) -> &str {
     line.trim_start_matches(['>', ' '])
 }
 
-/// A short line that does not end like a sentence; the first line of a text may be longer.
+/// Whether a line is short and does not end like a sentence. The first line of a text may be
+/// longer.
 fn is_title(line: &str, first: bool) -> bool {
     let (characters, words) = if first { (200, 30) } else { (80, 12) };
     let open = line.ends_with(|c: char| c.is_alphanumeric() || c == ')') || (first && line.ends_with(['»', '”', '"', '’', '\'']));

@@ -1,4 +1,4 @@
-//! Words, stems and how much each one tells.
+//! The words and stems of a text, and their weights.
 
 use foldhash::{HashMap, HashMapExt};
 use unicode_segmentation::{UnicodeSegmentation, UnicodeWordIndices};
@@ -10,25 +10,25 @@ use super::{
     stems::{Stems, fingerprint},
 };
 
-/// Number of words (UAX #29).
+/// The number of words (UAX #29).
 pub(super) fn count(text: &str) -> usize {
     words(text).count()
 }
 
-/// The words of a text (UAX #29) and where they begin.
+/// The words of a text (UAX #29), with the byte at which each begins.
 ///
-/// Words never cross a space, so each run between spaces is looked at by itself: most are one word
-/// of plain letters, which needs no tables.
+/// A word never contains a space, so that each run between spaces is handled alone. Most runs are
+/// one word of plain letters, for which the Unicode tables are not needed.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
-    let mut odd: Option<(usize, UnicodeWordIndices<'_>)> = None;
+    let mut irregular: Option<(usize, UnicodeWordIndices<'_>)> = None;
     std::iter::from_fn(move || {
         loop {
-            if let Some((start, words)) = &mut odd {
+            if let Some((start, words)) = &mut irregular {
                 if let Some((inside, word)) = words.next() {
                     return Some((*start + inside, word));
                 }
-                odd = None;
+                irregular = None;
             }
             at += edge(&text.as_bytes()[at..]);
             let run = &text[at..];
@@ -44,20 +44,20 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
                 return None;
             }
             let space = run.bytes().position(|b| b == b' ').unwrap_or(run.len());
-            odd = Some((at, run[..space].unicode_word_indices()));
+            irregular = Some((at, run[..space].unicode_word_indices()));
             at += space;
         }
     })
 }
 
-/// Bytes of spaces and of punctuation that is no part of a word at its edge.
+/// The length in bytes of the spaces and punctuation at the start of a text that belong to no word.
 fn edge(text: &[u8]) -> usize {
     let is_edge = |b: &&u8| matches!(b, b' ' | b'.' | b',' | b';' | b':' | b'!' | b'?' | b'"' | b'\'' | b'(' | b')');
     text.iter().take_while(is_edge).count()
 }
 
-/// Bytes of the plain word a text begins with: Latin and Cyrillic letters, ASCII digits,
-/// apostrophes between letters.
+/// The length in bytes of the plain word that a text begins with. A plain word consists of Latin
+/// and Cyrillic letters, ASCII digits, and apostrophes between letters.
 fn plain_word(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -75,29 +75,30 @@ fn plain_word(text: &str) -> usize {
     }
 }
 
-/// What the words of one sentence add up to.
+/// The counts of the words of one sentence.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
-    /// Words; two characters count as one where words have no spaces between them.
+    /// The number of words. In scripts without spaces, two characters count as one word.
     pub words: f64,
-    /// Words that are no stop words.
+    /// The number of words that are not stop words.
     pub content: f64,
-    /// Words after the first that begin with a capital.
+    /// The number of words after the first that begin with a capital letter.
     pub capitals: f64,
-    /// Words for the one who speaks.
+    /// The number of words of the first person.
     pub first_person: f64,
-    /// Equal for sentences with the same words in any case and spacing.
+    /// A hash that is the same for sentences with the same words in any case and spacing.
     pub fingerprint: u64,
 }
 
 /// The stemmed content words of all sentences.
 pub(super) struct Lexicon<'a> {
     pub tallies: Vec<Tally>,
-    /// Per stem: number of sentences that have it.
+    /// For each stem, the number of sentences that have it.
     pub frequency: Vec<u32>,
-    /// Per stem: its weight, `ln(1 + N / frequency)`.
+    /// For each stem, its weight `ln(1 + N / frequency)`.
     pub weight: Vec<f64>,
-    /// Per stem: a word it stands for, as written; in lower case if it ever is.
+    /// For each stem, one of its words as it is written, in lower case if the text has it in lower
+    /// case.
     pub surface: Vec<&'a str>,
     units: &'a [Unit<'a>],
     tokens: Ragged<Token>,
@@ -107,7 +108,7 @@ pub(super) struct Lexicon<'a> {
     language: &'static Language,
 }
 
-/// What is known of a word as written.
+/// What is known about a word as it is written.
 #[derive(Clone, Copy)]
 struct Word {
     stem: Option<u32>,
@@ -116,18 +117,20 @@ struct Word {
     hash: u64,
 }
 
-/// A content word in its sentence.
+/// A content word of a sentence.
 #[derive(Clone, Copy)]
 pub(super) struct Token {
     pub stem: u32,
-    /// Bytes of the sentence's speech.
+    /// The start in the speech of the sentence, in bytes.
     pub at: usize,
+    /// The end in the speech of the sentence, in bytes.
     pub end: usize,
-    /// Whether nothing but a space or hyphen parts it from the content word before.
+    /// Whether only one character, such as a space or hyphen, is between it and the content word
+    /// before it.
     pub follows: bool,
 }
 
-/// Rows of different lengths, one after the other.
+/// Rows of different lengths, stored one after the other.
 struct Ragged<T> {
     items: Vec<T>,
     ends: Vec<usize>,
@@ -174,33 +177,35 @@ impl<'a> Lexicon<'a> {
         lexicon
     }
 
-    /// Number of sentences.
+    /// The number of sentences.
     pub(super) const fn len(&self) -> usize {
         self.tallies.len()
     }
 
-    /// The content words of a sentence in its order.
+    /// The content words of a sentence, in their order.
     pub(super) fn tokens(&self, sentence: usize) -> &[Token] {
         self.tokens.row(sentence)
     }
 
-    /// Whether a run of characters is hardly a word: it holds one that is a word of grammar by itself.
+    /// Whether a run of characters in a script without spaces is probably not a word. This is so if
+    /// one of its characters is a stop word alone.
     pub(super) fn is_broken(&self, written: &str) -> bool {
         let grammar = |c: char| matches!(c, '\u{3040}'..='\u{309f}') || self.language.is_stop_word(c.encode_utf8(&mut [0; 4]));
         is_spaceless(written) && written.chars().any(grammar)
     }
 
-    /// The words from one token of a sentence to another, as written.
+    /// The text of a sentence from one token to another.
     pub(super) fn written(&self, sentence: usize, from: Token, to: Token) -> &'a str {
         &self.units[sentence].speech()[from.at..to.end]
     }
 
-    /// The distinct stems of a sentence, ascending, with a weight each; of length 1.
+    /// The distinct stems of a sentence in rising order, each with its weight. The vector has the
+    /// length 1.
     pub(super) fn vector(&self, sentence: usize) -> &[(u32, f64)] {
         self.vectors.row(sentence)
     }
 
-    /// The known stems of a text outside of the document, ascending, each once.
+    /// The stems of another text that the document has too, in rising order, each once.
     pub(super) fn known_stems(&self, text: &str) -> Vec<u32> {
         let mut lower = String::new();
         let mut stems: Vec<u32> = tokens(text)
@@ -215,7 +220,7 @@ impl<'a> Lexicon<'a> {
         stems
     }
 
-    /// Cosine of two sentences.
+    /// The cosine of two sentences.
     pub(super) fn similarity(&self, a: usize, b: usize) -> f64 {
         let (left, right) = (self.vector(a), self.vector(b));
         let (mut i, mut j, mut sum) = (0, 0, 0.0);
@@ -243,7 +248,7 @@ impl<'a> Lexicon<'a> {
             if let Some(stem) = word.stem {
                 tally.content += weight;
                 let end = at + token.len();
-                // Pairs of characters overlap.
+                // In scripts without spaces, tokens are pairs of characters, which overlap.
                 let follows = before.is_some_and(|before| if spaceless { at < before } else { at == before + 1 });
                 self.tokens.items.push(Token { stem, at, end, follows });
                 before = Some(end);
@@ -258,11 +263,11 @@ impl<'a> Lexicon<'a> {
             return *word;
         }
         normalize(token, self.language, lower);
-        let tells = !self.language.is_stop_word(lower) && (lower.len() > 1 || !lower.is_ascii());
+        let is_content = !self.language.is_stop_word(lower) && (lower.len() > 1 || !lower.is_ascii());
         let capital = token.starts_with(char::is_uppercase);
         let hash = fingerprint(lower);
         let word = Word {
-            stem: tells.then(|| self.intern(token, lower, hash, capital)),
+            stem: is_content.then(|| self.intern(token, lower, hash, capital)),
             first_person: self.language.is_first_person(lower),
             capital,
             hash,
@@ -282,7 +287,7 @@ impl<'a> Lexicon<'a> {
         place
     }
 
-    /// Gives the forms of one word the number of their stem.
+    /// Gives all forms of a word the number of their stem.
     fn join_forms(&mut self) {
         let numbers = self.stems.number();
         let mut surface: Vec<&str> = Vec::with_capacity(self.stems.len());
@@ -299,7 +304,7 @@ impl<'a> Lexicon<'a> {
         self.surface = surface;
     }
 
-    /// Counts in how many sentences each stem stands, and makes the vectors.
+    /// Counts in how many sentences each stem occurs, and makes the vectors.
     fn weigh(&mut self) {
         let mut distinct: Ragged<(u32, f64)> = Ragged::new();
         let mut row = Vec::new();
@@ -334,7 +339,8 @@ impl<'a> Lexicon<'a> {
     }
 }
 
-/// The words of a sentence; in scripts without spaces, each pair of neighbouring characters.
+/// The words of a sentence. In scripts without spaces, these are all pairs of neighbouring
+/// characters.
 fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut words = words(text).peekable();
     let mut inside = false;
@@ -353,7 +359,7 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
                 inside = true;
                 return Some((at, &text[at..end + follower.len()]));
             }
-            // The last character of a run has been told with the one before it.
+            // The last character of a run was returned together with the one before it.
             if !std::mem::take(&mut inside) {
                 return Some((at, word));
             }
@@ -361,12 +367,12 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Whether a word is of a script that puts no spaces between words.
+/// Whether a word is in a script that is written without spaces between words.
 fn is_spaceless(word: &str) -> bool {
     word.starts_with(|c| matches!(c, '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{309f}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'))
 }
 
-/// Writes a word to `lower`: in lower case, without an elided article before it (`l'eau`).
+/// Writes a word to `lower`, in lower case and without an elided article before it (as in `l'eau`).
 fn normalize(token: &str, language: &Language, lower: &mut String) {
     let elided = matches!(language.tag, "fr" | "it" | "ca")
         .then(|| token.find(['\'', '’']).filter(|at| *at <= 5))
@@ -377,8 +383,8 @@ fn normalize(token: &str, language: &Language, lower: &mut String) {
     }
 }
 
-/// A count as a real number; exact for every text that fits in memory.
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+/// A count as a floating-point number. It is exact for every text that fits in memory.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(super) const fn real(count: usize) -> f64 {
     count as f64
 }

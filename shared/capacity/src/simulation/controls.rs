@@ -1,4 +1,4 @@
-//! How a policy moves the levers through the day.
+//! Moves the levers through the simulated day, as a policy asks for.
 
 use super::{
     day::{MINUTES, midnight},
@@ -17,13 +17,14 @@ use crate::{
     signals::History,
 };
 
-/// Share of busy warm environments that target tracking aims at.
+/// The share of busy warm environments that target tracking aims at.
 const TARGET: f64 = 0.7;
-/// Minutes in a row above it before target tracking adds, and below it before it takes away (AWS: 3 and 15).
+/// After how many minutes in a row above the target target tracking adds environments (AWS: 3).
 const ABOVE: usize = 3;
+/// After how many minutes in a row below the target it removes environments (AWS: 15).
 const BELOW: usize = 15;
 
-/// What a policy knows and remembers.
+/// A policy with what it knows and remembers.
 pub(super) struct Controls {
     policy: Policy,
     history: History,
@@ -49,9 +50,9 @@ impl Controls {
         self.controller.level
     }
 
-    /// What the policy does at the beginning of a minute.
-    pub(super) fn turn(&mut self, model: &mut Model<'_>, plan: &CapacityPlan, prices: &Prices, minute: usize) {
-        debug_assert!(minute < MINUTES, "a day has so many minutes");
+    /// Does what the policy does at the beginning of a minute.
+    pub(super) fn act(&mut self, model: &mut Model<'_>, plan: &CapacityPlan, prices: &Prices, minute: usize) {
+        debug_assert!(minute < MINUTES, "the minute is not a minute of the day");
         match self.policy {
             Policy::Plan => self.follow_plan(model, plan, prices, minute),
             Policy::TargetTracking => self.track_target(model, plan),

@@ -1,4 +1,4 @@
-//! The virtual day, and how it went.
+//! The simulated day and its results.
 
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use serde::Serialize;
@@ -6,25 +6,28 @@ use serde::Serialize;
 use super::policy::Policy;
 use crate::level::Level;
 
-/// Minutes of the virtual day.
+/// The number of minutes of the simulated day.
 pub const MINUTES: usize = 24 * 60;
 
-/// How a day went.
+/// The results of a simulated day.
 #[derive(Clone, Debug, Serialize)]
 pub struct Day {
     pub policy: Policy,
-    /// Seconds from a submission to its result on the express and standard lanes: half of the jobs, 99 of 100, the slowest.
+    /// Within how many seconds half of the jobs of the express and standard lanes had finished.
     pub p50_wait: f64,
+    /// Within how many seconds 99 of 100 jobs of these lanes had finished.
     pub p99_wait: f64,
+    /// Within how many seconds all jobs of these lanes had finished.
     pub longest_wait: f64,
-    /// The same of 99 in 100 jobs of the bulk lane.
+    /// Within how many seconds 99 of 100 jobs of the bulk lane had finished.
     pub p99_bulk_wait: f64,
-    /// Seconds that the oldest message waited at the worst moment.
+    /// The longest time in seconds for which the oldest message waited.
     pub worst_backlog_age: f64,
-    /// US dollars of the day.
+    /// The cost of the day in US dollars.
     pub cost: f64,
-    /// Jobs that were submitted, and those not done by midnight.
+    /// How many jobs were submitted.
     pub jobs: f64,
+    /// How many jobs had not finished at midnight.
     pub unfinished: f64,
     #[serde(skip)]
     pub minutes: Vec<Minute>,
@@ -33,18 +36,18 @@ pub struct Day {
 /// One minute of a day, for charts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Minute {
-    /// Jobs per minute that came.
+    /// How many jobs per minute were submitted.
     pub demand: f64,
-    /// Jobs per minute that could be committed.
+    /// How many jobs per minute the database could commit.
     pub capacity: f64,
-    /// Seconds that the oldest message has waited.
+    /// For how many seconds the oldest message has waited.
     pub backlog_age: f64,
     pub level: Level,
-    /// Dollars an hour.
+    /// The cost in dollars an hour.
     pub cost: f64,
 }
 
-/// The virtual day: a Tuesday, in UTC.
+/// The beginning of the simulated day, which is a Tuesday in UTC.
 pub fn midnight() -> Timestamp {
     let midnight = TimeZone::UTC.to_timestamp(date(2026, 12, 1).at(0, 0, 0, 0));
     midnight.unwrap_or(Timestamp::UNIX_EPOCH)

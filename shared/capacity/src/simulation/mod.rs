@@ -1,6 +1,8 @@
-//! A virtual day: a trace of demand, a model of Lambda, SQS and Aurora, and a policy that moves the levers.
+//! Simulates a day. The simulation consists of a trace of demand, a model of Lambda, SQS and
+//! Aurora, and a policy that moves the levers.
 //!
-//! Seconds are simulated one by one; a policy is asked every minute. Everything is deterministic.
+//! Every second is simulated, and the policy moves the levers every minute. The same input always
+//! gives the same result.
 
 mod controls;
 mod day;
@@ -18,21 +20,21 @@ use crate::{plan::CapacityPlan, prices::Prices};
 use controls::Controls;
 use model::Model;
 
-/// Lives through a day.
+/// Simulates a day.
 pub fn run(trace: &Trace, plan: &CapacityPlan, prices: &Prices, policy: Policy) -> Day {
     let plan = &trace.announced_in(plan);
     let mut model = Model::new(plan, prices, policy);
     let mut controls = Controls::new(policy, trace);
     let mut minutes = Vec::with_capacity(MINUTES);
     for minute in 0..MINUTES {
-        controls.turn(&mut model, plan, prices, minute);
+        controls.act(&mut model, plan, prices, minute);
         let demand = trace.at(minute);
         minutes.push(model.minute(&demand, controls.level()));
     }
-    model.end(policy, minutes)
+    model.into_day(policy, minutes)
 }
 
-/// Days as a Markdown table: seconds, and dollars of the day.
+/// Writes the results of days as a Markdown table.
 pub fn table<'a>(days: impl IntoIterator<Item = (&'a Trace, &'a Day)>) -> String {
     let mut table = "\
 | trace        | policy              |    p50 s |    p99 s | bulk p99 s | oldest s |  $ a day | left over |

@@ -1,4 +1,5 @@
-//! What the day is lived in. Figures marked *assumed* are not documented by AWS and chosen with caution.
+//! The model of Lambda, SQS and Aurora. AWS does not document the values that are marked as
+//! *assumed*, so that cautious ones were chosen.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,45 +17,51 @@ use crate::{
 };
 use job::{Lane, PerLane};
 
-/// Workers a mapping begins with, and adds every second while messages wait (AWS: 5, then 300 a minute).
+/// How many workers an event source mapping begins with (AWS: 5).
 const FIRST_WORKERS: f64 = 5.0;
+/// How many workers it adds every second while messages wait (AWS: 300 a minute).
 const MORE_WORKERS: f64 = 5.0;
-/// Seconds after which a mapping without messages begins anew (assumed).
-const MAPPING_FORGETS: f64 = 300.0;
-/// Aurora by itself: doubles in this many seconds at best (assumed), and halves in so many (assumed).
+/// After how many seconds without messages it begins with the first workers again (assumed).
+const MAPPING_RESETS: f64 = 300.0;
+/// In how many seconds Aurora doubles its capacity at best (assumed).
 const ACUS_DOUBLE: f64 = 60.0;
+/// In how many seconds Aurora halves its capacity (assumed).
 const ACUS_HALVE: f64 = 300.0;
-/// Share of its capacity at which Aurora grows (assumed).
+/// The share of its capacity in use at which Aurora grows (assumed).
 const ACUS_BUSY: f64 = 0.7;
-/// Seconds of a cold start of the API (measured at 0.02 on a CPU of its own; a quarter of a megabyte more of caution).
+/// How many seconds a cold start of the API takes. It was measured at 0.02 s on a whole CPU. A
+/// Lambda function has only a part of a CPU, so that a much larger value is taken.
 const COLD_START: f64 = 0.3;
-/// Minutes that Lambda keeps an idle environment (assumed).
-const ENVIRONMENT_LIVES: usize = 10;
-/// Steps per second in which waits are counted.
+/// For how many minutes Lambda keeps an idle environment (assumed).
+const ENVIRONMENT_LIFETIME: usize = 10;
+/// Waits are counted in this many steps per second.
 const STEPS: f64 = 100.0;
 
 pub(super) struct Model<'a> {
     plan: &'a CapacityPlan,
     prices: &'a Prices,
     second: usize,
-    /// Where the levers are; and where they will be, by the second it takes effect.
+    /// The values of the levers that are in effect.
     levers: State,
-    coming: VecDeque<(usize, Lever, f64)>,
+    /// The changes that are not in effect yet, with the second from which they are.
+    pending: VecDeque<(usize, Lever, f64)>,
     lanes: BTreeMap<&'static str, LaneModel>,
     acus: f64,
-    /// Environments of the API in use of late, minute by minute.
+    /// The environments of the API that were in use in each of the last minutes.
     environments: VecDeque<f64>,
+    /// Whether workers are added step by step. If not, all of them run from the beginning.
     ramps: bool,
     cost: f64,
-    /// Jobs by wait, of the lanes that someone waits for and of the bulk lane.
+    /// The waits of the express and standard lanes.
     waits: Waits,
+    /// The waits of the bulk lane.
     bulk_waits: Waits,
     worst_age: f64,
     jobs: f64,
     arrivals: VecDeque<Demand>,
 }
 
-/// Jobs by wait, in hundredths of a second.
+/// The number of jobs for each wait, in hundredths of a second.
 #[derive(Default)]
 struct Waits(BTreeMap<u32, f64>);
 
@@ -75,7 +82,7 @@ impl Waits {
 
 #[derive(Default)]
 struct LaneModel {
-    /// Jobs by the second they came.
+    /// The jobs that wait, by the second in which they were submitted.
     queue: VecDeque<(usize, f64)>,
     workers: f64,
     idle: f64,
@@ -84,14 +91,14 @@ struct LaneModel {
 
 impl<'a> Model<'a> {
     pub(super) fn new(plan: &'a CapacityPlan, prices: &'a Prices, policy: Policy) -> Self {
-        let levers = policy.begins(plan);
+        let levers = policy.initial_levers(plan);
         Self {
             plan,
             prices,
             second: 0,
             acus: levers.get(&Lever::Acus).copied().unwrap_or(1.0),
             levers,
-            coming: VecDeque::new(),
+            pending: VecDeque::new(),
             lanes: Lane::ALL.map(|lane| (lane.as_str(), LaneModel::default())).into(),
             environments: VecDeque::new(),
             ramps: policy != Policy::StaticForPeak,
@@ -104,25 +111,26 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Where the levers were put, in effect or not.
+    /// The values to which the levers were set, whether they are in effect or not.
     pub(super) fn set_levers(&self) -> State {
         let mut levers = self.levers.clone();
-        levers.extend(self.coming.iter().map(|(_, lever, value)| (*lever, *value)));
+        levers.extend(self.pending.iter().map(|(_, lever, value)| (*lever, *value)));
         levers
     }
 
-    /// Moves a lever; it takes effect after its lead time.
+    /// Sets a lever. The value is in effect after the lead time of the lever.
     pub(super) fn set(&mut self, lever: Lever, value: f64) {
         let lead = self.plan.levers.get(&lever).map_or(0.0, |bounds| bounds.lead_minutes * 60.0);
-        self.coming.push_back((self.second + lead as usize, lever, value));
+        self.pending.push_back((self.second + lead as usize, lever, value));
     }
 
-    /// API environments busy at the moment.
+    /// How many environments of the API are busy now.
     pub(super) fn environments(&self) -> f64 {
         self.environments.back().copied().unwrap_or(0.0)
     }
 
-    /// What `prescale` would see: depths as they are, metrics a minute old.
+    /// The signals that `prescale` would read. The backlogs are current, and the metrics are a
+    /// minute old.
     pub(super) fn signals(&self, at: jiff::Timestamp) -> Signals {
         let old = self.arrivals.len().saturating_sub(2);
         Signals {
@@ -136,7 +144,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Lives through a minute of steady demand.
+    /// Simulates a minute with constant demand.
     pub(super) fn minute(&mut self, demand: &Demand, level: Level) -> Minute {
         self.arrivals.push_back(*demand);
         let front = self.serve_requests(demand);
@@ -163,10 +171,10 @@ impl<'a> Model<'a> {
 
     fn tick(&mut self, demand: &Demand, level: Level, front: f64) {
         while let Some((_, lever, value)) = self
-            .coming
+            .pending
             .iter()
             .position(|(at, ..)| *at <= self.second)
-            .and_then(|at| self.coming.remove(at))
+            .and_then(|at| self.pending.remove(at))
         {
             self.levers.insert(lever, value);
         }
@@ -186,7 +194,7 @@ impl<'a> Model<'a> {
                 takes.insert(lane.as_str(), most.min(model.backlog));
             }
         }
-        // A database that cannot take it all slows every lane alike.
+        // If the database cannot commit all jobs, every lane is slowed down by the same share.
         let wanted: f64 = takes.values().sum();
         let share = (capacity / wanted.max(1e-9)).min(1.0);
         for lane in Lane::ALL {
@@ -194,12 +202,12 @@ impl<'a> Model<'a> {
         }
         let busy = wanted * share;
         self.grow_database(busy / capacity.max(1e-9));
-        self.pay(demand, busy);
+        self.add_cost(demand, busy);
         self.worst_age = self.worst_age.max(self.oldest());
         self.second += 1;
     }
 
-    /// Does so many jobs of a lane, oldest first.
+    /// Finishes so many jobs of a lane, the oldest first.
     fn work(&mut self, lane: Lane, mut takes: f64, front: f64) {
         let seconds = self.plan.seconds_per_job(lane);
         self.cost += takes * seconds * self.plan.work.worker_memory_mb[lane] / 1024.0 * self.prices.gb_second;
@@ -222,22 +230,23 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Seconds that a request takes, the mean cold start included.
+    /// How many seconds a request takes, including the mean time for cold starts.
     fn serve_requests(&mut self, demand: &Demand) -> f64 {
         let work = &self.plan.work;
         let mean = demand.total() / 60.0 * work.requests_per_job * work.seconds_per_request;
-        // Requests do not come evenly: three deviations above the mean are busy at once.
+        // Requests do not arrive evenly. As many environments are needed as three standard
+        // deviations above the mean.
         let needed = mean + 3.0 * mean.sqrt();
         let warm = self.environments.iter().copied().fold(self.lever(Lever::Warm), f64::max);
         self.environments.push_back(needed);
-        if self.environments.len() > ENVIRONMENT_LIVES {
+        if self.environments.len() > ENVIRONMENT_LIFETIME {
             self.environments.pop_front();
         }
         let cold = if needed > warm { (needed - warm) / needed } else { 0.0 };
         work.seconds_per_request + cold * COLD_START
     }
 
-    /// Aurora's own scaling, never below the floor it was given.
+    /// Lets Aurora scale by itself, but not below its minimum.
     fn grow_database(&mut self, busy: f64) {
         let Some(bounds) = self.plan.levers.get(&Lever::Acus) else { return };
         if busy > ACUS_BUSY {
@@ -248,7 +257,7 @@ impl<'a> Model<'a> {
         self.acus = self.acus.clamp(self.lever(Lever::Acus), bounds.ceiling);
     }
 
-    fn pay(&mut self, demand: &Demand, done: f64) {
+    fn add_cost(&mut self, demand: &Demand, done: f64) {
         let (work, prices) = (&self.plan.work, self.prices);
         let api = demand.total() / 60.0 * work.requests_per_job * work.seconds_per_request * prices.gb_second;
         let warm = self.lever(Lever::Warm) * prices.provisioned_gb_second;
@@ -261,7 +270,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    pub(super) fn end(self, policy: Policy, minutes: Vec<Minute>) -> Day {
+    pub(super) fn into_day(self, policy: Policy, minutes: Vec<Minute>) -> Day {
         Day {
             policy,
             p50_wait: self.waits.quantile(0.5),
@@ -282,18 +291,18 @@ impl LaneModel {
         self.queue.front().map_or(0.0, |(since, _)| (now - since) as f64)
     }
 
-    /// Lambda's own scaling of a mapping, up to its bound.
+    /// Lets Lambda scale the workers of a mapping by itself, up to their limit.
     fn scale(&mut self, limit: f64, ramps: bool) {
         if !ramps {
             self.workers = limit;
             return;
         }
-        // More than came in this second waits.
+        // Jobs of an earlier second still wait.
         if self.queue.len() > 1 {
             self.workers += MORE_WORKERS;
         }
         self.idle = if self.queue.is_empty() { self.idle + 1.0 } else { 0.0 };
-        if self.idle > MAPPING_FORGETS {
+        if self.idle > MAPPING_RESETS {
             self.workers = 0.0;
         }
         self.workers = self.workers.max(FIRST_WORKERS).min(limit);

@@ -1,4 +1,4 @@
-//! Who moves the levers.
+//! The policies that are compared.
 
 use std::fmt;
 
@@ -13,27 +13,27 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// The plan, decided anew every minute.
+    /// The levers follow the capacity plan, with a decision every minute.
     Plan,
-    /// Nothing is ready ahead: Lambda, SQS mappings and Aurora scale by themselves, from the floors.
+    /// Nothing is made ready. Lambda, the event source mappings and Aurora scale by themselves.
     DefaultScaling,
-    /// Everything that the plan may ever ask for is ready all day.
+    /// Every lever is at its ceiling all day.
     StaticForPeak,
-    /// As by default, and the API's warm environments follow their use.
+    /// As default scaling, but the warm environments of the API follow their use.
     TargetTracking,
 }
 
 impl Policy {
-    /// All of them, ours first.
+    /// All policies, the capacity plan first.
     pub const ALL: [Self; 4] = [Self::Plan, Self::DefaultScaling, Self::StaticForPeak, Self::TargetTracking];
 
-    /// Where the levers are at midnight.
-    pub(super) fn begins(self, plan: &CapacityPlan) -> State {
+    /// The values of the levers at the beginning of the day.
+    pub(super) fn initial_levers(self, plan: &CapacityPlan) -> State {
         let (floors, ceilings) = (plan.floors(), plan.ceilings());
         match self {
             Self::Plan => floors,
             Self::StaticForPeak => ceilings,
-            // Lanes are bounded by the template alone; nothing is warm.
+            // Only the template limits the workers, and no environment is kept warm.
             Self::DefaultScaling | Self::TargetTracking => floors
                 .into_iter()
                 .map(|(lever, floor)| match lever {

@@ -1,4 +1,4 @@
-//! Days of demand: built in, or from a CSV file.
+//! Traces of a day's demand. They are built in, or read from a CSV file.
 
 use std::f64::consts::PI;
 
@@ -11,15 +11,15 @@ use crate::{
 };
 use job::PerLane;
 
-/// Jobs per minute of a day, minute by minute, and what was known before.
+/// The jobs of each minute of a day, and what was known about the day before.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// What it is called.
+    /// The name of the trace.
     pub name: String,
     minutes: Vec<Demand>,
-    /// The same day of past weeks.
+    /// The jobs of each minute on the same day of past weeks.
     past: Vec<Demand>,
-    /// Part of the day that was written into the calendar.
+    /// The demand that is announced in the calendar.
     announcement: Option<Demand>,
 }
 
@@ -28,19 +28,20 @@ pub struct Trace {
 #[error("{file}:{line}: {message}")]
 pub struct TraceError {
     file: String,
-    /// Counted from 1.
+    /// The line of the mistake, counted from 1.
     line: usize,
     message: String,
 }
 
-/// When the launch of `launch-spike` is, minutes of the day.
+/// The time of the launch in `launch-spike`, in minutes of the day.
 const LAUNCH: std::ops::Range<usize> = 18 * 60..19 * 60 + 30;
 
 impl Trace {
-    /// Names of the built-in traces.
+    /// The names of the built-in traces.
     pub const NAMES: [&'static str; 6] = ["flat", "office-day", "launch-spike", "flash-crowd", "noisy-tenant", "silent-night"];
 
-    /// A built-in trace, sized for a plan: its highest minute is 70 % of what the ceilings can do.
+    /// A built-in trace with a size that fits a plan. Its highest minute is 70 % of what Aurora at
+    /// its ceiling can commit. Returns `None` if there is no trace with this name.
     pub fn built_in(name: &str, plan: &CapacityPlan) -> Option<Self> {
         let acus = plan.levers.get(&Lever::Acus).map_or(1.0, |bounds| bounds.ceiling);
         let peak = 0.7 * plan.commits_per_minute(acus);
@@ -52,7 +53,8 @@ impl Trace {
         let day = |share: &dyn Fn(f64) -> f64| -> Vec<Demand> {
             (0..MINUTES).map(|minute| mix.times(peak * share(minute as f64 / 60.0))).collect()
         };
-        // A bell over the working hours of one continent, some of another's evening.
+        // The demand follows the working hours of one continent, with some demand in the evening
+        // from another.
         let office = |hour: f64| {
             let bell = |middle: f64, width: f64| (-((hour - middle) / width).powi(2)).exp();
             0.02 + 0.33 * bell(10.5, 2.0) + 0.35 * bell(15.0, 2.2) + 0.08 * bell(20.5, 2.0)
@@ -60,7 +62,7 @@ impl Trace {
         let calm = |hour: f64| 0.06 + 0.03 * (PI * (hour - 8.0) / 12.0).sin();
         let (minutes, past, announcement) = match name {
             "flat" => (day(&|_| 0.2), day(&|_| 0.2), None),
-            // A working day is never quite like the last ones.
+            // The day differs a little from the past ones.
             "office-day" => (day(&|hour| 1.1 * office(hour - 0.2)), day(&office), None),
             "launch-spike" => {
                 let launch = |hour: f64| {
@@ -84,7 +86,7 @@ impl Trace {
             }
             "noisy-tenant" => {
                 let mut minutes = day(&|hour| 0.5 * office(hour));
-                // Admission sends what one tenant has too much of to the bulk lane.
+                // One tenant submits many jobs to the bulk lane.
                 for demand in &mut minutes[11 * 60..12 * 60 + 30] {
                     demand.bulk += 0.6 * peak;
                 }
@@ -110,11 +112,12 @@ impl Trace {
         })
     }
 
-    /// Reads `minute,express,standard,bulk` lines: minute of the day, jobs in that minute by lane. Minutes that are
-    /// left out have none. Past weeks are taken to have been the same.
+    /// Reads a trace from CSV. Each line has `minute,express,standard,bulk`: a minute of the day,
+    /// and the jobs of each lane in that minute. Minutes that are left out have no jobs. The past
+    /// weeks are assumed to be the same.
     ///
     /// # Errors
-    /// With the line, if a line is something else.
+    /// If a line has another form. The error names the line.
     pub fn parse(file: &str, text: &str) -> Result<Self, TraceError> {
         let mut minutes = vec![Demand::default(); MINUTES];
         let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -133,11 +136,11 @@ impl Trace {
                 return Err(error(number, format!("`{line}` is not four numbers")));
             };
             if minute.fract() != 0.0 || !(0.0..MINUTES as f64).contains(&minute) {
-                return Err(error(number, format!("{minute} is no minute of a day (0 to {})", MINUTES - 1)));
+                return Err(error(number, format!("{minute} is not a minute of the day (0 to {})", MINUTES - 1)));
             }
             let demand = PerLane { express, standard, bulk };
             if [express, standard, bulk].iter().any(|jobs| !jobs.is_finite() || *jobs < 0.0) {
-                return Err(error(number, "jobs must be 0 or more".to_owned()));
+                return Err(error(number, "the numbers of jobs must be 0 or more".to_owned()));
             }
             minutes[minute as usize] = demand;
         }
@@ -149,12 +152,12 @@ impl Trace {
         })
     }
 
-    /// Jobs per minute in a minute of the day.
+    /// The jobs per minute in a minute of the day.
     pub(super) fn at(&self, minute: usize) -> Demand {
         self.minutes.get(minute).copied().unwrap_or_default()
     }
 
-    /// The plan, with what was announced for this day.
+    /// The plan with the demand that is announced for this day.
     pub(super) fn announced_in(&self, plan: &CapacityPlan) -> CapacityPlan {
         let mut plan = plan.clone();
         if let Some(demand) = self.announcement {
@@ -165,7 +168,7 @@ impl Trace {
         plan
     }
 
-    /// Four past weeks, each a little different.
+    /// A history of four past weeks, each a little different.
     pub(super) fn history(&self) -> History {
         let step = HISTORY_STEP_MINUTES as usize;
         let week = |factor: f64| -> Vec<Demand> {

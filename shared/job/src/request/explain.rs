@@ -1,28 +1,28 @@
-//! Why a submission is refused, in words that help the client and quote nothing of the document.
+//! Explains to a client why a submission is refused. An explanation never quotes the document.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use summarizer::NotOneLength;
 
-/// One field that cannot stand, where it is and what would be right.
+/// One invalid field: where it is, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InvalidField {
-    /// JSON pointer into the request body, as a URI fragment (RFC 6901 §6).
+    /// The place of the field in the request body: a JSON pointer as a URI fragment (RFC 6901 §6).
     #[schema(examples("#/length/sentences"))]
     pub pointer: String,
-    /// What is wrong and what is allowed. Never a piece of the document.
+    /// What is wrong, and what is allowed. It never contains a part of the document.
     pub detail: String,
 }
 
 /// The submission was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmissionError {
-    /// The body is not JSON text in UTF-8; says what is wrong and where.
+    /// The body is not JSON in UTF-8. The text says what is wrong, and where.
     #[error("{0}")]
     Malformed(String),
-    /// The body is JSON, and these fields are not as documented.
-    #[error("{} invalid fields", .0.len())]
+    /// The body is JSON, but these fields are invalid.
+    #[error("the submission has {} invalid fields", .0.len())]
     Invalid(Vec<InvalidField>),
 }
 
@@ -51,7 +51,8 @@ pub(super) fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> 
     }])
 }
 
-/// Keeps the part of a serde message that speaks of the schema and drops what it quotes from the input.
+/// Explains a message of serde. It keeps the part about what is expected, and leaves out the part
+/// that quotes the input.
 fn without_values(message: &str) -> String {
     let message = message.rsplit_once(" at line ").map_or(message, |(what, _)| what);
     let expected = message.rfind(", expected ").map(|at| &message[at + 2..]);
@@ -59,34 +60,35 @@ fn without_values(message: &str) -> String {
         let kind = rest.split_once(": ").map_or("", |(_, found)| found);
         let kind: String = kind.chars().take_while(|c| c.is_ascii_alphabetic() || *c == ' ').collect();
         return match expected {
-            Some(expected) => format!("is of the wrong type or value ({}); {expected}.", kind.trim()),
-            None => "is of the wrong type or value.".to_owned(),
+            Some(expected) => format!("The value has a wrong type or is out of range (found {}, {expected}).", kind.trim()),
+            None => "The value has a wrong type or is out of range.".to_owned(),
         };
     }
     if message.starts_with("unknown variant") {
-        return expected.map_or("is none of the allowed values.".to_owned(), |expected| {
-            format!("is none of the allowed values; {expected}.")
+        return expected.map_or("The value is none of the allowed values.".to_owned(), |expected| {
+            format!("The value is none of the allowed values ({expected}).")
         });
     }
     if message.starts_with("unknown field") {
         let name = message.split('`').nth(1).unwrap_or_default();
         let name: String = name.chars().take(64).collect();
-        return expected.map_or(format!("unknown field `{name}`."), |expected| {
-            format!("unknown field `{name}`; {expected}.")
+        return expected.map_or(format!("The object has an unknown field `{name}`. Remove it."), |expected| {
+            format!("The object has an unknown field `{name}` ({expected}).")
         });
     }
     if message == NotOneLength.to_string() {
-        return format!("{message}.");
+        return format!("The length has no unit or several units; {message}.");
     }
     if message.starts_with("missing field") || message.starts_with("duplicate field") {
-        return format!("{message}.");
+        return format!("The object has a {message}.");
     }
-    expected.map_or("is not as documented.".to_owned(), |expected| {
-        format!("is not as documented; {expected}.")
+    expected.map_or("The value is not as documented.".to_owned(), |expected| {
+        format!("The value is not as documented ({expected}).")
     })
 }
 
-/// Escapes one reference token (RFC 6901 §3), cut to a length fit for an error body.
+/// Escapes one reference token of a JSON pointer (RFC 6901 §3). It is cut after 64 characters, so
+/// that the answer stays short.
 pub(super) fn pointer_token(key: &str) -> String {
     key.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1")
 }

@@ -1,4 +1,4 @@
-//! What the reader of a summary wants to know.
+//! The focus of a summary: what its reader wants to know.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,15 +6,15 @@ use super::limits::Limits;
 
 /// A question or some words that the summary should be about.
 ///
-/// `Deserialize` reads what this service has written and does not check it again.
+/// `Deserialize` is for values that this service has written. It does not check them again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Focus(String);
 
-/// The text cannot be a focus.
+/// The text cannot be used as a focus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "needs 1 to {} characters, at least one of them a letter or digit, none U+0000. Leave it out for a summary of the whole text.",
+    "The focus must have 1 to {} characters, at least one of them a letter or digit, and none U+0000. Leave it out for a summary of the whole text.",
     Limits::FOCUS
 )]
 pub struct InvalidFocus;

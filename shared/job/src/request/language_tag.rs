@@ -1,21 +1,21 @@
-//! The language of a text, as a client names it.
+//! The language of a text, as the client gives it.
 
 use serde::{Deserialize, Serialize};
 
 const AUTO: &str = "auto";
-/// Characters of the longest tag that RFC 5646 asks a program to hold (§4.4.1).
+/// The number of characters that a program must support for a tag (RFC 5646 §4.4.1).
 const LONGEST: usize = 35;
 
 /// `auto`, or a BCP 47 language tag.
 ///
-/// `Deserialize` reads what this service has written and does not check it again.
+/// `Deserialize` is for values that this service has written. It does not check them again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LanguageTag(String);
 
 /// The text is not a language tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no language tag; use `auto` or a BCP 47 tag such as `en` or `pt-BR`.")]
+#[error("The value is not a language tag. Use `auto` or a BCP 47 tag such as `en` or `pt-BR`.")]
 pub struct InvalidLanguageTag;
 
 impl LanguageTag {

@@ -1,4 +1,4 @@
-//! How long a summary may be, within the limits of a submission.
+//! The length of a summary, within the limits of a submission.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use super::limits::Limits;
 
 /// A length within [`Limits`].
 ///
-/// `Deserialize` reads what this service has written, such as a queued message, and does not check
-/// the limits again: a limit may have become lower since then.
+/// `Deserialize` is for values that this service has written, such as the length in a message. It
+/// does not check the limits again, because a limit may have become lower since then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Length(Budget);
@@ -18,7 +18,7 @@ pub struct Length(Budget);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct InvalidLength {
-    /// The unit that the length was given in; also the name of its field.
+    /// The unit of the length, which is also the name of its field.
     pub unit: &'static str,
     detail: String,
 }
@@ -39,7 +39,7 @@ impl TryFrom<Budget> for Length {
             Budget::Ratio(ratio) => {
                 return Err(InvalidLength {
                     unit: budget.unit(),
-                    detail: format!("is {ratio}; it must be above 0 and at most 1."),
+                    detail: format!("The value is {ratio}. It must be above 0 and at most 1."),
                 });
             }
             Budget::Sentences(n) => (n, Limits::SENTENCES),
@@ -51,7 +51,7 @@ impl TryFrom<Budget> for Length {
         }
         Err(InvalidLength {
             unit: budget.unit(),
-            detail: format!("is {value}; it must be from 1 to {most}."),
+            detail: format!("The value is {value}. It must be from 1 to {most}."),
         })
     }
 }

@@ -1,27 +1,29 @@
 //! The limits of a submission.
 
-/// The bounds of a submission, as the API documents them.
+/// The limits of a submission, as the API documents them.
 pub struct Limits;
 
 impl Limits {
-    /// Bytes of the text as UTF-8. A Lambda request holds 6 MB, and JSON escapes take their share.
+    /// The most bytes of a text in UTF-8. A request to Lambda may have 6 MB, and escapes in JSON
+    /// need a part of them.
     pub const TEXT_BYTES: usize = 4 * 1024 * 1024;
-    /// Bytes of the whole request body.
+    /// The most bytes of the whole request body.
     pub const BODY_BYTES: usize = 5 * 1024 * 1024;
-    /// Sentences of a summary.
+    /// The most sentences of a summary.
     pub const SENTENCES: u32 = 100;
-    /// Words of a summary.
+    /// The most words of a summary.
     pub const WORDS: u32 = 5_000;
-    /// Characters (Unicode scalar values) of a summary.
+    /// The most characters (Unicode scalar values) of a summary.
     pub const CHARACTERS: u32 = 50_000;
-    /// Bytes of a result as JSON, its quotes escaped: what Lambda returns may have 6 MB.
+    /// The most bytes of a result as JSON with its quotes escaped. A response of Lambda may have 6
+    /// MB.
     pub const RESULT_BYTES: usize = 5_500_000;
-    /// Characters of `focus`.
+    /// The most characters of `focus`.
     pub const FOCUS: usize = 500;
-    /// Entries of `metadata`.
+    /// The most entries of `metadata`.
     pub const METADATA_ENTRIES: usize = 16;
-    /// Characters of a key of `metadata`.
+    /// The most characters of a key of `metadata`.
     pub const METADATA_KEY: usize = 64;
-    /// Characters of a value of `metadata`.
+    /// The most characters of a value of `metadata`.
     pub const METADATA_VALUE: usize = 512;
 }

@@ -1,4 +1,4 @@
-//! Strings of the client's own that are returned with the summary.
+//! The metadata of a submission: strings of the client that are returned with the summary.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
 
-/// Entries of the client's own, within [`Limits`].
+/// The metadata of a submission, within [`Limits`].
 ///
-/// `Deserialize` reads what this service has written and does not check the limits again.
+/// `Deserialize` is for values that this service has written. It does not check the limits again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Metadata(BTreeMap<String, String>);
 
-/// Why the entries cannot be taken.
+/// Why metadata is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMetadata {
     /// There are too many entries.
-    #[error("has {0} entries; at most {most} are allowed.", most = Limits::METADATA_ENTRIES)]
+    #[error("The metadata has {0} entries. At most {most} are allowed.", most = Limits::METADATA_ENTRIES)]
     TooMany(usize),
-    /// The entry with this key is too long, has no key, or holds U+0000.
+    /// The entry with this key is too long, has an empty key, or contains U+0000.
     #[error(
-        "needs a key of 1 to {} and a value of at most {} characters, none of them U+0000.",
+        "The key must have 1 to {} characters and the value at most {}, none of them U+0000.",
         Limits::METADATA_KEY,
         Limits::METADATA_VALUE
     )]
@@ -29,7 +29,7 @@ pub enum InvalidMetadata {
 }
 
 impl TryFrom<BTreeMap<String, String>> for Metadata {
-    /// Everything that is wrong, at once.
+    /// All errors of the metadata.
     type Error = Vec<InvalidMetadata>;
 
     fn try_from(entries: BTreeMap<String, String>) -> Result<Self, Vec<InvalidMetadata>> {

@@ -1,4 +1,4 @@
-//! What a client may ask for: the request body, read into types that cannot hold a wrong value.
+//! The request body of a submission. It is parsed into types that cannot contain a wrong value.
 
 mod explain;
 mod focus;
@@ -30,12 +30,13 @@ use explain::{explain, malformed, pointer_token};
 
 /// The body of `POST /v1/summaries`.
 //
-// Its values are not checked yet.
+// The values in it are not checked yet.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SummaryRequest)]
 pub struct Submission {
-    /// The text to summarise: UTF-8, 1 byte to 4 MiB, at least one letter or digit, no U+0000.
+    /// The text to summarise, in UTF-8. It has at most 4 MiB, at least one letter or digit, and no
+    /// U+0000.
     #[schema(min_length = 1, max_length = 4_194_304)]
     pub text: String,
     #[serde(default)]
@@ -49,28 +50,29 @@ pub struct Submission {
     #[serde(default)]
     #[schema(inline, default = "position")]
     pub sort: Sort,
-    /// What the result holds besides the summary.
+    /// What the result contains besides the summary.
     #[serde(default)]
     #[schema(inline)]
     pub include: Vec<Include>,
     #[serde(default)]
     #[schema(inline, default = "standard")]
     pub priority: Priority,
-    /// `auto`, or the text's language as a BCP 47 tag such as `de` or `pt-BR`.
+    /// The language of the text as a BCP 47 tag such as `de` or `pt-BR`, or `auto` to detect it.
     #[serde(default = "auto")]
     #[schema(default = "auto")]
     pub language: String,
-    /// A question or some words: sentences that have to do with them come first. 1 to 500 characters,
-    /// at least one letter or digit.
+    /// A question or some words. Sentences about them are preferred. It has 1 to 500 characters, at
+    /// least one of them a letter or digit.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 500)]
     pub focus: Option<String>,
-    /// Up to 16 strings of your own, returned with the summary. Keys up to 64, values up to 512 characters.
+    /// Up to 16 strings that are returned with the summary. A key has at most 64 characters, a
+    /// value at most 512.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A checked submission without its text: what is queued, archived and echoed to the client.
+/// The options of a submission, checked and with their defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RequestOptions {
     #[schema(inline)]
@@ -87,7 +89,7 @@ pub struct RequestOptions {
     pub priority: Priority,
     #[schema(value_type = String)]
     pub language: LanguageTag,
-    /// Absent if none was given.
+    /// The focus of the summary. Absent if none was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub focus: Option<Focus>,
@@ -100,15 +102,17 @@ fn auto() -> String {
 }
 
 impl Submission {
-    /// Reads and checks a request body; returns the text and the options for it.
+    /// Reads and checks a request body. Returns the text and the options for it.
     ///
     /// # Errors
-    /// [`SubmissionError::Malformed`] for anything but JSON in UTF-8, else every bad field at once
-    /// (only the first one where the shape itself is wrong).
+    /// [`SubmissionError::Malformed`] if the body is not JSON in UTF-8. Otherwise the error names
+    /// all invalid fields. If a field has a wrong type or name, it names only the first such field.
     pub fn parse(body: &[u8]) -> Result<(String, RequestOptions), SubmissionError> {
         let body = std::str::from_utf8(body).map_err(|error| {
             let at = error.valid_up_to();
-            SubmissionError::Malformed(format!("The body is not UTF-8: byte {at} starts no character. Send UTF-8."))
+            SubmissionError::Malformed(format!(
+                "The body is not UTF-8, because no character starts at byte {at}. Send UTF-8."
+            ))
         })?;
         let mut json = serde_json::Deserializer::from_str(body);
         let submission: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| explain(&error))?;
@@ -116,7 +120,7 @@ impl Submission {
         submission.check()
     }
 
-    /// Checks every value; all that is wrong is reported at once.
+    /// Checks every value and reports all errors together.
     fn check(mut self) -> Result<(String, RequestOptions), SubmissionError> {
         let mut refused = Refused::default();
         if let Some(detail) = wrong_with(&self.text) {
@@ -152,7 +156,7 @@ impl Submission {
     }
 }
 
-/// The fields that are refused so far.
+/// The fields that were refused so far.
 #[derive(Default)]
 struct Refused(Vec<InvalidField>);
 
@@ -162,7 +166,8 @@ impl Refused {
         self.0.push(InvalidField { pointer, detail });
     }
 
-    /// The value; or, after noting the error, a value that stands in for it while the rest is checked.
+    /// Returns the value. If there is an error, it is recorded, and the default value is returned
+    /// so that the other fields can be checked.
     fn unless<T: Default, E: std::fmt::Display>(&mut self, value: Result<T, E>, pointer: impl FnOnce(&E) -> String) -> T {
         value.unwrap_or_else(|error| {
             self.field(pointer(&error), error.to_string());
@@ -179,15 +184,19 @@ impl Refused {
     }
 }
 
-/// What is wrong with a text, if something is.
+/// Says what is wrong with a text, or `None` if it is valid.
 fn wrong_with(text: &str) -> Option<String> {
     if text.len() > Limits::TEXT_BYTES {
         let (bytes, most) = (text.len(), Limits::TEXT_BYTES);
-        return Some(format!("is {bytes} bytes long; at most {most} are allowed. Split the document."));
+        return Some(format!(
+            "The text has {bytes} bytes. It may have at most {most}. Split the document."
+        ));
     }
     if !text.contains(char::is_alphanumeric) {
-        return Some("has no letter or digit; send a text with at least one sentence.".to_owned());
+        return Some("The text has no letter or digit. Send a text with at least one sentence.".to_owned());
     }
     let at = text.chars().position(|c| c == '\0')?;
-    Some(format!("has U+0000 at character {at}; is it binary? Send text without it."))
+    Some(format!(
+        "The text has U+0000 at character {at}, which only binary data contains. Send a text without it."
+    ))
 }

@@ -1,9 +1,9 @@
-//! The choices that a submission offers.
+//! The options of a submission that have a fixed set of values.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How the text is marked up.
+/// The format of the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -18,10 +18,10 @@ pub enum Format {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// Picks whole sentences of the text, word for word.
+    /// The summary consists of whole sentences of the text, word for word.
     #[default]
     Extractive,
-    /// Leaves the choice to the service.
+    /// The service chooses the method.
     Auto,
 }
 
@@ -29,21 +29,22 @@ pub enum Method {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Someone is waiting; for tenants on the `pro` plan.
+    /// Someone waits for the summary. Only for tenants on the `pro` plan. Other tenants get
+    /// `standard`.
     Express,
-    /// The usual.
+    /// The usual priority.
     #[default]
     Standard,
-    /// Nobody is waiting.
+    /// Nobody waits for the summary.
     Bulk,
 }
 
-/// What the result holds besides the summary.
+/// What the result contains besides the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Include {
-    /// Keywords of the whole text.
+    /// The keywords of the whole text.
     Keywords,
-    /// Score and rank of every sentence, chosen or not.
+    /// The score and the rank of every sentence of the text.
     Scores,
 }

@@ -70,7 +70,7 @@ fn each_bad_field_is_named_with_its_limit() {
         (
             json!({"text": text, "length": {"pages": 1}}),
             "#/length",
-            "unknown field `pages`; expected one of `sentences`",
+            "unknown field `pages` (expected one of `sentences`",
         ),
         (
             json!({"text": text, "length": {"words": 5, "sentences": 1}}),
@@ -105,7 +105,7 @@ fn each_bad_field_is_named_with_its_limit() {
 }
 
 #[test]
-fn what_was_queued_before_there_was_a_focus_still_reads() {
+fn options_without_a_focus_can_be_read() {
     let (_, options) = Submission::parse(r#"{"text":"One.","focus":"the bridge"}"#.as_bytes()).unwrap();
     assert_eq!(options.focus.as_ref().map(Focus::as_str), Some("the bridge"));
     let mut old = serde_json::to_value(&options).unwrap();
@@ -114,7 +114,7 @@ fn what_was_queued_before_there_was_a_focus_still_reads() {
 }
 
 #[test]
-fn every_bad_value_is_reported_at_once() {
+fn all_invalid_values_are_reported_together() {
     let fields = refused(&json!({"text": "", "length": {"words": 0}, "language": ""}));
     let pointers: Vec<_> = fields.iter().map(|field| field.pointer.as_str()).collect();
     assert_eq!(pointers, ["#/text", "#/length/words", "#/language"]);

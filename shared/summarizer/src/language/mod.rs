@@ -1,4 +1,4 @@
-//! Which language a text is in, and what is known about that language.
+//! Detects the language of a text, and holds the tables of each language.
 
 mod phrases;
 
@@ -10,27 +10,27 @@ use frostem::{Algorithm, Stemmer};
 
 use phrases::{FURNITURE, Phrases};
 
-/// Bytes of the text that detection looks at.
+/// How many bytes of a text are used to detect its language.
 const SAMPLE: usize = 600;
-/// Share of words that must be stop words of a guessed language.
+/// The share of words that must be stop words of a guessed language to confirm the guess.
 const CONFIRMED: f64 = 0.15;
 
-/// Ends the names of several authors.
+/// A phrase that marks a citation with several authors.
 const CITATION: &str = "et al";
 
-/// A language and its tables, built once per process when first used.
+/// A language with its tables. They are built once per process, at their first use.
 pub(super) struct Language {
-    /// BCP 47 tag, `und` if unknown.
+    /// The BCP 47 tag, or `und` if the language is unknown.
     pub tag: &'static str,
     stemmer: Option<Algorithm>,
     stop_words: HashSet<&'static str>,
     first_person: HashSet<&'static str>,
     phrases: Phrases,
-    /// Cues first, then stigmas, then what marks a citation.
+    /// The cue phrases, then the stigma phrases, then the marks of a citation.
     marks: Option<AhoCorasick>,
-    /// Pronouns and connectives.
+    /// The connectives and pronouns.
     openers: Option<AhoCorasick>,
-    /// Beginnings of page furniture.
+    /// The beginnings of page furniture.
     furniture: Option<AhoCorasick>,
 }
 
@@ -38,14 +38,14 @@ pub(super) struct Language {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opener {
     Plain,
-    /// Stands for something said before.
+    /// A pronoun that stands for something in an earlier sentence.
     Pronoun,
-    /// Ties the sentence to the one before.
+    /// A word that connects the sentence with the one before it.
     Connective,
 }
 
-/// What a language calls its words and where its stems come from. Those without a stemmer still
-/// have stop words, sentence rules or both.
+/// The tag and the stemmer of each language. A language without a stemmer has stop words, rules for
+/// sentences, or both.
 const KNOWN: [(&str, Option<Algorithm>); 50] = [
     ("und", None),
     ("am", None),
@@ -101,7 +101,7 @@ const KNOWN: [(&str, Option<Algorithm>); 50] = [
 static TABLES: [OnceLock<Language>; KNOWN.len()] = [const { OnceLock::new() }; KNOWN.len()];
 
 impl Language {
-    /// The language of a BCP 47 tag (region and script are ignored), or the unknown one.
+    /// The language of a BCP 47 tag, or the unknown language. Region and script are ignored.
     pub(super) fn from_tag(tag: &str) -> &'static Self {
         let primary = tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
         let primary = if primary == "nb" || primary == "nn" { "no" } else { &primary };
@@ -109,8 +109,9 @@ impl Language {
         TABLES[at].get_or_init(|| Self::build(KNOWN[at].0, KNOWN[at].1))
     }
 
-    /// Guesses from the first six hundred bytes: by script where that settles it, else by letter
-    /// groups, confirmed by stop words. Unconfirmed guesses are the unknown language.
+    /// Detects the language from the first 600 bytes. Some scripts belong to one language. For
+    /// others, the language is guessed by groups of letters, and stop words must confirm the guess.
+    /// If they do not, the language is unknown.
     pub(super) fn detect(text: &str) -> &'static Self {
         let sample = text[..text.floor_char_boundary(SAMPLE)].trim_start();
         if let Some(tag) = by_script(sample) {
@@ -121,7 +122,7 @@ impl Language {
         if guess.is_spaceless() || share >= CONFIRMED {
             return guess;
         }
-        // Few Latin-script languages are known to the guesser; the stop words know more.
+        // The guess by groups of letters knows only a few languages. Stop words are known for more.
         let others = [
             "pl", "cs", "sk", "da", "no", "fi", "hu", "ro", "hr", "ca", "id", "et", "lt", "lv", "bg", "uk", "en",
         ];
@@ -163,27 +164,27 @@ impl Language {
         self.stemmer.map(Stemmer::new)
     }
 
-    /// Whether the stemmer leaves the beginning of a word as it is, accents aside.
+    /// Whether the stemmer changes only the ending and the accents of a word.
     pub(super) fn stems_by_ending(&self) -> bool {
         matches!(self.tag, "de" | "en" | "es" | "fr" | "it" | "pt")
     }
 
-    /// Whether a word, in lower case, tells nothing.
+    /// Whether a word in lower case is a stop word.
     pub(super) fn is_stop_word(&self, lower: &str) -> bool {
         self.stop_words.contains(lower)
     }
 
-    /// Whether a word, in lower case, stands for the one who speaks.
+    /// Whether a word in lower case is a word of the first person.
     pub(super) fn is_first_person(&self, lower: &str) -> bool {
         self.first_person.contains(lower)
     }
 
-    /// Whether words are written without spaces between them.
+    /// Whether the language is written without spaces between words.
     pub(super) fn is_spaceless(&self) -> bool {
         matches!(self.tag, "zh" | "ja" | "th" | "my")
     }
 
-    /// Cue phrases, stigma phrases and marks of citation in a sentence.
+    /// The numbers of cue phrases, stigma phrases and marks of a citation in a sentence.
     pub(super) fn marks(&self, sentence: &str) -> [usize; 3] {
         let bytes = sentence.as_bytes();
         let inside_word = |at: Option<&u8>| at.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
@@ -200,7 +201,7 @@ impl Language {
         counts
     }
 
-    /// How a sentence in lower case begins, quotation marks aside.
+    /// How a sentence in lower case begins, without quotation marks.
     pub(super) fn opener(&self, lower: &str) -> Opener {
         let lower = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
         if !is_at_start(self.openers.as_ref(), lower) {
@@ -265,7 +266,7 @@ fn by_script(sample: &str) -> Option<&'static str> {
     (most * 2 > all).then_some(SCRIPTS[at].1)
 }
 
-/// Scripts that one of the known languages has to itself, or nearly so.
+/// Scripts that belong to one of the known languages, or almost only to it.
 const SCRIPTS: [(std::ops::RangeInclusive<char>, &str); 14] = [
     ('\u{0370}'..='\u{03ff}', "el"),
     ('\u{0530}'..='\u{058f}', "hy"),

@@ -1,27 +1,29 @@
-//! What single words and phrases tell about a sentence, language by language; all in lower case.
+//! The words and phrases of each language that say something about a sentence. All are in lower
+//! case.
 
-/// The lists of one language.
+/// The words and phrases of one language.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Phrases {
-    /// First words that stand for something said before.
+    /// First words of a sentence that stand for something in an earlier sentence.
     pub pronouns: &'static [&'static str],
-    /// First words that tie a sentence to the one before.
+    /// First words of a sentence that connect it with the sentence before it.
     pub connectives: &'static [&'static str],
-    /// Words that follow "this" and mean the text itself or its day, so that nothing is missing.
+    /// Words after "this" that mean the text itself or its day. A sentence that opens so is not a
+    /// dependent sentence.
     pub present: &'static [&'static str],
-    /// Words for the one who speaks.
+    /// Words of the first person.
     pub first_person: &'static [&'static str],
-    /// Announce what matters.
+    /// Cue phrases, which announce something important.
     pub cues: &'static [&'static str],
-    /// Announce an aside, chatter or the page around the text.
+    /// Stigma phrases, which mark an aside, chatter, or the page around the text.
     pub stigmas: &'static [&'static str],
-    /// Sounds of speech and halves of contractions: stop words that no list has.
+    /// Stop words that the usual lists lack: sounds of speech and parts of contractions.
     pub fillers: &'static [&'static str],
-    /// Beginnings of lines that belong to the page and not to the text.
+    /// The beginnings of lines that belong to the page around the text.
     pub furniture: &'static [&'static str],
 }
 
-/// Beginnings of page furniture that travel across languages.
+/// The beginnings of page furniture that occur in all languages.
 pub(super) const FURNITURE: [&str; 8] = ["©", "(c) ", "copyright", "e-mail:", "email:", "tel:", "http://", "https://"];
 
 pub(super) fn of(code: &str) -> Phrases {

@@ -1,4 +1,5 @@
-//! Whole articles of different kinds, written for this test. A person has read each snapshot.
+//! Summaries of whole articles of different kinds. The articles were written for this test, and a
+//! person has read each summary in the snapshot.
 
 use std::{fmt::Write, fs, path::Path};
 

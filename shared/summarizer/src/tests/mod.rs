@@ -12,7 +12,7 @@ fn options(budget: Budget) -> Options<'static> {
     }
 }
 
-/// Every sentence the engine sees in `text`.
+/// All sentences that the engine finds in `text`.
 fn sentences(text: &str, language: &str) -> Vec<String> {
     let summary = summarize(
         text,

@@ -42,7 +42,7 @@ fn holds(text: &str, options: &Options<'_>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What is left of a text without entities, tags and where its links lead to.
+/// The text without entities, tags and the targets of its links.
 fn outside_markup(text: &str) -> String {
     [("&", ";"), ("<", ">"), ("](", ")")]
         .iter()
@@ -65,7 +65,7 @@ fn budgets() -> impl Strategy<Value = Budget> {
     ]
 }
 
-/// Pieces that structure is made of.
+/// Pieces of text that make the structure of a document.
 const MARKS: &str = "(# |## |- |\\* |[0-9]\\. |> |```|\\| |    |Ann: |\\*\\*|\\[|\\]\\(|\\)|&amp;|<b>|\n|\r\n|\n\n|: |\\. |\\? |\"|“|”|«|。|[A-Za-z]{1,8} |é|ж|大|\u{301}|\u{200b})";
 
 proptest! {

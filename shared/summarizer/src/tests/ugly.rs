@@ -1,8 +1,8 @@
-//! What real text does to summarisers, case by case.
+//! Cases from real text that are difficult for summarisers.
 
 use super::{super::*, options, sentences};
 
-/// The text of a summary in so many sentences.
+/// The text of a summary with at most `most` sentences.
 fn summary(text: &str, most: u32) -> String {
     summarize(text, &options(Budget::Sentences(most))).unwrap().text
 }
@@ -25,7 +25,7 @@ const BRIDGE: &str = "The city council voted on Monday to replace the old iron b
     Work on the bridge will begin in March and take two years.";
 
 #[test]
-fn leaning_sentences_stay_away_or_bring_what_they_lean_on() {
+fn a_dependent_sentence_comes_with_the_sentence_before_it() {
     let all = sentences(BRIDGE, "en");
     for most in 1..=7 {
         let chosen: Vec<String> = summarize(BRIDGE, &options(Budget::Sentences(most)))
@@ -38,14 +38,17 @@ fn leaning_sentences_stay_away_or_bring_what_they_lean_on() {
         for sentence in &chosen {
             if ["However", "But", "They also"].iter().any(|opener| sentence.starts_with(opener)) {
                 let before = &all[all.iter().position(|other| other == sentence).unwrap() - 1];
-                assert!(chosen.contains(before), "{sentence} stands alone in {chosen:?}");
+                assert!(
+                    chosen.contains(before),
+                    "{sentence} is in {chosen:?} without the sentence before it"
+                );
             }
         }
     }
 }
 
 #[test]
-fn a_pair_is_taken_where_the_budget_allows() {
+fn a_dependent_sentence_is_chosen_if_both_sentences_fit() {
     let text = "The museum bought the painting. However, the painting turned out to be a copy of the painting in Vienna, so the museum sued the dealer of the painting for the price of the painting.";
     assert_eq!(summary(text, 2), text);
 }
@@ -59,7 +62,7 @@ fn a_summary_never_opens_with_a_connective() {
 }
 
 #[test]
-fn quoted_speech_stays_in_one_piece() {
+fn quoted_speech_is_not_cut() {
     let found = sentences("\"Really?\" she asked. \"I had no idea that it was so late.\" He nodded.", "en");
     assert_eq!(
         found,
@@ -73,7 +76,7 @@ fn quoted_speech_stays_in_one_piece() {
 }
 
 #[test]
-fn half_a_quotation_is_not_chosen() {
+fn a_part_of_a_quotation_is_not_chosen() {
     let text = "The board of the railway met on Friday. \u{201c}The railway must run on time, said the head of the railway board. \
         The railway carried four million people last year. The railway will buy ten new trains.";
     for most in 1..=3 {
@@ -150,7 +153,7 @@ fn a_date_line_is_left_off_its_sentence() {
 }
 
 #[test]
-fn titles_inform_and_are_not_chosen() {
+fn titles_raise_sentences_and_are_not_chosen() {
     let body = "Rain fell on the valley for three days.\n\nThe glacier lost a fifth of its ice in ten years.\n\nSheep graze on the slopes all summer long.";
     for text in [
         format!("The glacier and its ice\n\n{body}"),
@@ -166,7 +169,7 @@ fn titles_inform_and_are_not_chosen() {
 }
 
 #[test]
-fn list_items_are_units_with_their_lead_in() {
+fn a_list_item_comes_with_the_sentence_that_introduces_the_list() {
     let text = "The new plan of the library changes three things for readers of the library:\n\
         1. Readers may keep each book of the library for six weeks.\n\
         2. The library opens on Sundays.\n\
@@ -187,7 +190,7 @@ fn list_items_are_units_with_their_lead_in() {
 }
 
 #[test]
-fn tables_code_data_and_logs_are_no_candidates() {
+fn tables_code_data_and_logs_are_not_chosen() {
     let prose = "The parser of the new release reads a gigabyte in a second.";
     for other in [
         "| Release | Seconds |\n|---|---|\n| 1.0 parser | 9 |\n| 2.0 parser | 1 |",
@@ -214,7 +217,7 @@ fn markup_is_not_shown() {
     assert_eq!(markdown(text, 1), shown);
     assert_eq!(summary(text, 1), shown);
     let whole = summarize(text, &options(Budget::Sentences(1))).unwrap();
-    assert_eq!(whole.sentences[0].text, text, "the sentence itself stays verbatim");
+    assert_eq!(whole.sentences[0].text, text, "the sentence should be as it is in the text");
     assert_eq!(
         summary("<p>Rain fell all day.</p>\n<p>The match was called off.</p>", 2),
         "Rain fell all day. The match was called off."
@@ -226,7 +229,7 @@ fn markup_is_not_shown() {
 }
 
 #[test]
-fn nothing_to_summarise_is_an_error() {
+fn a_text_without_a_sentence_is_an_error() {
     for text in [
         "", " \n\t", "?!...", "---\n***", "\u{feff}\u{200b}", "&amp;。", "[!](https://example.com)",
     ] {
@@ -245,7 +248,7 @@ fn short_texts_are_returned_whole() {
 }
 
 #[test]
-fn nothing_is_said_twice() {
+fn repetitions_are_not_chosen() {
     let pasted = format!("{BRIDGE}\n\n").repeat(100);
     let chosen = summarize(&pasted, &options(Budget::Sentences(20))).unwrap();
     let mut texts: Vec<&str> = chosen.sentences.iter().map(|sentence| sentence.text.as_str()).collect();
@@ -270,7 +273,7 @@ fn hard_wrapped_lines_are_joined() {
 }
 
 #[test]
-fn one_sentence_per_line_stays_one() {
+fn lines_with_one_sentence_each_are_not_joined() {
     let text = "The heron stands in shallow water\nIt waits for fish and frogs\nIts neck is long and its bill is sharp\nHerons nest high up in old trees near the water";
     assert_eq!(sentences(text, "en").len(), 4);
 }
@@ -298,7 +301,7 @@ fn transcripts_keep_speakers_and_skip_chatter() {
 }
 
 #[test]
-fn budgets_below_the_shortest_sentence_cut_it_and_say_so() {
+fn a_length_below_the_shortest_sentence_cuts_it_and_says_so() {
     let text = "The river rose again overnight and two villages were moved.";
     let cut = summarize(text, &options(Budget::Words(4))).unwrap();
     assert_eq!((cut.text.as_str(), cut.truncation), ("The river rose again", Truncation::Word));
@@ -316,7 +319,7 @@ fn budgets_below_the_shortest_sentence_cut_it_and_say_so() {
 }
 
 #[test]
-fn other_scripts_are_split_and_valid() {
+fn texts_in_other_scripts_are_split_and_summarised() {
     for (language, text, count) in [
         (
             "zh",
@@ -373,7 +376,7 @@ fn unknown_and_mixed_languages_work() {
 }
 
 #[test]
-fn odd_characters_keep_offsets_right() {
+fn unusual_characters_do_not_change_offsets() {
     for text in [
         "THE RIVER ROSE BY TWO METRES. THE VILLAGE WAS MOVED TO HIGHER GROUND.",
         "the river rose by two metres. the village was moved to higher ground.",
@@ -414,7 +417,7 @@ fn citations_and_figures_do_not_split() {
 }
 
 #[test]
-fn the_same_on_every_thread() {
+fn every_thread_gives_the_same_summary() {
     let expected = summarize(BRIDGE, &options(Budget::Words(40)));
     let threads: Vec<_> = (0..8)
         .map(|_| std::thread::spawn(|| summarize(BRIDGE, &options(Budget::Words(40)))))
@@ -425,7 +428,7 @@ fn the_same_on_every_thread() {
 }
 
 #[test]
-fn a_long_paragraph_has_no_seams() {
+fn a_long_paragraph_is_split_without_cut_sentences() {
     let sentence = "It was the year in which the river froze.";
     let text = format!("{sentence} ").repeat(1_000);
     let whole = Options {
@@ -434,11 +437,14 @@ fn a_long_paragraph_has_no_seams() {
     };
     let scores = summarize(&text, &whole).unwrap().scores.unwrap();
     assert_eq!(scores.len(), 1_000);
-    assert!(scores.iter().all(|score| score.length == sentence.len()), "a sentence is cut");
+    assert!(
+        scores.iter().all(|score| score.length == sentence.len()),
+        "every sentence should be whole"
+    );
 }
 
 #[test]
-fn a_long_line_without_a_space_ends() {
+fn a_long_line_without_a_space_is_summarised() {
     let text = "a".repeat(1_000_000);
     let summary = summarize(&text, &options(Budget::Characters(10))).unwrap();
     assert_eq!(summary.output.characters, 10);

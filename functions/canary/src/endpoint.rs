@@ -1,4 +1,5 @@
-//! Ways to a function: through its public address, or by invoking one version of it.
+//! The two ways to reach a function: through the public address of the API, or by invoking one
+//! version of the function.
 
 use std::time::Duration;
 
@@ -8,15 +9,15 @@ use lambda_runtime::Error;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-/// Longer than a cold start and a request together.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the canary waits for one answer. A cold start and a request together take less.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(crate) enum Door {
+pub(crate) enum Endpoint {
     Public { http: reqwest::Client, url: String },
     Invoked { lambda: aws_sdk_lambda::Client, arn: String },
 }
 
-impl Door {
+impl Endpoint {
     pub(crate) fn public(url: String) -> Self {
         Self::Public {
             http: reqwest::Client::new(),
@@ -24,11 +25,12 @@ impl Door {
         }
     }
 
-    /// One version of a function. A failure is not tried again: it is what the canary is there for.
+    /// One version of a function. A failed call is not repeated, because the canary has to notice
+    /// every failure.
     pub(crate) fn invoked(aws: &SdkConfig, arn: String) -> Self {
-        let patience = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
+        let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
         let config = aws_sdk_lambda::config::Builder::from(aws)
-            .timeout_config(patience)
+            .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled());
         Self::Invoked {
             lambda: aws_sdk_lambda::Client::from_conf(config.build()),
@@ -36,7 +38,7 @@ impl Door {
         }
     }
 
-    /// What reports and errors call it: host, or function and version.
+    /// The name in reports and errors: the address of the API, or the function and its version.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Public { url, .. } => url,
@@ -44,7 +46,7 @@ impl Door {
         }
     }
 
-    /// An HTTP request to the API; returns status and body.
+    /// Sends an HTTP request to the API. Returns the status and the body of the answer.
     pub(crate) async fn request(
         &self,
         method: reqwest::Method,
@@ -54,7 +56,7 @@ impl Door {
     ) -> Result<(u16, Value), Error> {
         match self {
             Self::Public { http, url } => {
-                let mut request = http.request(method, format!("{url}{path}")).timeout(PATIENCE);
+                let mut request = http.request(method, format!("{url}{path}")).timeout(TIMEOUT);
                 request = request.bearer_auth(key.expose_secret());
                 if let Some(body) = body {
                     request = request.json(body);
@@ -66,15 +68,15 @@ impl Door {
                 let reply = self.invoke(&gateway_event(method.as_str(), path, key, body)).await?;
                 let status = reply["statusCode"].as_u64().and_then(|status| status.try_into().ok());
                 let body = reply["body"].as_str().unwrap_or_default();
-                Ok((status.ok_or("it answered without a status")?, serde_json::from_str(body)?))
+                Ok((status.ok_or("the answer has no status code")?, serde_json::from_str(body)?))
             }
         }
     }
 
-    /// Invokes the function with an event of its own kind.
+    /// Invokes the function with an event.
     pub(crate) async fn invoke(&self, event: &Value) -> Result<Value, Error> {
         let Self::Invoked { lambda, arn } = self else {
-            return Err("only a function can be invoked".into());
+            return Err("the public address of the API cannot be invoked as a function".into());
         };
         let payload = Blob::new(serde_json::to_vec(event)?);
         let reply = lambda.invoke().function_name(arn).payload(payload).send().await?;
@@ -86,7 +88,7 @@ impl Door {
     }
 }
 
-/// What API Gateway makes of a request, as far as the API looks at it.
+/// The event that API Gateway makes from a request, with the fields that the API reads.
 fn gateway_event(method: &str, path: &str, key: &SecretString, body: Option<&Value>) -> Value {
     let time = time::OffsetDateTime::now_utc();
     json!({
