@@ -62,7 +62,7 @@ async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option
         Ok(Some(resource)) => return Ok(Some(resource)),
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(error = %Chain(&error), "The cache did not answer. The job is read from the archive or the ledger instead.")
+            tracing::warn!(error = %Chain(&error), "The cache did not answer. The job is read from the archive or the ledger instead.");
         }
     }
     let archived = context.archive.find(tenant, id).await;
