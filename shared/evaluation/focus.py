@@ -1,12 +1,15 @@
-"""How well `focus` finds what a query asks for, next to no focus and to chance.
+"""Measures how well `focus` finds what a query asks for, compared with no focus and with chance.
 
     python focus.py [--sets DIR] [--engine PROGRAM]
 
-pairs     two French articles, one after the other; the query is the title of one of them
-sections  a German article without its headings; the query is one heading that parts the text
+There are two kinds of cases:
 
-Printed: the share of chosen sentences that come from the article or section asked for, and for
-`pairs` ROUGE against the abstract of the article asked for.
+pairs     A document is two French articles, one after the other. The query is the title of one of
+          them.
+sections  A document is a German article without its headings. The query is one of the headings.
+
+The script prints the share of chosen sentences that come from the article or section of the query.
+For `pairs` it also prints ROUGE against the abstract of that article.
 """
 
 import argparse
@@ -26,7 +29,7 @@ def load(folder, name):
 
 
 def pairs(folder):
-    """Cases of (document, query, wanted span, abstract)."""
+    """The cases, each as (document, query, span of the wanted text, abstract)."""
     articles = load(folder, "orangesum_dev")
     for i, (a, b) in enumerate(zip(articles[::2], articles[1::2])):
         document = a["document"] + "\n\n" + b["document"]
@@ -38,6 +41,7 @@ def pairs(folder):
 
 
 def sections(folder):
+    """The cases, each as (document, query, span of the wanted text, no abstract)."""
     for article in load(folder, "klexikon_dev"):
         parts = re.split(r"\n=+ *([^=\n]+?) *=*\n", "\n" + article["document"])
         bodies = [("", parts[0])] + list(zip(parts[1::2], parts[2::2]))
@@ -66,7 +70,7 @@ def run(engine, cases, focus, budget):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=pathlib.Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--engine", help="program to use instead of `cargo local`")
+    parser.add_argument("--engine", help="a built program that is used instead of `cargo local`")
     arguments = parser.parse_args()
     engine = [arguments.engine] if arguments.engine else ["cargo", "run", "--release", "--quiet", "--bin", "local", "--"]
     scorer = rouge_scorer.RougeScorer(["rouge1", "rouge2"], use_stemmer=True)

@@ -1,10 +1,11 @@
-"""ROUGE and dangling rate of the engine, of Lead and of sumy's LexRank, in one run.
+"""Measures ROUGE and the dangling rate of the engine, of Lead and of LexRank from sumy, in one run.
 
     python quality.py [--sets DIR] [--engine PROGRAM] [--no-lexrank] [--limit N]
 
-Every method gets the same sentences (the engine's) and the same hard budget; LexRank gets the
-engine's words too. ROUGE is `rouge-score` with its Porter stemmer, F1 in per cent; where a
-document has several references the best one counts. Sets are JSON Lines with `id`, `lang`,
+Every method gets the same sentences, which the engine has split, and must keep the same length.
+ROUGE is the F1 score of `rouge-score` with its Porter stemmer, in per cent. If a document has
+several references, the best one counts. The dangling rate is the share of chosen sentences that are
+dependent sentences without the sentence before them. Sets are JSON Lines with `id`, `lang`,
 `document` and `summary` (or `summaries`).
 """
 
@@ -19,14 +20,15 @@ from concurrent.futures import ProcessPoolExecutor
 from rouge_score import rouge_scorer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# What each set is summarised to, and the first words that lean on the sentence before.
+# The length of the summaries of each set.
 BUDGETS = {
     "scitldr_dev": {"sentences": 1},
     "orangesum_dev": {"sentences": 1},
     "klexikon_dev": {"words": 350},
     "qmsum_dev": {"words": 112},
 }
-LEANING = {
+# The first words of dependent sentences in each language.
+DEPENDENT = {
     "en": "he she it they his her its their him them this that these those but and or so however "
     "then also yet still thus therefore hence instead meanwhile moreover furthermore nevertheless "
     "nonetheless besides otherwise such consequently accordingly additionally similarly likewise",
@@ -42,14 +44,14 @@ SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
 METRICS = ("rouge1", "rouge2", "rougeLsum")
 
 
-def leans(sentence, language):
-    """Whether the first word, after quotes and a speaker's label, needs the sentence before."""
+def is_dependent(sentence, language):
+    """Whether a sentence is a dependent sentence. Quotation marks and a speaker's label are skipped."""
     words = re.findall(r"[\w'’-]+", LABEL.sub("", sentence).lower())
-    return bool(words) and words[0] in LEANING.get(language, "").split()
+    return bool(words) and words[0] in DEPENDENT.get(language, "").split()
 
 
 def size(text):
-    """Words, near enough to the engine's own count for the baselines."""
+    """The number of words, about as the engine counts them."""
     return len(re.findall(r"\w+(?:[.'’]\w+)*", text))
 
 
@@ -67,7 +69,7 @@ def fill(order, sentences, budget):
 
 
 def lexrank(sentences, language):
-    """sumy's LexRank over given sentences: best first."""
+    """The numbers of the sentences in the order of LexRank from sumy, the best first."""
     from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence
     from sumy.nlp.stemmers import Stemmer
     from sumy.summarizers.lex_rank import LexRankSummarizer
@@ -83,7 +85,7 @@ def lexrank(sentences, language):
     document = ObjectDocumentModel([Paragraph(units)])
     summarizer = LexRankSummarizer(Stemmer(name))
     summarizer.stop_words = get_stop_words(name)
-    # The public call returns sentences, not ranks.
+    # The public function returns sentences without their ranks, so that its parts are called here.
     words = [summarizer._to_words_set(unit) for unit in document.sentences]
     tf = summarizer._compute_tf(words)
     idf = summarizer._compute_idf(words)
@@ -93,7 +95,7 @@ def lexrank(sentences, language):
 
 
 def measure(job):
-    """Scores of one document for each method."""
+    """The scores of one document for each method."""
     entry, result, budget, with_lexrank = job
     document = entry["document"]
     spans = [(s["offset"], s["offset"] + s["length"]) for s in result["scores"]]
@@ -111,7 +113,7 @@ def measure(job):
             texts, dangling = [" ".join(s["text"].split()) for s in result["sentences"]], 0
         else:
             texts = [sentences[i] for i in chosen]
-            dangling = sum(i > 0 and i - 1 not in chosen and leans(sentences[i], entry["lang"]) for i in chosen)
+            dangling = sum(i > 0 and i - 1 not in chosen and is_dependent(sentences[i], entry["lang"]) for i in chosen)
         scores = [scorer.score("\n".join(SENTENCE.split(r)), "\n".join(texts)) for r in references]
         best = max(scores, key=lambda s: s["rouge1"].fmeasure)
         outcome[method] = ([100 * best[m].fmeasure for m in METRICS], dangling, len(texts))
@@ -121,12 +123,12 @@ def measure(job):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=pathlib.Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--engine", help="program to use instead of `cargo local`")
-    parser.add_argument("--only", help="one set")
+    parser.add_argument("--engine", help="a built program that is used instead of `cargo local`")
+    parser.add_argument("--only", help="the name of the only set to measure")
     parser.add_argument("--no-lexrank", action="store_true")
-    parser.add_argument("--limit", type=int, help="documents of each set")
+    parser.add_argument("--limit", type=int, help="how many documents of each set to measure")
     parser.add_argument("--titles", action="store_true", help="put the title above the document")
-    parser.add_argument("--budget", type=json.loads, help='instead of the usual one, such as {"words": 55}')
+    parser.add_argument("--budget", type=json.loads, help='a length for all sets, such as {"words": 55}')
     arguments = parser.parse_args()
     engine = [arguments.engine] if arguments.engine else ["cargo", "run", "--release", "--quiet", "--bin", "local", "--"]
 
@@ -137,7 +139,7 @@ def main():
             continue
         path = arguments.sets / f"{name}.jsonl"
         if not path.exists():
-            sys.exit(f"{path} is missing; give the folder of the sets with --sets")
+            sys.exit(f"{path} does not exist. Give the folder of the sets with --sets.")
         entries = [json.loads(line) for line in path.open(encoding="utf-8")][: arguments.limit]
         if arguments.titles:
             entries = [{**e, "document": e["title"] + "\n\n" + e["document"]} for e in entries]

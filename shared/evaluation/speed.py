@@ -1,11 +1,12 @@
-"""Speed of the engine next to sumy, summa and the Rust crate `summary`, in one run on one core.
+"""Measures the speed of the engine, of sumy, of summa and of the Rust crate `summary`, in one run on one core.
 
     python speed.py [--sets DIR] [--quick]
 
-Documents of about 3.6 KB are made of the English and French development sets; every method makes
-three sentences of each. Time is CPU time of the process, reading excluded. sumy gets its sentences
-ready-made (its own splitter needs a download); summa splits by itself. Instructions per byte come
-from callgrind where valgrind is installed. The chart `linearity.svg` is drawn beside this file.
+Documents of about 3.6 KB are made from the English and French development sets. Every method
+summarises each of them in three sentences. The time is the CPU time of the process without reading
+the input. sumy gets sentences that are already split, because its own splitter needs a download.
+summa splits the text itself. If valgrind is installed, callgrind counts the instructions per byte.
+The chart `linearity.svg` is written beside this file.
 """
 
 import argparse
@@ -25,7 +26,7 @@ SIZES = [1_000 * 10 ** (step / 3) for step in range(13)]
 
 
 def documents(folder, name):
-    """Documents of the usual size: short ones joined, long ones left out."""
+    """Documents of about the same size. Short ones are joined, and long ones are left out."""
     made, parts = [], []
     for line in (folder / f"{name}.jsonl").open(encoding="utf-8"):
         text = json.loads(line)["document"]
@@ -53,7 +54,7 @@ def row(name, texts, seconds, rounds=1, note=""):
 
 
 def peers(texts, language):
-    """CPU seconds of the Python peers over `texts`."""
+    """The CPU seconds that each of the other Python summarisers needs for `texts`."""
     from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence
     from sumy.nlp.stemmers import Stemmer
     from sumy.summarizers.lex_rank import LexRankSummarizer
@@ -84,7 +85,7 @@ def peers(texts, language):
 
 
 def instructions(program, texts):
-    """Instructions per byte: the difference between three rounds and one."""
+    """The instructions per byte. They are calculated from the difference between three rounds and one."""
     counts = []
     for rounds in (1, 3):
         with tempfile.NamedTemporaryFile() as out:
@@ -99,7 +100,7 @@ def instructions(program, texts):
 
 
 def linearity(program, texts):
-    """Milliseconds for one document of each size, in lines and on one line."""
+    """The milliseconds for one document of each size, in paragraphs and on one line."""
     source = "\n\n".join(texts)
     source = source * (1 + int(SIZES[-1]) // len(source))
     table = []
@@ -138,8 +139,8 @@ def chart(table, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=pathlib.Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--program", type=pathlib.Path, help="a built `engine_speed`, instead of building it")
-    parser.add_argument("--quick", action="store_true", help="no callgrind, no chart")
+    parser.add_argument("--program", type=pathlib.Path, help="a built program `engine_speed`, which is used instead of building it")
+    parser.add_argument("--quick", action="store_true", help="leave out callgrind and the chart")
     arguments = parser.parse_args()
     program = arguments.program
     if program is None:

@@ -64,7 +64,7 @@ pub(crate) async fn submit(
         }
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(error = %Chain(&error), "The cache did not answer. The text is summarised anew, even if its result is known.");
+            tracing::warn!(error = %Chain(&error), "The cache did not answer. The text is summarised again, even if its result is known.");
         }
     }
     let accepted = accept(&context, &tenant, text, options, fingerprint).await?;

@@ -266,10 +266,10 @@ fn publish(decision: &Decision, actual: &State, actions: &[Action], level: Level
     for action in actions {
         match action {
             Action::Set { lever, from, to } => {
-                tracing::info!(%lever, from, to, because = %decision.reasons[lever], "A lever was changed.");
+                tracing::info!(%lever, from, to, because = %decision.reasons[lever], "The decision changes a lever.");
             }
-            Action::Pause(lane) => tracing::warn!(%lane, %level, "A lane is paused, because the service level is 3."),
-            Action::Resume(lane) => tracing::info!(%lane, %level, "A paused lane works again."),
+            Action::Pause(lane) => tracing::warn!(%lane, %level, "The decision pauses a lane, because the service level is 3."),
+            Action::Resume(lane) => tracing::info!(%lane, %level, "The decision resumes a paused lane."),
         }
     }
     tracing::info!(?actual, desired = ?decision.desired, %level, dollars_per_hour = decision.dollars_per_hour, "The capacity was decided.");
