@@ -52,7 +52,7 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
 
 #[cfg(test)]
 mod tests {
-    /// Generators of client code read the committed copy. `UPDATE_OPENAPI=1 cargo test -p api`
+    /// Generators of client code read the committed copy. `UPDATE_OPENAPI=1 cargo test --lib`
     /// writes it again.
     #[test]
     fn the_committed_description_is_current() {
@@ -64,7 +64,7 @@ mod tests {
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             committed == current,
-            "functions/api/openapi.json is out of date. Run `UPDATE_OPENAPI=1 cargo test -p api` to write it again."
+            "functions/api/openapi.json is out of date. Run `UPDATE_OPENAPI=1 cargo test --lib` to write it again."
         );
     }
 }

@@ -716,7 +716,7 @@ fn a_pinned_level_expires() {
 }
 
 /// Checks that the tables in a document are the results of the simulation.
-/// `UPDATE_CAPACITY=1 cargo test -p capacity -p local --lib` writes them again.
+/// `UPDATE_CAPACITY=1 cargo test --lib` writes them again.
 fn documented(file: &str, tables: &str) {
     const MARKERS: [&str; 2] = ["<!-- simulated -->\n", "<!-- end -->"];
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
@@ -729,7 +729,7 @@ fn documented(file: &str, tables: &str) {
     }
     assert!(
         known.trim() == tables.trim(),
-        "{file} is out of date. Run `UPDATE_CAPACITY=1 cargo test -p capacity -p local --lib` to write its tables again."
+        "{file} is out of date. Run `UPDATE_CAPACITY=1 cargo test --lib` to write its tables again."
     );
 }
 

@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use local::{engine::lines, progress::print};
-use shared::summarizer::{Lengths, Options, summarize};
+use shared::{
+    job::Focus,
+    summarizer::{Lengths, Options, summarize},
+};
 
 use super::say;
 
@@ -68,10 +71,11 @@ impl Summarize {
             return each_line();
         }
         let text = read(&self.file)?;
+        let (language, focus) = lines::wishes(self.language.clone(), self.focus.clone())?;
         let mut options = Options {
             markdown: self.markdown,
-            focus: self.focus.as_deref(),
-            language: self.language.as_deref(),
+            focus: focus.as_ref().map(Focus::as_str),
+            language: language.tag(),
             keywords: self.json,
             scores: self.json,
             ..Options::default()

@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, Write};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use shared::{
-    job::{Format, Include},
+    job::{Focus, Format, Include, LanguageTag, Length},
     summarizer::{Budget, Lengths, Options, Sort, Summary, summarize},
 };
 
@@ -36,16 +36,26 @@ struct Summarized {
     summary: Summary,
 }
 
-/// The length that is set.
+/// The length that is set, within the limits of the API.
 ///
 /// # Errors
 /// If none or more than one is set, or it is out of range.
 pub fn budget(lengths: Lengths) -> Result<Budget> {
-    match Budget::try_from(lengths)? {
-        Budget::Sentences(0) | Budget::Words(0) | Budget::Characters(0) => bail!("a length must be at least 1"),
-        Budget::Ratio(ratio) if !(ratio > 0.0 && ratio <= 1.0) => bail!("ratio must be above 0 and at most 1"),
-        budget => Ok(budget),
-    }
+    let length = Length::try_from(Budget::try_from(lengths)?);
+    Ok(length.map_err(|error| anyhow!("{} {error}", error.unit))?.budget())
+}
+
+/// A language and a focus, checked as the API checks them.
+///
+/// # Errors
+/// If one of them is not what the API takes.
+pub fn wishes(language: Option<String>, focus: Option<String>) -> Result<(LanguageTag, Option<Focus>)> {
+    let language = language.map(LanguageTag::try_from).transpose();
+    let focus = focus.map(Focus::try_from).transpose();
+    Ok((
+        language.map_err(|error| anyhow!("language {error}"))?.unwrap_or_default(),
+        focus.map_err(|error| anyhow!("focus {error}"))?,
+    ))
 }
 
 /// Summarises every line of `input` into a line of `output`.
@@ -74,12 +84,13 @@ fn one(line: &[u8]) -> Result<Summarized> {
         characters: line.characters,
         ratio: line.ratio,
     };
+    let (language, focus) = wishes(line.language, line.focus)?;
     let options = Options {
         budget: budget(lengths)?,
         sort: line.sort,
         markdown: line.format == Format::Markdown,
-        language: line.language.as_deref(),
-        focus: line.focus.as_deref(),
+        language: language.tag(),
+        focus: focus.as_ref().map(Focus::as_str),
         keywords: line.include.contains(&Include::Keywords),
         scores: line.include.contains(&Include::Scores),
     };
@@ -113,8 +124,16 @@ mod tests {
             ("{\"id\":1,\"document\":\"A b.\",\"sentences\":1}\nnonsense", "line 2"),
             ("{\"id\":1,\"document\":\"A b.\"}", "exactly one"),
             ("{\"id\":1,\"document\":\"A b.\",\"sentences\":1,\"words\":2}", "exactly one"),
-            ("{\"id\":1,\"document\":\"A b.\",\"sentences\":0}", "at least 1"),
+            ("{\"id\":1,\"document\":\"A b.\",\"sentences\":0}", "from 1 to 100"),
             ("{\"id\":1,\"document\":\"A b.\",\"ratio\":2}", "at most 1"),
+            (
+                "{\"id\":1,\"document\":\"A b.\",\"sentences\":1,\"language\":\"?\"}",
+                "language tag",
+            ),
+            (
+                "{\"id\":1,\"document\":\"A b.\",\"sentences\":1,\"focus\":\"?\"}",
+                "focus needs 1 to 500",
+            ),
             ("{\"id\":1,\"document\":\"\",\"sentences\":1}", "no sentence"),
             ("{\"id\":1,\"text\":\"A b.\",\"sentences\":1}", "unknown field `text`"),
         ] {

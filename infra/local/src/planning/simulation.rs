@@ -87,7 +87,7 @@ mod tests {
             let known = fs::read_to_string(documented(name)).unwrap();
             assert!(
                 known == new,
-                "the chart of {name} is out of date: run UPDATE_CAPACITY=1 cargo test -p local --lib"
+                "the chart of {name} is out of date: run UPDATE_CAPACITY=1 cargo test --lib"
             );
         }
     }

@@ -109,7 +109,7 @@ fn the_figure_of_the_modules_shows_the_source() {
     } else {
         assert_eq!(
             known, new,
-            "the figure in {FILE} is old: run UPDATE_GRAPH=1 cargo test -p local --test architecture"
+            "the figure in {FILE} is old: run UPDATE_GRAPH=1 cargo test --test architecture"
         );
     }
 }
