@@ -2,8 +2,8 @@
 //!
 //! The archive is written first. It keeps the first final result of a job and ignores every later
 //! one, so that a second delivery of a message changes nothing. Then the cache and the ledger are
-//! written. A caller may delete its message only after [`Completion::record`] has returned `Ok`.
-//! After an error it records the same jobs again later.
+//! written at the same time. A caller may delete its message only after [`Completion::record`] has
+//! returned `Ok`. After an error it records the same jobs again later.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -58,25 +58,22 @@ impl Completion {
     pub async fn record(&self, finished: &[Finished], letters: &[DeadLetter]) -> Result<(), StoreError> {
         let jobs: Vec<&Job> = finished.iter().map(|finished| &finished.job).collect();
         let entered = self.archive.finish(&jobs, letters).await?;
-        for job in jobs.iter().filter(|job| entered.contains(&job.resource.id.uuid())) {
-            account(&job.resource);
+        let (new, old): (Vec<&Finished>, Vec<&Finished>) = finished
+            .iter()
+            .partition(|finished| entered.contains(&finished.job.resource.id.uuid()));
+        for finished in &new {
+            account(&finished.job.resource);
         }
-        let (cached, kept) = tokio::join!(self.cache(finished, &entered), self.ledger.finish(&jobs));
-        if let Err(error) = cached {
-            tracing::warn!(error = %Chain(&error), "Finished jobs were not written to the cache. Reads find them in the archive once their cache entries expire.");
-        }
+        let ((), kept) = tokio::join!(self.cache(&new, &old), self.keep(&new, &old));
         kept
     }
 
     /// Writes the jobs that the archive has entered to the cache. Jobs that the archive already
     /// knew are removed from the cache, so that the next read takes the first final result from the
     /// archive.
-    async fn cache(&self, finished: &[Finished], entered: &HashSet<Uuid>) -> Result<(), StoreError> {
-        let (new, old): (Vec<_>, Vec<_>) = finished
-            .iter()
-            .partition(|finished| entered.contains(&finished.job.resource.id.uuid()));
+    async fn cache(&self, new: &[&Finished], old: &[&Finished]) {
         let new: Vec<_> = new
-            .into_iter()
+            .iter()
             .map(|finished| Known {
                 tenant: &finished.job.tenant,
                 resource: &finished.job.resource,
@@ -84,11 +81,30 @@ impl Completion {
             })
             .collect();
         let old: Vec<_> = old
-            .into_iter()
+            .iter()
             .map(|finished| (&finished.job.tenant, &finished.job.resource.id))
             .collect();
         let (kept, forgotten) = tokio::join!(self.cache.finished(&new), self.cache.forget(&old));
-        kept.and(forgotten)
+        for error in [kept, forgotten].into_iter().filter_map(Result::err) {
+            tracing::warn!(store = error.store.as_str(), error = %Chain(&error), "The cache was not told of finished jobs. Reads find them in the archive once their cache entries expire.");
+        }
+    }
+
+    /// Writes the first final result of each job to the ledger. For a job that the archive already
+    /// knew, this is the one in the archive. Such a job comes again if the ledger failed before, or
+    /// if its message was delivered twice.
+    async fn keep(&self, new: &[&Finished], old: &[&Finished]) -> Result<(), StoreError> {
+        let mut first = Vec::new();
+        let mut seen: HashSet<Uuid> = new.iter().map(|finished| finished.job.resource.id.uuid()).collect();
+        for Finished { job, .. } in old.iter().copied().filter(|finished| seen.insert(finished.job.resource.id.uuid())) {
+            // A job that the archive knows and does not find has expired.
+            if let Some(resource) = self.archive.find(&job.tenant, &job.resource.id).await? {
+                let tenant = job.tenant.clone();
+                first.push(Job { tenant, resource });
+            }
+        }
+        let jobs: Vec<&Job> = new.iter().map(|finished| &finished.job).chain(&first).collect();
+        self.ledger.finish(&jobs).await
     }
 }
 

@@ -95,7 +95,7 @@ impl Worker for Summarizer {
                 job: Job {
                     tenant: job.tenant.clone(),
                     resource: finish(&self.region, job, outcome, attempts, finished_at)
-                        .map_err(StoreError::because(Store::Lanes, "finish a job"))?,
+                        .map_err(StoreError::because(Store::Ledger, "finish a job"))?,
                 },
             });
         }

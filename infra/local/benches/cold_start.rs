@@ -6,9 +6,8 @@
 //! the CPU time of the function's process until then, from the scheduler statistics of its threads
 //! (Linux only). *Warm* is the mean CPU time of the invocations that follow; the cost model
 //! (`infra/cost.toml`) takes its figures from that column. All figures are medians. Machines
-//! differ, so compare the ratios to hello-world, not the times. Rows that use the stores need a
-//! running
-//! `cargo local up --detach`.
+//! differ, so compare the ratios to hello-world, not the times. Rows that use the stores
+//! need the local cloud (`cargo local up --detach`).
 
 use std::{
     fs,

@@ -40,14 +40,16 @@ const INVOCATIONS: [(&str, &str, &str); 8] = [
 /// Emulator. Nothing of it is left running.
 pub(crate) fn run() -> Result<()> {
     Environment::Tools.install()?;
-    let built = workspace().join(".aws-sam/build");
+    // `sam deploy` takes its input from `.aws-sam`, which must not hold a build for another processor.
+    let built = local().join("release-build");
     build(&built)?;
     runtime()?.block_on(invoke_each(&built))
 }
 
 /// `sam build` for the processor of this machine.
 fn build(built: &Path) -> Result<()> {
-    let step = Step::begin("Building with SAM (usually 8 minutes for the first time, seconds later)").without_spinner();
+    let step =
+        Step::begin("Building with SAM (usually 8 minutes for the first time, seconds later; the local cloud follows)").without_spinner();
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     let tools = Environment::Tools.bin();
     let path = env::join_paths(

@@ -71,7 +71,7 @@ impl Summarize {
             return each_line();
         }
         let text = read(&self.file)?;
-        let (language, focus) = lines::wishes(self.language.clone(), self.focus.clone())?;
+        let (language, focus) = lines::language_and_focus(self.language.clone(), self.focus.clone())?;
         let mut options = Options {
             markdown: self.markdown,
             focus: focus.as_ref().map(Focus::as_str),

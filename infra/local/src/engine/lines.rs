@@ -42,19 +42,19 @@ struct Summarized {
 /// If none or more than one is set, or it is out of range.
 pub fn budget(lengths: Lengths) -> Result<Budget> {
     let length = Length::try_from(Budget::try_from(lengths)?);
-    Ok(length.map_err(|error| anyhow!("{} {error}", error.unit))?.budget())
+    Ok(length.map_err(|error| anyhow!("{}: {error}", error.unit))?.budget())
 }
 
 /// A language and a focus, checked as the API checks them.
 ///
 /// # Errors
 /// If one of them is not what the API takes.
-pub fn wishes(language: Option<String>, focus: Option<String>) -> Result<(LanguageTag, Option<Focus>)> {
+pub fn language_and_focus(language: Option<String>, focus: Option<String>) -> Result<(LanguageTag, Option<Focus>)> {
     let language = language.map(LanguageTag::try_from).transpose();
     let focus = focus.map(Focus::try_from).transpose();
     Ok((
-        language.map_err(|error| anyhow!("language {error}"))?.unwrap_or_default(),
-        focus.map_err(|error| anyhow!("focus {error}"))?,
+        language.map_err(|error| anyhow!("language: {error}"))?.unwrap_or_default(),
+        focus.map_err(|error| anyhow!("focus: {error}"))?,
     ))
 }
 
@@ -77,14 +77,14 @@ pub fn summarize_each(input: impl BufRead, mut output: impl Write) -> Result<()>
 }
 
 fn one(line: &[u8]) -> Result<Summarized> {
-    let line: Line = serde_json::from_slice(line).context("is not {\"id\", \"document\", one length field}")?;
+    let line: Line = serde_json::from_slice(line).context("the line is not {\"id\", \"document\", one length field}")?;
     let lengths = Lengths {
         sentences: line.sentences,
         words: line.words,
         characters: line.characters,
         ratio: line.ratio,
     };
-    let (language, focus) = wishes(line.language, line.focus)?;
+    let (language, focus) = language_and_focus(line.language, line.focus)?;
     let options = Options {
         budget: budget(lengths)?,
         sort: line.sort,
@@ -132,7 +132,7 @@ mod tests {
             ),
             (
                 "{\"id\":1,\"document\":\"A b.\",\"sentences\":1,\"focus\":\"?\"}",
-                "focus needs 1 to 500",
+                "focus: The focus must have 1 to 500",
             ),
             ("{\"id\":1,\"document\":\"\",\"sentences\":1}", "no sentence"),
             ("{\"id\":1,\"text\":\"A b.\",\"sentences\":1}", "unknown field `text`"),

@@ -47,7 +47,7 @@ fn is_crate_of_its_own(parts: &[&str]) -> bool {
 }
 
 /// The arrows between rooms without those that follow from others: if `a` uses `b` and `b` uses
-/// `c`, an arrow from `a` to `c` would tell nothing new. What uses each other keeps all its arrows.
+/// `c`, an arrow from `a` to `c` would tell nothing new. Modules that use each other keep all their arrows.
 fn drawn(all: &BTreeSet<(Room, Room)>) -> BTreeSet<(Room, Room)> {
     let (mut graph, mut nodes) = (DiGraph::<Room, ()>::new(), BTreeMap::<Room, NodeIndex>::new());
     for (from, to) in all {

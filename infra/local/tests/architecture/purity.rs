@@ -18,8 +18,20 @@ const PURE: [&str; 3] = ["summarizer", "job", "capacity"];
 /// Crates that reach the outside world. A star stands for any ending.
 const FORBIDDEN_CRATES: [&str; 6] = ["sqlx", "redis", "aws-*", "tokio", "reqwest", "hyper"];
 
-/// Parts of the standard library that do.
-const FORBIDDEN_PATHS: [&[&str]; 4] = [&["std", "fs"], &["std", "net"], &["SystemTime"], &["Instant", "now"]];
+/// Parts of other crates and of the standard library that do, or that are random.
+const FORBIDDEN_PATHS: [&[&str]; 11] = [
+    &["std", "env"],
+    &["std", "fs"],
+    &["std", "net"],
+    &["std", "process"],
+    &["SystemTime"],
+    &["Instant", "now"],
+    &["OffsetDateTime", "now_utc"],
+    &["Timestamp", "now"],
+    &["Zoned", "now"],
+    &["Uuid", "now_v7"],
+    &["Uuid", "new_v4"],
+];
 
 /// The folder of a pure crate, or of the module that is to become one.
 fn folder(name: &str) -> PathBuf {
@@ -35,7 +47,7 @@ fn is_forbidden(name: &str) -> bool {
     })
 }
 
-/// Everything that a package links, with the way that leads there.
+/// Everything that a package links, with the path of dependencies that leads to it.
 fn dependencies(package: &PackageId) -> Vec<Vec<String>> {
     let graph = metadata().resolve.as_ref().expect("cargo resolves the workspace");
     let (mut seen, mut open, mut ways) = (HashSet::from([package]), vec![(package, Vec::new())], Vec::new());

@@ -42,7 +42,7 @@ pub(crate) fn metadata() -> &'static Metadata {
     METADATA.get_or_init(|| {
         let mut command = MetadataCommand::new();
         command.manifest_path(workspace().join("Cargo.toml"));
-        command.features(CargoOpt::AllFeatures).other_options(["--offline".to_owned()]);
+        command.features(CargoOpt::AllFeatures);
         command.exec().expect("cargo describes the workspace")
     })
 }

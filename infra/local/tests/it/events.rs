@@ -96,14 +96,14 @@ async fn maintain() {
     for (name, mut event) in events("maintain") {
         if name.starts_with("stack-") {
             event["ResponseURL"] = format!("http://{}/response", stack.local_addr().unwrap()).into();
-            let (reply, told) = tokio::join!(emulator.invoke(&event), told(&stack));
+            let (reply, received) = tokio::join!(emulator.invoke(&event), received(&stack));
             let reply = reply.unwrap();
             assert_eq!(
-                (&told["Status"], &told["RequestId"]),
+                (&received["Status"], &received["RequestId"]),
                 (&json!("SUCCESS"), &json!("event")),
-                "{name}: {told}"
+                "{name}: {received}"
             );
-            assert_eq!(told["Data"]["Digest"].as_str().map(str::len), Some(16), "{name}: {told}");
+            assert_eq!(received["Data"]["Digest"].as_str().map(str::len), Some(16), "{name}: {received}");
             assert_eq!(reply["schema"].is_null(), name == "stack-delete", "{name}: {reply}");
             continue;
         }
@@ -136,10 +136,10 @@ async fn canary() {
     let summaries = |reply: &Value| reply["summaries"].as_array().map(Vec::len);
     for (name, event) in events("canary") {
         if name == "hook" {
-            let (reply, told) = tokio::join!(emulator.invoke(&event), told(&codedeploy));
+            let (reply, received) = tokio::join!(emulator.invoke(&event), received(&codedeploy));
             assert_eq!(summaries(reply.as_ref().unwrap()), Some(4), "{reply:?}");
             assert_eq!(
-                (&told["deploymentId"], &told["status"]),
+                (&received["deploymentId"], &received["status"]),
                 (&event["DeploymentId"], &json!("Succeeded"))
             );
             continue;
@@ -171,7 +171,7 @@ async fn the_canary_stops_a_bad_version() {
         ];
         let emulator = cloud.emulator("canary", &changed);
         let event = &events("canary")["hook"];
-        let (reply, told) = tokio::join!(emulator.invoke(event), told(&codedeploy));
+        let (reply, received) = tokio::join!(emulator.invoke(event), received(&codedeploy));
         let reply = reply.unwrap();
         assert!(
             reply["errorMessage"]
@@ -179,7 +179,7 @@ async fn the_canary_stops_a_bad_version() {
                 .is_some_and(|message| message.contains("missing field `action`")),
             "{reply}"
         );
-        assert_eq!(told["status"], "Failed");
+        assert_eq!(received["status"], "Failed");
     }
 }
 
@@ -230,7 +230,7 @@ async fn prescale() {
 }
 
 /// The message that the function sends to CloudFormation or `CodeDeploy`.
-async fn told(stack: &TcpListener) -> Value {
+async fn received(stack: &TcpListener) -> Value {
     let (mut stream, _) = stack.accept().await.unwrap();
     let mut request = Vec::new();
     loop {

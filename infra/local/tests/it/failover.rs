@@ -95,15 +95,15 @@ async fn no_accepted_job_is_lost_with_a_region() {
     lost.succeeds(&before).await;
     comes_true("the other region's copy has it", async || has(&copy.url, &before).await).await;
     copy.cut_off().await;
-    let unheard = lost.accepted(&submission("in the last second")).await;
-    let ended = lost.succeeds(&unheard).await;
-    comes_true("the ledger has its end", async || unfinished(&other).await == 0).await;
+    let last = lost.accepted(&submission("in the last second")).await;
+    let finished = lost.succeeds(&last).await;
+    comes_true("the ledger has its final result", async || unfinished(&other).await == 0).await;
 
     workers(&lost, false).await;
     let stopped = Instant::now();
-    let mut stranded = Vec::new();
+    let mut waiting = Vec::new();
     for number in 0..8 {
-        stranded.push(lost.accepted(&submission(&format!("stranded number {number}"))).await);
+        waiting.push(lost.accepted(&submission(&format!("waiting number {number}"))).await);
     }
 
     answers(&lost, false).await;
@@ -115,32 +115,32 @@ async fn no_accepted_job_is_lost_with_a_region() {
     assert!(taken.starts_with("sum_euw1_"), "{taken}");
     other.succeeds(&taken).await;
     let took_over = stopped.elapsed();
-    for id in &stranded {
-        let elsewhere = other.reaches(id, &["queued", "running"]).await;
-        assert_eq!(elsewhere["region"], REGIONS[0], "any region answers for any id");
+    for id in &waiting {
+        let read = other.reaches(id, &["queued", "running"]).await;
+        assert_eq!(read["region"], REGIONS[0], "any region answers for any id");
     }
     assert_eq!(
         other.read(&before).await.1["status"],
         "succeeded",
-        "finished jobs are read elsewhere"
+        "finished jobs are read in the other region"
     );
-    assert!(!has(&copy.url, &unheard).await, "the copy does not have it");
+    assert!(!has(&copy.url, &last).await, "the copy does not have it");
     assert_eq!(
-        other.read(&unheard).await.1,
-        ended,
+        other.read(&last).await.1,
+        finished,
         "a job that the copy lacks is read from the ledger"
     );
     let runbook = Runbook::open(cloud, "fail-over.md", &STACKS);
     let reconcile = || runbook.follow(&["reconcile"], &[]);
-    assert!(reconcile().contains("\"entered\": 1"), "{unheard} is entered again");
-    assert!(has(&copy.url, &unheard).await);
-    comes_true("the ledger knows what is stranded", async || unfinished(&other).await == 8).await;
+    assert!(reconcile().contains("\"entered\": 1"), "{last} is entered again");
+    assert!(has(&copy.url, &last).await);
+    comes_true("the ledger knows the waiting jobs", async || unfinished(&other).await == 8).await;
 
     answers(&lost, true).await;
     let lost = deploy_region(cloud, STACKS[0], &copy.url, None).await;
     let returned = Instant::now();
     workers(&lost, true).await;
-    for id in &stranded {
+    for id in &waiting {
         let finished = other.reaches(id, &["succeeded"]).await;
         assert_eq!(finished["region"], REGIONS[0]);
     }
@@ -156,5 +156,5 @@ async fn no_accepted_job_is_lost_with_a_region() {
     assert!(runbook.follow(&["--select COUNT"], &[]).contains("\"Count\": 0"));
     assert!(reconcile().contains("\"entered\": 0"), "the archive has all ends");
     lost.succeeds(&lost.accepted(&submission("after the return")).await).await;
-    println!("the other region finished a job {took_over:?} after the loss; what was stranded was done {caught_up:?} after the return");
+    println!("the other region finished a job {took_over:?} after the loss; the waiting jobs were finished {caught_up:?} after the return");
 }

@@ -101,9 +101,9 @@ async fn a_poison_message_becomes_a_failed_job_and_the_rest_of_its_batch_succeed
         let parked = region.invoke("RedriveFunction", &json!({})).await;
         assert!(parked["standard"].is_u64(), "{parked}");
         let query =
-            "SELECT count(*) FILTER (WHERE job_id = $1) AS poison, count(*) FILTER (WHERE job_id IS NULL) AS strangers FROM dead_letters";
+            "SELECT count(*) FILTER (WHERE job_id = $1) AS poison, count(*) FILTER (WHERE job_id IS NULL) AS without_job FROM dead_letters";
         let row = sqlx::query(query).bind(poisoned.uuid()).fetch_one(&mut database).await.unwrap();
-        row.get::<i64, _>("poison") == 1 && row.get::<i64, _>("strangers") == 1
+        row.get::<i64, _>("poison") == 1 && row.get::<i64, _>("without_job") == 1
     })
     .await;
     let resource = region.reaches(&poisoned.to_string(), &["failed"]).await;
@@ -280,6 +280,39 @@ async fn with_postgres_and_valkey_down_a_submission_is_still_accepted_and_not_lo
 }
 
 #[tokio::test]
+async fn a_job_that_the_ledger_could_not_record_is_recorded_later_with_its_first_result() {
+    let (cloud, region) = (cloud().await, region().await);
+    let (id, message) = written_down(&region, "demo", Document::Inline(prose("recorded later", 500))).await;
+    let mut event: Value = serde_json::from_str(include_str!("../../../../events/summarize/one.json")).unwrap();
+    event["Records"][0]["body"] = Message::Summarize(message).to_body().into();
+    let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
+    // The archive has the result, and the ledger has not. So the message is returned.
+    let reply = cloud
+        .emulator("summarize", &[("LEDGER_TABLE", "no-such-table")])
+        .invoke(&event)
+        .await
+        .unwrap();
+    assert_eq!(reply["batchItemFailures"].as_array().map(Vec::len), Some(1), "{reply}");
+    let first = region.read(&id.to_string()).await.1;
+    assert_eq!(first["status"], "succeeded", "{first}");
+    assert_eq!(ledger.find(&id).await.unwrap().unwrap().resource.finished_at(), None);
+    // The second delivery makes another result later. The first one stays, in every store.
+    let reply = cloud.emulator("summarize", &[]).invoke(&event).await.unwrap();
+    assert_eq!(reply["batchItemFailures"], json!([]), "{reply}");
+    let kept = ledger.find(&id).await.unwrap().unwrap().resource;
+    let archived = region.read(&id.to_string()).await.1;
+    assert_eq!(serde_json::to_value(&kept).unwrap(), archived);
+    // PostgreSQL keeps microseconds.
+    assert_eq!(archived["result"], first["result"]);
+    let microseconds = |resource: &Value| {
+        let at = resource["finished_at"].as_str().unwrap();
+        let at = time::OffsetDateTime::parse(at, &time::format_description::well_known::Rfc3339).unwrap();
+        at.unix_timestamp_nanos() / 1_000
+    };
+    assert_eq!(microseconds(&archived), microseconds(&first));
+}
+
+#[tokio::test]
 async fn a_region_is_unhealthy_only_if_it_cannot_accept_jobs() {
     let cloud = cloud().await;
     let event: Value = serde_json::from_str(include_str!("../../../../events/api/health-deep.json")).unwrap();
@@ -335,7 +368,7 @@ async fn rights_are_enforced_here_as_on_aws() {
     // The owner of the local cloud may do everything; a user without any policy may do nothing.
     // That the functions work at all therefore shows that their roles allow what they call.
     let config = aws_sdk_s3::config::Credentials::new("AKIANOBODY0000000000", "none", None, None, "test");
-    let stranger = region
+    let without_policy = region
         .sdk
         .to_builder()
         .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(config))
@@ -348,7 +381,7 @@ async fn rights_are_enforced_here_as_on_aws() {
             .send()
             .await
     };
-    let refused = ask(&stranger).await;
+    let refused = ask(&without_policy).await;
     assert!(refused.is_err(), "{refused:?}");
     let allowed = ask(&region.sdk).await;
     assert!(allowed.is_ok(), "{allowed:?}");
