@@ -95,8 +95,8 @@ async fn no_accepted_job_is_lost_with_a_region() {
     lost.succeeds(&before).await;
     comes_true("the other region's copy has it", async || has(&copy.url, &before).await).await;
     copy.cut_off().await;
-    let last = lost.accepted(&submission("in the last second")).await;
-    let finished = lost.succeeds(&last).await;
+    let newest = lost.accepted(&submission("in the last second")).await;
+    let finished = lost.succeeds(&newest).await;
     comes_true("the ledger has its final result", async || unfinished(&other).await == 0).await;
 
     workers(&lost, false).await;
@@ -124,16 +124,16 @@ async fn no_accepted_job_is_lost_with_a_region() {
         "succeeded",
         "finished jobs are read in the other region"
     );
-    assert!(!has(&copy.url, &last).await, "the copy does not have it");
+    assert!(!has(&copy.url, &newest).await, "the copy does not have it");
     assert_eq!(
-        other.read(&last).await.1,
+        other.read(&newest).await.1,
         finished,
         "a job that the copy lacks is read from the ledger"
     );
     let runbook = Runbook::open(cloud, "fail-over.md", &STACKS);
     let reconcile = || runbook.follow(&["reconcile"], &[]);
-    assert!(reconcile().contains("\"entered\": 1"), "{last} is entered again");
-    assert!(has(&copy.url, &last).await);
+    assert!(reconcile().contains("\"entered\": 1"), "{newest} is entered again");
+    assert!(has(&copy.url, &newest).await);
     comes_true("the ledger knows the waiting jobs", async || unfinished(&other).await == 8).await;
 
     answers(&lost, true).await;
