@@ -90,7 +90,9 @@ fn start_servers(bringup: &Bringup<'_>) -> Result<(State, Option<Child>)> {
         if bringup.regions.iter().all(|region| state.ports.valkey.contains_key(region)) {
             return Ok((state, None));
         }
+        let step = (bringup.step)("Stopping the running local cloud, which has other regions".into());
         supervisor::stop(id)?;
+        step.done();
     }
     supervisor::stop_leftovers(bringup.instance);
     state.ports = state.ports.free(&bringup.regions)?;

@@ -57,6 +57,9 @@ impl Up {
                 _ = interrupt.recv() => bail!("interrupted"),
                 _ = terminate.recv() => bail!("stopped by a signal"),
             };
+            for region in bringup.regions.iter().skip(1) {
+                say(&format!("URL of {region}  {}", addresses::api_url(instance, region)?))?;
+            }
             show_use(instance, &bringup.regions[0])?;
             if self.detach || running.supervisor.is_none() {
                 print("\nRunning in the background. `cargo local down` stops it.");

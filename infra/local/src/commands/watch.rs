@@ -25,7 +25,8 @@ impl Watch {
         let path = env::join_paths(iter::once(bin.clone()).chain(env::split_paths(&others)))?;
         let mut command = Command::new(bin.join("cargo-lambda"));
         command
-            .args(["lambda", "watch"])
+            // By default it listens on every interface, which would open the API to the network.
+            .args(["lambda", "watch", "--invoke-address", "127.0.0.1"])
             .args(&self.rest)
             .envs(environment(instance, &self.region)?)
             .env("PATH", path);
