@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     archive::{Archive, DeadLetter},
-    cache::{Cache, Known},
+    cache::Cache,
     config::ConfigError,
     job::{Job, SummaryResource},
     ledger::Ledger,
@@ -74,11 +74,7 @@ impl Completion {
     async fn cache(&self, new: &[&Finished], old: &[&Finished]) {
         let new: Vec<_> = new
             .iter()
-            .map(|finished| Known {
-                tenant: &finished.job.tenant,
-                resource: &finished.job.resource,
-                fingerprint: finished.fingerprint.as_deref(),
-            })
+            .map(|finished| (&finished.job, finished.fingerprint.as_deref()))
             .collect();
         let old: Vec<_> = old
             .iter()

@@ -42,7 +42,7 @@ pub async fn handle(context: &Context, deadline: SystemTime) -> Result<BTreeMap<
         }
         if *count > 0 {
             metrics::counter!(metric::DEAD_LETTERS, "lane" => lane.as_str()).increment(*count as u64);
-            tracing::error!(%lane, count, "Dead letters were moved to the table dead_letters. Their jobs are recorded as failed.");
+            tracing::error!(%lane, count, "Dead letters were moved to the table dead_letters. Jobs that had not finished are recorded as failed.");
         }
     }
     Ok(moved)

@@ -31,8 +31,8 @@ pub struct Job {
 
 /// One summary job, from acceptance to its final result.
 ///
-/// Only [`start`](Self::start), [`wait`](Self::wait), [`succeed`](Self::succeed) and
-/// [`fail`](Self::fail) change its status, and only as the diagram of the module `state` allows.
+/// Only [`start`](Self::start), [`succeed`](Self::succeed) and [`fail`](Self::fail) change its
+/// status, and only as the diagram of the module `state` allows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryResource {
     pub id: JobId,
@@ -83,16 +83,6 @@ impl SummaryResource {
     pub fn start(&mut self, at: OffsetDateTime) -> Result<(), ForbiddenTransition> {
         self.status().transition(Status::Running)?;
         self.state = State::Running { started_at: at };
-        Ok(())
-    }
-
-    /// Records that an attempt failed for a temporary reason. The job waits for the next attempt.
-    ///
-    /// # Errors
-    /// If the job is not running.
-    pub fn wait(&mut self) -> Result<(), ForbiddenTransition> {
-        self.status().transition(Status::Queued)?;
-        self.state = State::Queued;
         Ok(())
     }
 
@@ -347,5 +337,79 @@ impl ToSchema for SummaryResource {
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         Wire::schemas(schemas);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use summarizer::{Options, summarize};
+
+    use super::*;
+    use crate::request::Submission;
+
+    const AT: OffsetDateTime = time::macros::datetime!(2026-11-24 10:00 UTC);
+
+    fn queued() -> SummaryResource {
+        let (_, request) = Submission::parse(br#"{"text":"One."}"#).unwrap();
+        let id = "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV".parse().unwrap();
+        SummaryResource::queued(id, Lane::Standard, "us-east-1".to_owned(), AT, request)
+    }
+
+    fn result() -> SummaryResult {
+        SummaryResult {
+            summary: summarize("One.", &Options::default()).unwrap(),
+            method: Method::Extractive,
+            degraded: false,
+        }
+    }
+
+    /// A job in each status.
+    fn jobs() -> [SummaryResource; 4] {
+        let (queued, mut running) = (queued(), queued());
+        running.start(AT).unwrap();
+        let (mut succeeded, mut failed) = (running.clone(), running.clone());
+        succeeded.succeed(AT, result()).unwrap();
+        failed.fail(AT, JobError::new(FailureCode::DocumentMissing, "Gone.")).unwrap();
+        [queued, running, succeeded, failed]
+    }
+
+    #[test]
+    fn a_job_changes_its_status_as_the_table_allows_and_a_refused_change_leaves_it_as_it_was() {
+        for (job, from) in jobs().into_iter().zip(Status::ALL) {
+            assert_eq!(job.status(), from);
+            let mut changed = [job.clone(), job.clone(), job.clone()];
+            let outcomes = [
+                changed[0].start(AT),
+                changed[1].succeed(AT, result()),
+                changed[2].fail(AT, JobError::new(FailureCode::NoSentence, "Blank.")),
+            ];
+            let next = [Status::Running, Status::Succeeded, Status::Failed];
+            for ((changed, outcome), to) in changed.iter().zip(outcomes).zip(next) {
+                assert_eq!(outcome.is_ok(), from.may_become(to), "{from:?} to {to:?}");
+                assert_eq!(changed.status(), if outcome.is_ok() { to } else { from });
+                assert!(outcome.is_ok() || *changed == job);
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_is_read_as_it_was_written_and_a_wrong_mix_is_refused() {
+        for job in jobs() {
+            let written = serde_json::to_value(&job).unwrap();
+            assert_eq!(serde_json::from_value::<SummaryResource>(written.clone()).unwrap(), job);
+            for (status, lacks) in [
+                ("running", "started_at"),
+                ("succeeded", "result"),
+                ("failed", "error"),
+                ("failed", "finished_at"),
+            ] {
+                let mut mixed = written.clone();
+                (mixed["status"], mixed[lacks]) = (status.into(), serde_json::Value::Null);
+                assert!(
+                    serde_json::from_value::<SummaryResource>(mixed).is_err(),
+                    "{status} without {lacks}"
+                );
+            }
+        }
     }
 }

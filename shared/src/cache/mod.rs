@@ -14,21 +14,13 @@ use tokio::sync::OnceCell;
 
 use crate::{
     config::{self, ConfigError},
-    job::{JobId, Status, SummaryResource, TenantId},
+    job::{Job, JobId, Status, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError},
     tokens::{Audience, Tokens},
 };
 
 /// How long Valkey is waited for. It is short, because the cache is there to save time.
 const TIMEOUT: Duration = Duration::from_millis(500);
-
-/// A finished job that is to be kept in the cache.
-pub struct Known<'a> {
-    pub tenant: &'a TenantId,
-    pub resource: &'a SummaryResource,
-    /// The fingerprint under which the result is kept for reuse. `None` if it must not be reused.
-    pub fingerprint: Option<&'a str>,
-}
 
 /// The connection to Valkey. It is opened at the first use.
 pub struct Cache {
@@ -153,21 +145,22 @@ impl Cache {
         self.delete(jobs, keys::started).await.map_err(failed("mark jobs as waiting"))
     }
 
-    /// Keeps finished jobs for reads, and their results for reuse.
+    /// Keeps finished jobs for reads, and their results for reuse: each under its fingerprint, if it
+    /// has one.
     ///
     /// # Errors
     /// If Valkey does not answer.
-    pub async fn finished(&self, jobs: &[Known<'_>]) -> Result<(), StoreError> {
+    pub async fn finished(&self, jobs: &[(&Job, Option<&str>)]) -> Result<(), StoreError> {
         const OPERATION: &str = "keep finished jobs";
-        let pipelines = jobs.iter().map(|job| {
-            let json = serde_json::to_string(job.resource)?;
+        let pipelines = jobs.iter().map(|(Job { tenant, resource }, fingerprint)| {
+            let json = serde_json::to_string(resource)?;
             let mut pipeline = redis::pipe();
             pipeline
-                .set_ex(keys::summary(job.tenant, &job.resource.id), &json, keys::SUMMARY_SECONDS)
+                .set_ex(keys::summary(tenant, &resource.id), &json, keys::SUMMARY_SECONDS)
                 .ignore();
-            if let Some(fingerprint) = job.fingerprint {
+            if let Some(fingerprint) = fingerprint {
                 pipeline
-                    .set_ex(keys::result(job.tenant, fingerprint), &json, keys::RESULT_SECONDS)
+                    .set_ex(keys::result(tenant, fingerprint), &json, keys::RESULT_SECONDS)
                     .ignore();
             }
             Ok(pipeline)

@@ -87,8 +87,8 @@ pub fn api_url_of(instance: &Instance, outputs: &Outputs) -> Result<String> {
     Ok(format!("{}/_aws/execute-api/{id}", instance.state().ports.aws_url()))
 }
 
-/// The environment variables that the template gives to the functions of a region, those of all
-/// functions together. `cargo lambda watch` and the Runtime Interface Emulator run any function
+/// The environment variables of a client of a region, and those that the template gives to its
+/// functions, those of all functions together. `cargo lambda watch` and the Runtime Interface Emulator run any function
 /// with them. A worker is the worker of the standard lane.
 pub fn function_env(instance: &Instance, region: &str, outputs: &Outputs) -> Vec<(String, String)> {
     let from_stack = [
@@ -103,10 +103,11 @@ pub fn function_env(instance: &Instance, region: &str, outputs: &Outputs) -> Vec
         ("STANDARD_DEAD_LETTERS_URL", "StandardDeadLetters"),
         ("BULK_DEAD_LETTERS_URL", "BulkDeadLetters"),
     ];
-    let mut pairs: Vec<_> = from_stack
+    let from_stack = from_stack
         .iter()
-        .filter_map(|(name, output)| Some(((*name).to_owned(), outputs.get(*output)?.clone())))
-        .collect();
+        .filter_map(|(name, output)| Some(((*name).to_owned(), outputs.get(*output)?.clone())));
+    let mut pairs = client_env(instance, region);
+    pairs.extend(from_stack);
     // The canary expects versions of functions. A name without a version means the newest one.
     let functions = |names: &[&str]| {
         names

@@ -12,16 +12,13 @@ use super::{
 use crate::{
     checkout::workspace,
     template::stack::Parameters,
-    tools::{process, python::Environment},
+    tools::{ARCHITECTURE, process, python::Environment},
 };
 
 /// The parameters of a region's stack. Those that are not here keep the default of the template.
 pub fn parameters(instance: &Instance, region: &str) -> Parameters {
     let pairs = [
-        (
-            "Architecture",
-            if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }.to_owned(),
-        ),
+        ("Architecture", ARCHITECTURE.to_owned()),
         ("DatabaseUrl", database_url(instance, region)),
         ("DatabaseDirectUrl", database_url(instance, region)),
         ("ValkeyUrl", valkey_url(instance, region)),

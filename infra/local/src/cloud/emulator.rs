@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::instance::free_port;
-use crate::tools::python::Environment;
+use crate::tools::{ARCHITECTURE, python::Environment};
 
 /// The longest wait for the emulator to listen, and for the function to answer. Both need
 /// milliseconds, but the machine may be busy.
@@ -32,10 +32,9 @@ impl Emulator {
     /// # Errors
     /// If the SAM CLI is not installed or the emulator does not listen within five minutes.
     pub fn start(program: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
-        let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
         let emulator = Environment::Tools
             .packages()?
-            .join(format!("samcli/local/rapid/aws-lambda-rie-{arch}"));
+            .join(format!("samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}"));
         let (port, api) = (free_port(0)?, free_port(0)?);
         let mut command = Command::new(emulator);
         command.args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")]);

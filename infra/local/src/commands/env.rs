@@ -28,11 +28,10 @@ impl Env {
 
 /// What a client, a function and `cargo lambda watch` must know of a region.
 pub(super) fn environment(instance: &Instance, region: &str) -> Result<Vec<(String, String)>> {
-    let mut pairs = addresses::client_env(instance, region);
+    let outputs = instance.state().regions.remove(region).unwrap_or_default();
+    let mut pairs = addresses::function_env(instance, region, &outputs);
     pairs.push(("SUMMAREASE_URL".into(), addresses::api_url(instance, region)?));
     pairs.push(("SUMMAREASE_API_KEY".into(), KEY.into()));
     pairs.push(("SUMMAREASE_STACK".into(), addresses::stack_name(region)));
-    let outputs = instance.state().regions.remove(region).unwrap_or_default();
-    pairs.extend(addresses::function_env(instance, region, &outputs));
     Ok(pairs)
 }

@@ -18,7 +18,7 @@ use local::{
         instance::DEFAULT_REGION,
     },
     progress::{Step, print},
-    tools::python::Environment,
+    tools::{ARCHITECTURE, python::Environment},
 };
 use serde_json::Value;
 
@@ -50,21 +50,14 @@ pub(crate) fn run() -> Result<()> {
 fn build(built: &Path) -> Result<()> {
     let step =
         Step::begin("Building with SAM (usually 8 minutes for the first time, seconds later; the local cloud follows)").without_spinner();
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-    let tools = Environment::Tools.bin();
-    let path = env::join_paths(
-        [tools.clone()]
-            .into_iter()
-            .chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())),
-    )?;
-    let mut command = Command::new(tools.join("sam"));
+    let mut command = Command::new(Environment::Tools.bin().join("sam"));
     command
         .args(["build", "--template", "template.yaml", "--parameter-overrides"])
-        .arg(format!("Architecture={architecture}"))
+        .arg(format!("Architecture={ARCHITECTURE}"))
         .arg("--build-dir")
         .arg(built)
         .current_dir(workspace())
-        .env("PATH", path)
+        .env("PATH", Environment::Tools.path()?)
         .env("SAM_CLI_TELEMETRY", "0")
         .stdin(Stdio::null());
     ensure!(
@@ -88,6 +81,7 @@ async fn invoke_each(built: &Path) -> Result<()> {
     };
     let running = bringup::up(&bringup).await?;
     let outputs = &running.state.regions[DEFAULT_REGION];
+    let variables = addresses::function_env(&instance, DEFAULT_REGION, outputs);
     let mut failed = 0;
     for (function, event, expected) in INVOCATIONS {
         let program = built.join(function).join("bootstrap");
@@ -95,10 +89,8 @@ async fn invoke_each(built: &Path) -> Result<()> {
             .with_context(|| format!("SAM has built no {}", program.display()))?
             .len()
             / 1_000_000;
-        let mut variables = addresses::client_env(&instance, DEFAULT_REGION);
-        variables.extend(addresses::function_env(&instance, DEFAULT_REGION, outputs));
         let payload: Value = serde_json::from_slice(&fs::read(workspace().join("events").join(event))?)?;
-        let answer = Emulator::start(&program, variables)?.invoke(&payload).await?.to_string();
+        let answer = Emulator::start(&program, variables.clone())?.invoke(&payload).await?.to_string();
         let passed = answer.contains(expected);
         let shown: String = answer.chars().take(if passed { 100 } else { 2_000 }).collect();
         say(&format!("{function} ({megabytes} MB) <- events/{event}\n  {shown}"))?;

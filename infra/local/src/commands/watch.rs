@@ -1,6 +1,6 @@
 //! `cargo local watch`: `cargo lambda watch` against the running local cloud.
 
-use std::{env, iter, process::Command};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -12,6 +12,9 @@ use super::{env::environment, running};
 pub(crate) struct Watch {
     #[arg(long, default_value = DEFAULT_REGION)]
     region: String,
+    /// The address to listen on. The default of cargo-lambda would open the API to the network.
+    #[arg(long, default_value = "127.0.0.1")]
+    invoke_address: String,
     /// Further arguments of `cargo lambda watch`.
     #[arg(last = true)]
     rest: Vec<String>,
@@ -20,16 +23,12 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn run(&self, instance: &Instance) -> Result<()> {
         running(instance)?;
-        let bin = Environment::Tools.bin();
-        let others = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths(iter::once(bin.clone()).chain(env::split_paths(&others)))?;
-        let mut command = Command::new(bin.join("cargo-lambda"));
+        let mut command = Command::new(Environment::Tools.bin().join("cargo-lambda"));
         command
-            // By default it listens on every interface, which would open the API to the network.
-            .args(["lambda", "watch", "--invoke-address", "127.0.0.1"])
+            .args(["lambda", "watch", "--invoke-address", &self.invoke_address])
             .args(&self.rest)
             .envs(environment(instance, &self.region)?)
-            .env("PATH", path);
+            .env("PATH", Environment::Tools.path()?);
         let status = command.current_dir(workspace()).status().context("cargo-lambda did not start")?;
         if status.success() {
             Ok(())

@@ -4,3 +4,6 @@
 pub mod build;
 pub mod process;
 pub mod python;
+
+/// The processor of this machine, as SAM and Lambda name it.
+pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };

@@ -2,8 +2,11 @@
 //! and moto.
 
 use std::{
+    env,
+    ffi::OsString,
     fs::{self, File},
     io::ErrorKind,
+    iter,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -59,6 +62,15 @@ impl Environment {
     /// The folder of its programs.
     pub fn bin(self) -> PathBuf {
         self.dir().join("bin")
+    }
+
+    /// The `PATH` of this process, with the programs of the environment before all others.
+    ///
+    /// # Errors
+    /// If the folder has a name that cannot be in a `PATH`.
+    pub fn path(self) -> Result<OsString> {
+        let others = env::var_os("PATH").unwrap_or_default();
+        Ok(env::join_paths(iter::once(self.bin()).chain(env::split_paths(&others)))?)
     }
 
     /// The folder of its packages.

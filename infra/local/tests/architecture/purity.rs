@@ -33,13 +33,6 @@ const FORBIDDEN_PATHS: [&[&str]; 11] = [
     &["Uuid", "new_v4"],
 ];
 
-/// The folder of a pure crate, or of the module that is to become one.
-fn folder(name: &str) -> PathBuf {
-    let folders = [format!("shared/{name}/src"), format!("shared/src/{name}")];
-    let found = folders.iter().find(|folder| workspace().join(folder).is_dir());
-    PathBuf::from(found.unwrap_or_else(|| panic!("there is no pure crate {name}")))
-}
-
 fn is_forbidden(name: &str) -> bool {
     FORBIDDEN_CRATES.iter().any(|forbidden| match forbidden.strip_suffix('*') {
         Some(beginning) => name.starts_with(beginning),
@@ -83,7 +76,7 @@ fn pure_crates_depend_on_nothing_that_reaches_outside() {
 #[test]
 fn pure_code_uses_nothing_that_reaches_outside() {
     for name in PURE {
-        let folder = folder(name);
+        let folder = PathBuf::from(format!("shared/{name}/src"));
         let mut files = HashSet::new();
         for place in places().filter(|place| place.module().file.starts_with(&folder)) {
             let file = &place.module().file;

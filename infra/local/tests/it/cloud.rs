@@ -103,15 +103,18 @@ impl Cloud {
     /// A function in the emulator, with the environment variables of the first region. Those in
     /// `changed` have other values.
     pub(crate) fn emulator(&self, function: &str, changed: &[(&str, &str)]) -> Emulator {
-        let mut env = addresses::client_env(&self.instance, REGIONS[0]);
-        env.extend(addresses::function_env(
-            &self.instance,
-            REGIONS[0],
-            &self.running.state.regions[REGIONS[0]],
-        ));
+        let outputs = &self.running.state.regions[REGIONS[0]];
+        let mut env = addresses::function_env(&self.instance, REGIONS[0], outputs);
         env.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Emulator::start(&self.running.binaries.join(function), env).expect("the emulator starts")
     }
+}
+
+/// A connection to Valkey of the first region.
+pub(crate) async fn valkey() -> redis::aio::MultiplexedConnection {
+    let url = addresses::valkey_url(&cloud().await.instance, REGIONS[0]);
+    let client = redis::Client::open(url).expect("an address");
+    client.get_multiplexed_async_connection().await.expect("Valkey answers")
 }
 
 /// Waits for a condition.

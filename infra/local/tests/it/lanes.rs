@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::cloud::{comes_true, prose, region, submission};
+use crate::cloud::{comes_true, prose, region, submission, valkey};
 
 fn assert_verbatim(text: &str, resource: &Value) {
     let characters: Vec<char> = text.chars().collect();
@@ -16,11 +16,6 @@ fn assert_verbatim(text: &str, resource: &Value) {
         let source: String = characters[place("offset")..place("offset") + place("length")].iter().collect();
         assert_eq!(sentence["text"], source);
     }
-}
-
-async fn valkey() -> redis::aio::MultiplexedConnection {
-    let url = local::cloud::addresses::valkey_url(&crate::cloud::cloud().await.instance, "us-east-1");
-    redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
 #[tokio::test]

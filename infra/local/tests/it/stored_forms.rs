@@ -8,11 +8,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use redis::AsyncCommands;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use shared::job::Message;
 
-use crate::cloud::{Region, cloud, region};
+use crate::cloud::{Region, region, valkey};
 
 /// The statement with which 0.2.0 has entered finished jobs into the archive.
 const ENTER: &str = "
@@ -128,30 +129,17 @@ async fn messages_and_stored_jobs_of_the_version_before_are_read() {
     }
 
     // Entries of the cache. The keys are those of 0.2.0.
-    let url = local::cloud::addresses::valkey_url(&cloud().await.instance, "us-east-1");
-    let mut valkey = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut valkey = valkey().await;
     for name in ["queued", "succeeded", "failed"] {
         let text = stored["cache"][name].as_str().unwrap();
         let expected = resource(&stored["cache"][name]);
         let id = expected["id"].as_str().unwrap();
-        let set = redis::cmd("SET")
-            .arg(format!("{{demo}}:summary:{id}"))
-            .arg(text)
-            .arg("EX")
-            .arg(60)
-            .to_owned();
-        set.query_async::<()>(&mut valkey).await.unwrap();
+        let () = valkey.set_ex(format!("{{demo}}:summary:{id}"), text, 60).await.unwrap();
         assert_eq!(read(&region, id).await, expected, "from the cache");
     }
     let id = resource(&stored["cache"]["queued"])["id"].as_str().unwrap().to_owned();
     let started = "2026-11-24T10:00:05.123456789Z";
-    let set = redis::cmd("SET")
-        .arg(format!("{{demo}}:started:{id}"))
-        .arg(started)
-        .arg("EX")
-        .arg(60)
-        .to_owned();
-    set.query_async::<()>(&mut valkey).await.unwrap();
+    let () = valkey.set_ex(format!("{{demo}}:started:{id}"), started, 60).await.unwrap();
     let running = read(&region, &id).await;
     assert_eq!((&running["status"], &running["started_at"]), (&json!("running"), &json!(started)));
 }

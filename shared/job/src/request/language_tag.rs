@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-const AUTO: &str = "auto";
+/// The language is to be detected.
+pub(super) const AUTO: &str = "auto";
 /// The number of characters that a program must support for a tag (RFC 5646 §4.4.1).
 const LONGEST: usize = 35;
 

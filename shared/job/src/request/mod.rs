@@ -98,7 +98,7 @@ pub struct RequestOptions {
 }
 
 fn auto() -> String {
-    "auto".to_owned()
+    language_tag::AUTO.to_owned()
 }
 
 impl Submission {
