@@ -33,6 +33,9 @@ pub struct Job {
 ///
 /// Only [`start`](Self::start), [`succeed`](Self::succeed) and [`fail`](Self::fail) change its
 /// status, and only as the diagram of the module `state` allows.
+///
+/// Times are kept in whole microseconds, as PostgreSQL keeps them. So a job has the same times, and
+/// the same `ETag`, from whichever store it is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryResource {
     pub id: JobId,
@@ -69,7 +72,7 @@ impl SummaryResource {
             id,
             lane,
             region,
-            created_at,
+            created_at: created_at.truncate_to_microsecond(),
             request,
             attempts: Vec::new(),
             state: State::Queued,
@@ -82,7 +85,9 @@ impl SummaryResource {
     /// If the job is not queued.
     pub fn start(&mut self, at: OffsetDateTime) -> Result<(), ForbiddenTransition> {
         self.status().transition(Status::Running)?;
-        self.state = State::Running { started_at: at };
+        self.state = State::Running {
+            started_at: at.truncate_to_microsecond(),
+        };
         Ok(())
     }
 
@@ -107,6 +112,7 @@ impl SummaryResource {
     }
 
     fn finish(&mut self, at: OffsetDateTime, outcome: Result<Box<SummaryResult>, JobError>) {
+        let at = at.truncate_to_microsecond();
         self.state = State::Finished {
             started_at: self.started_at(),
             finished_at: at,
@@ -390,6 +396,20 @@ mod tests {
                 assert!(outcome.is_ok() || *changed == job);
             }
         }
+    }
+
+    #[test]
+    fn times_are_kept_in_whole_microseconds() {
+        let at = time::macros::datetime!(2026-11-24 10:00:00.123456789 UTC);
+        let kept = time::macros::datetime!(2026-11-24 10:00:00.123456 UTC);
+        let request = queued().request;
+        let mut job = SummaryResource::queued(queued().id, Lane::Bulk, "us-east-1".to_owned(), at, request);
+        job.start(at).unwrap();
+        job.succeed(at, result()).unwrap();
+        assert_eq!(job.created_at, kept);
+        assert_eq!(job.started_at(), Some(kept));
+        assert_eq!(job.finished_at(), Some(kept));
+        assert_eq!(job.expires_at(), Some(kept + RETENTION));
     }
 
     #[test]
