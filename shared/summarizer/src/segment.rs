@@ -20,6 +20,10 @@ const LONGEST: usize = 16 * 1024;
 /// A list item with at most this many bytes is one unit, even if it has several sentences.
 const ITEM_BYTES: usize = 400;
 
+/// How many bytes around the end of a sentence are looked at. They hold the words next to it. This
+/// limit keeps the time linear for text without spaces.
+const NEAR: usize = 96;
+
 /// A candidate sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unit<'a> {
@@ -296,7 +300,8 @@ fn part(text: &str, range: Range<usize>, language: &Language, pieces: &mut Vec<R
             .iter()
             .find(|closer| rest.starts_with(**closer))
             .map_or(0, |closer| closer.len());
-        let (before, after) = (&text[start..at], &rest[closer..]);
+        let before = &text[text.ceil_char_boundary(at.saturating_sub(NEAR)).max(start)..at];
+        let after = &rest[closer..rest.floor_char_boundary(closer + NEAR)];
         if is_glued(before, after) || (text.as_bytes()[at] == b'.' && closer == 0 && ends_in_abbreviation(before, after, language)) {
             pieces.push(start..end + closer);
             start = end + closer;
