@@ -14,7 +14,7 @@ use shared::{
     ledger::Ledger,
     service_level::ServiceLevel,
     store::{Chain, Store, StoreError},
-    summarizer::{self, NoSentence, Summary},
+    summarizer::{self, NoSummary, Summary},
     telemetry::metric,
 };
 use time::OffsetDateTime;
@@ -68,11 +68,11 @@ impl Worker for Summarizer {
                 started_at,
                 degraded,
             }),
-            Err(NoSentence::Blank) => Outcome::Reject(JobError::new(
+            Err(NoSummary::Blank) => Outcome::Reject(JobError::new(
                 FailureCode::NoSentence,
                 "The text has no letter or digit outside of markup. Send a text with at least one sentence.",
             )),
-            Err(NoSentence::OnlyCode) => Outcome::Reject(JobError::new(
+            Err(NoSummary::OnlyCode) => Outcome::Reject(JobError::new(
                 FailureCode::NoSentence,
                 "The text consists of code, tables, data or logs only. Send a text with at least one sentence of prose.",
             )),
@@ -166,7 +166,7 @@ impl Summarizer {
     }
 }
 
-fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSentence> {
+fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSummary> {
     let options = summarizer::Options {
         budget: options.length.budget(),
         sort: options.sort,

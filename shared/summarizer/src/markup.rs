@@ -5,10 +5,12 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use super::{
     block::{Block, Kind, Structure},
     shown::Shown,
+    steps::Steps,
+    summary::NoSummary,
 };
 
 /// Reads the structure of Markdown.
-pub(super) fn markdown(text: &str) -> Structure {
+pub(super) fn markdown(text: &str, steps: &Steps<'_>) -> Result<Structure, NoSummary> {
     let mut structure = Structure::default();
     let mut open: Option<(Kind, Shown)> = None;
     let (mut paragraph, mut items, mut skipped) = (0, 0usize, 0usize);
@@ -18,6 +20,7 @@ pub(super) fn markdown(text: &str) -> Structure {
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
     for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+        steps.next()?;
         match &event {
             Event::Start(Tag::CodeBlock(_) | Tag::Table(_) | Tag::MetadataBlock(_) | Tag::Image { .. }) => {
                 structure.has_code |= !matches!(event, Event::Start(Tag::Image { .. }));
@@ -48,7 +51,7 @@ pub(super) fn markdown(text: &str) -> Structure {
             }
         }
     }
-    structure
+    Ok(structure)
 }
 
 fn close(structure: &mut Structure, open: Option<(Kind, Shown)>, paragraph: usize) {

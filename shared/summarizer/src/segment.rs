@@ -12,7 +12,9 @@ use super::{
     block::{Block, Kind},
     characters::is_blank,
     language::Language,
+    steps::Steps,
     structure::marker,
+    summary::NoSummary,
 };
 
 /// The most bytes that are split at once. This limit keeps the time linear for very long lines.
@@ -62,7 +64,7 @@ impl Unit<'_> {
 }
 
 /// Splits the blocks of `text` into sentences, in the order of the text.
-pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language) -> Vec<Unit<'a>> {
+pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language, steps: &Steps<'_>) -> Result<Vec<Unit<'a>>, NoSummary> {
     let mut units: Vec<Unit<'a>> = Vec::new();
     let mut lead_in = None;
     let (mut byte, mut offset) = (0, 0);
@@ -81,12 +83,13 @@ pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language
             lead_in = None;
         }
         let before = units.len();
-        let mut pieces = split(shown, block.kind, language);
+        let mut pieces = split(shown, block.kind, language, steps)?;
         if let (Role::Prose, Some(first)) = (role, pieces.first_mut()) {
             first.start += date_line(&shown[first.clone()]);
         }
         let mut cut = 0;
         for (at, piece) in pieces.iter().enumerate() {
+            steps.next()?;
             let source = match &block.shown {
                 None => block.source.start + piece.start..block.source.start + piece.end,
                 Some(map) => {
@@ -135,7 +138,7 @@ pub(super) fn sentences<'a>(text: &'a str, blocks: &[Block], language: &Language
             lead_in = Some(units.len() - 1);
         }
     }
-    units
+    Ok(units)
 }
 
 /// The length in bytes of the date line of a news agency at the start of a paragraph, such as
@@ -174,9 +177,10 @@ fn date_line(text: &str) -> usize {
 }
 
 /// The sentences of a block, as ranges of bytes in the shown text.
-fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
+fn split(shown: &str, kind: Kind, language: &Language, steps: &Steps<'_>) -> Result<Vec<Range<usize>>, NoSummary> {
     let (mut pieces, mut start) = (Vec::new(), 0);
     while start < shown.len() {
+        steps.next()?;
         let end = window(shown, start);
         if kind == Kind::Heading {
             pieces.push(start..end);
@@ -216,7 +220,7 @@ fn split(shown: &str, kind: Kind, language: &Language) -> Vec<Range<usize>> {
             .map(|(start, end)| *start..*end)
             .collect();
     }
-    merge(shown, pieces)
+    Ok(merge(shown, pieces))
 }
 
 /// The text with a hyphen in place of each apostrophe inside a word. The library would take the

@@ -17,7 +17,8 @@ use super::{
     options::{Options, Sort},
     rank,
     segment::{Role, Unit},
-    summary::{Score, Sentence, Truncation},
+    steps::Steps,
+    summary::{NoSummary, Score, Sentence, Truncation},
     words::{self, Lexicon, real},
 };
 
@@ -107,6 +108,8 @@ struct Choice<'a> {
     scores: &'a [Score],
     lexicon: &'a Lexicon<'a>,
     repetition: f64,
+    /// The first sentence that is not a heading.
+    first: usize,
     /// What a reader would see of each sentence. It is filled when it is first needed.
     shown: Vec<Option<Cow<'a, str>>>,
     likeness: Vec<f64>,
@@ -122,7 +125,8 @@ pub(super) fn select(
     lexicon: &Lexicon<'_>,
     options: &Options<'_>,
     characters: usize,
-) -> Selection {
+    steps: &Steps<'_>,
+) -> Result<Selection, NoSummary> {
     let fit: Vec<Fitness> = (0..units.len())
         .map(|i| fitness(&units[i], &features[i], lexicon.tallies[i].words))
         .collect();
@@ -135,6 +139,7 @@ pub(super) fn select(
         scores,
         lexicon,
         repetition: REPETITION.0 + REPETITION.1 * rank::long_share(units.len()),
+        first: units.iter().position(|unit| unit.role != Role::Heading).unwrap_or(units.len()),
         shown: vec![None; units.len()],
         likeness: vec![0.0; units.len()],
         chosen: Vec::new(),
@@ -144,20 +149,20 @@ pub(super) fn select(
     let all: Vec<usize> = (0..units.len()).filter(|i| fit[*i] <= Fitness::Broken).collect();
     if !all.is_empty() && all.len() <= CANDIDATES && choice.fits(&all) {
         choice.take_all(&all);
-        return choice.finish(options.sort);
+        return Ok(choice.finish(options.sort));
     }
     // The most suitable sentences are tried first. Less suitable ones are tried only if nothing was
     // chosen.
     for level in [Fitness::Whole, Fitness::Broken, Fitness::Furniture, Fitness::Heading] {
         let candidates: Vec<usize> = order.iter().copied().filter(|i| fit[*i] == level).take(CANDIDATES).collect();
         for dependent in [false, true] {
-            choice.fill(&candidates, dependent);
+            choice.fill(&candidates, dependent, steps)?;
             if !choice.chosen.is_empty() {
-                return choice.finish(options.sort);
+                return Ok(choice.finish(options.sort));
             }
         }
     }
-    truncated(&units[best], scores[best], choice.room)
+    Ok(truncated(&units[best], scores[best], choice.room))
 }
 
 impl Choice<'_> {
@@ -172,19 +177,20 @@ impl Choice<'_> {
 
     /// Chooses candidates as long as one fits. Only if `dependent` is set, a dependent sentence may
     /// be chosen without the sentence before it.
-    fn fill(&mut self, candidates: &[usize], dependent: bool) {
+    fn fill(&mut self, candidates: &[usize], dependent: bool, steps: &Steps<'_>) -> Result<(), NoSummary> {
         let mut open = candidates.to_vec();
         loop {
             open.retain(|i| !self.taken[*i] && !self.repeats(*i));
             let mut best: Option<(f64, Vec<usize>)> = None;
             for i in &open {
+                steps.next()?;
                 let Some(group) = self.group(*i, dependent) else { continue };
                 let value = group.iter().map(|i| self.value(*i)).sum::<f64>() / real(group.len());
                 if best.as_ref().is_none_or(|(most, _)| value > *most) && self.fits(&group) {
                     best = Some((value, group));
                 }
             }
-            let Some((_, group)) = best else { return };
+            let Some((_, group)) = best else { return Ok(()) };
             for i in group {
                 self.take(i, &open);
             }
@@ -222,8 +228,7 @@ impl Choice<'_> {
         if let Some(lead_in) = self.units[i].lead_in {
             return Some(lead_in);
         }
-        let opens = self.units[..i].iter().all(|unit| unit.role == Role::Heading);
-        (self.features[i].opener != Opener::Plain && !opens).then(|| i - 1)
+        (self.features[i].opener != Opener::Plain && i > self.first).then(|| i - 1)
     }
 
     fn value(&self, i: usize) -> f64 {

@@ -12,6 +12,8 @@ use super::{
     characters::is_blank,
     language::Language,
     shown::Shown,
+    steps::Steps,
+    summary::NoSummary,
 };
 
 /// If the widest line of a text has at most this many characters, its lines may be wrapped.
@@ -43,14 +45,15 @@ struct Row<'a> {
 }
 
 /// Reads the blocks of plain text.
-pub(super) fn plain(text: &str, language: &Language) -> Structure {
-    let rows = rows(text);
+pub(super) fn plain(text: &str, language: &Language, steps: &Steps<'_>) -> Result<Structure, NoSummary> {
+    let rows = rows(text, steps)?;
     let width = rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
     let wrap = (width <= 4 * WIDEST_WRAP).then(|| rows.iter().map(|row| row.text.chars().count()).max().unwrap_or(0));
     let wrap = wrap.filter(|wrap| *wrap <= WIDEST_WRAP);
     let mut builder = Builder::new(text, wrap, language);
     let mut fenced = false;
     for row in &rows {
+        steps.next()?;
         match row.line {
             Line::Fence => {
                 builder.close();
@@ -71,14 +74,15 @@ pub(super) fn plain(text: &str, language: &Language) -> Structure {
         }
     }
     builder.close();
-    builder.structure
+    Ok(builder.structure)
 }
 
 /// The lines of `text`, each with its kind.
-fn rows(text: &str) -> Vec<Row<'_>> {
+fn rows<'a>(text: &'a str, steps: &Steps<'_>) -> Result<Vec<Row<'a>>, NoSummary> {
     let mut start = 0;
     let mut rows: Vec<Row<'_>> = Vec::new();
     for piece in text.split_inclusive('\n') {
+        steps.next()?;
         let line = piece.trim_end_matches(['\n', '\r']);
         rows.push(Row {
             start,
@@ -97,7 +101,7 @@ fn rows(text: &str) -> Vec<Row<'_>> {
         }
     }
     name_speakers(&mut rows);
-    rows
+    Ok(rows)
 }
 
 /// Marks the lines of a transcript. A text is a transcript if most lines begin with a label, and

@@ -78,13 +78,16 @@ pub enum Truncation {
     Character,
 }
 
-/// The text has no sentence that can be summarised.
+/// Why there is no summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoSentence {
+pub enum NoSummary {
     /// The text has no letter or digit outside of markup.
     #[error("the text has no sentence, because it has no letter or digit outside of markup")]
     Blank,
     /// The text consists of code, tables, data or logs only.
     #[error("the text has no sentence, because it consists of code, tables, data or logs only")]
     OnlyCode,
+    /// The caller stopped the engine.
+    #[error("the engine was stopped before the summary was ready")]
+    Stopped,
 }

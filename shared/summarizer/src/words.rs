@@ -8,7 +8,13 @@ use super::{
     language::Language,
     segment::Unit,
     stems::{Stems, fingerprint},
+    steps::Steps,
+    summary::NoSummary,
 };
+
+/// For how many different words memory is taken before they are read. A text of many short
+/// sentences has fewer different words than sentences.
+const MOST_EXPECTED: usize = 1 << 14;
 
 /// The number of words (UAX #29).
 pub(super) fn count(text: &str) -> usize {
@@ -155,7 +161,7 @@ impl<T> Ragged<T> {
 }
 
 impl<'a> Lexicon<'a> {
-    pub(super) fn build(units: &'a [Unit<'a>], language: &'static Language) -> Self {
+    pub(super) fn build(units: &'a [Unit<'a>], language: &'static Language, steps: &Steps<'_>) -> Result<Self, NoSummary> {
         let mut lexicon = Self {
             tallies: Vec::with_capacity(units.len()),
             frequency: Vec::new(),
@@ -164,17 +170,20 @@ impl<'a> Lexicon<'a> {
             units,
             tokens: Ragged::new(),
             vectors: Ragged::new(),
-            known: HashMap::with_capacity(units.len() * 8),
+            known: HashMap::with_capacity((units.len() * 8).min(MOST_EXPECTED)),
             stems: Stems::new(language),
             language,
         };
         let mut lower = String::new();
         for unit in units {
+            steps.next()?;
             lexicon.read(unit.speech(), &mut lower);
         }
+        steps.next()?;
         lexicon.join_forms();
+        steps.next()?;
         lexicon.weigh();
-        lexicon
+        Ok(lexicon)
     }
 
     /// The number of sentences.

@@ -1,5 +1,6 @@
 mod articles;
 mod golden;
+mod hostile;
 mod properties;
 mod ugly;
 

@@ -7,11 +7,12 @@ const ARTICLE: &str = include_str!("../../../../infra/local/demo/article.txt");
 fn holds(text: &str, options: &Options<'_>) -> Result<(), TestCaseError> {
     let summary = match summarize(text, options) {
         Ok(summary) => summary,
-        Err(NoSentence::Blank) => {
+        Err(NoSummary::Blank) => {
             prop_assert!(!outside_markup(text).contains(char::is_alphanumeric) || options.markdown);
             return Ok(());
         }
-        Err(NoSentence::OnlyCode) => return Ok(()),
+        Err(NoSummary::OnlyCode) => return Ok(()),
+        Err(NoSummary::Stopped) => return Err(TestCaseError::fail("nobody stopped the engine")),
     };
     let characters: Vec<char> = text.chars().collect();
     for Sentence { text, score } in &summary.sentences {

@@ -202,7 +202,7 @@ fn tables_code_data_and_logs_are_not_chosen() {
     ] {
         let text = format!("{other}\n\n{prose}\n\n{other}");
         assert_eq!(summary(&text, 9), prose, "{other}");
-        assert_eq!(summarize(other, &Options::default()), Err(NoSentence::OnlyCode), "{other}");
+        assert_eq!(summarize(other, &Options::default()), Err(NoSummary::OnlyCode), "{other}");
     }
     assert_eq!(
         markdown(&format!("    let indented = parser;\n\n{prose}\n\n```rust\nfn a() {{}}\n```"), 9),
@@ -233,7 +233,7 @@ fn a_text_without_a_sentence_is_an_error() {
     for text in [
         "", " \n\t", "?!...", "---\n***", "\u{feff}\u{200b}", "&amp;。", "[!](https://example.com)",
     ] {
-        assert_eq!(summarize(text, &Options::default()), Err(NoSentence::Blank), "{text:?}");
+        assert_eq!(summarize(text, &Options::default()), Err(NoSummary::Blank), "{text:?}");
     }
 }
 
