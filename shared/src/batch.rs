@@ -1,20 +1,28 @@
 //! Processes the SQS batches of a worker.
 //!
-//! The records of a batch are read and worked on in parallel and independently. A panic affects
-//! only the record that caused it. The records that succeeded or failed permanently are committed
-//! together, once per batch. A record that failed for a temporary reason is returned to its lane:
-//! it is named in `batchItemFailures` and becomes visible again after a backoff with full jitter.
-//! The rest of the batch is not delivered again.
+//! The records of a batch are read and worked on in parallel and independently, those with the
+//! shortest texts first. A panic affects only the record that caused it. The records that succeeded
+//! or failed permanently are committed together: usually once per batch, and in several parts if
+//! their results are large. A record that failed for a temporary reason is returned to its lane: it
+//! is named in `batchItemFailures` and becomes visible again after a backoff with full jitter. The
+//! rest of the batch is not delivered again.
 
-use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use futures::future::join_all;
-use tokio::time::Instant;
+use tokio::{
+    task::{self, JoinSet},
+    time::Instant,
+};
 use tracing::Instrument;
 
 use crate::{
-    job::{FailureCode, JobError, Message},
+    job::{FailureCode, JobError, Message, MessageError},
     lanes::Queue,
     store::{Chain, StoreError},
 };
@@ -26,6 +34,12 @@ const COMMIT_TIME: Duration = Duration::from_secs(5);
 const FIRST_BACKOFF: u32 = 2;
 /// The longest backoff before any attempt, in seconds.
 const LONGEST_BACKOFF: u32 = 300;
+/// After how many seconds a message that a newer version has written becomes visible again. A
+/// gradual deployment takes ten minutes, and a message is received five times.
+const NEWER_VERSION_DELAY: i32 = 180;
+/// Results are committed as soon as they have this many bytes together. This bounds the memory and
+/// the size of a statement, whatever the size of the batch.
+const COMMIT_BYTES: usize = 8 * 1024 * 1024;
 
 /// A record that could be read.
 #[derive(Clone, Debug)]
@@ -53,10 +67,14 @@ pub trait Worker: Send + Sync + 'static {
     /// The result of the work on one record.
     type Done: Send + 'static;
 
-    /// Works on one record. May panic.
-    fn work(self: Arc<Self>, delivery: Delivery) -> impl Future<Output = Outcome<Self::Done>> + Send;
+    /// Works on one record until a moment at most. May panic. If it has not ended at that moment, it
+    /// is dropped, and the record counts as out of time.
+    fn work(self: Arc<Self>, delivery: Delivery, until: Instant) -> impl Future<Output = Outcome<Self::Done>> + Send;
 
-    /// Records the final results of a batch. If this fails, all their messages are delivered again.
+    /// About how many bytes a result takes when it is committed.
+    fn bytes(done: &Self::Done) -> usize;
+
+    /// Records final results. If this fails, all their messages are delivered again.
     fn commit(&self, outcomes: Vec<(Delivery, Result<Self::Done, JobError>)>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Records attempts that failed for a temporary reason. Errors are logged and ignored.
@@ -81,12 +99,26 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
             Err(reason) => returned.return_unreadable(&record, &reason),
         }
     }
-    let (mut committing, mut retries) = (Vec::new(), Vec::new());
-    for (delivery, outcome) in work_all(worker, deliveries, deadline.checked_sub(COMMIT_TIME).unwrap_or(deadline)).await {
+    deliveries.sort_by_key(
+        |Delivery {
+             message: Message::Summarize(job),
+             ..
+         }| job.bytes(),
+    );
+    let mut running = Running::start(worker, deliveries, deadline.checked_sub(COMMIT_TIME).unwrap_or(deadline));
+    let (mut committing, mut bytes, mut retries) = (Vec::new(), 0, Vec::new());
+    while let Some((delivery, outcome)) = running.next().await {
         match outcome {
-            Outcome::Done(done) => committing.push((delivery, Ok(done))),
+            Outcome::Done(done) => {
+                bytes += W::bytes(&done);
+                committing.push((delivery, Ok(done)));
+            }
             Outcome::Reject(error) => committing.push((delivery, Err(error))),
             Outcome::Retry(error) => retries.push((delivery, error)),
+        }
+        if bytes >= COMMIT_BYTES {
+            bytes = 0;
+            retries.extend(commit(worker, std::mem::take(&mut committing), deadline - COMMIT_TIME / 5).await);
         }
     }
     if !committing.is_empty() {
@@ -106,8 +138,8 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
     returned
 }
 
-/// Commits the outcomes of a batch before the deadline. Returns what has to be delivered again:
-/// either nothing or everything.
+/// Commits outcomes before the deadline. Returns what has to be delivered again: either nothing or
+/// everything.
 async fn commit<W: Worker>(
     worker: &Arc<W>,
     outcomes: Vec<(Delivery, Result<W::Done, JobError>)>,
@@ -129,9 +161,8 @@ async fn commit<W: Worker>(
     deliveries.into_iter().map(|delivery| (delivery, error.clone())).collect()
 }
 
-fn read(record: &SqsMessage) -> Result<Delivery, String> {
-    let body = record.body.as_deref().unwrap_or_default();
-    let message = Message::from_body(body).map_err(|error| error.to_string())?;
+fn read(record: &SqsMessage) -> Result<Delivery, MessageError> {
+    let message = Message::from_body(record.body.as_deref().unwrap_or_default())?;
     let receives = record
         .attributes
         .get("ApproximateReceiveCount")
@@ -145,27 +176,48 @@ fn read(record: &SqsMessage) -> Result<Delivery, String> {
     })
 }
 
-async fn work_all<W: Worker>(worker: &Arc<W>, deliveries: Vec<Delivery>, until: Instant) -> Vec<(Delivery, Outcome<W::Done>)> {
-    let running = deliveries.into_iter().map(|delivery| {
-        let Message::Summarize(job) = &delivery.message;
-        let span = tracing::info_span!("delivery", job = %job.job, tenant = %job.tenant, receives = delivery.receives);
-        let task = tokio::spawn(Arc::clone(worker).work(delivery.clone()).instrument(span));
-        async move {
-            let outcome = match tokio::time::timeout_at(until, task).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => Outcome::Retry(JobError::new(
+/// The work on the records of a batch. When this is dropped, the work ends.
+struct Running<D> {
+    tasks: JoinSet<Outcome<D>>,
+    /// The records whose work has not ended.
+    open: HashMap<task::Id, Delivery>,
+    until: Instant,
+}
+
+impl<D: Send + 'static> Running<D> {
+    fn start(worker: &Arc<impl Worker<Done = D>>, deliveries: Vec<Delivery>, until: Instant) -> Self {
+        let mut tasks = JoinSet::new();
+        let start = |delivery: Delivery| {
+            let Message::Summarize(job) = &delivery.message;
+            let span = tracing::info_span!("delivery", job = %job.job, tenant = %job.tenant, receives = delivery.receives);
+            let work = Arc::clone(worker).work(delivery.clone(), until).instrument(span);
+            (tasks.spawn(work).id(), delivery)
+        };
+        let open = deliveries.into_iter().map(start).collect();
+        Self { tasks, open, until }
+    }
+
+    /// The next record whose work has ended, or `None` if there is none left.
+    async fn next(&mut self) -> Option<(Delivery, Outcome<D>)> {
+        while let Ok(Some(ended)) = tokio::time::timeout_at(self.until, self.tasks.join_next_with_id()).await {
+            let (id, outcome) = ended.unwrap_or_else(|error| {
+                let outcome = Outcome::Retry(JobError::new(
                     FailureCode::WorkerPanicked,
                     "The worker stopped with an internal error in this attempt.",
-                )),
-                Err(_) => Outcome::Retry(JobError::new(
-                    FailureCode::OutOfTime,
-                    "The work took longer than the time limit of an attempt.",
-                )),
-            };
-            (delivery, outcome)
+                ));
+                (error.id(), outcome)
+            });
+            if let Some(delivery) = self.open.remove(&id) {
+                return Some((delivery, outcome));
+            }
         }
-    });
-    join_all(running).await
+        let id = *self.open.keys().next()?;
+        let outcome = Outcome::Retry(JobError::new(
+            FailureCode::OutOfTime,
+            "The work took longer than the time limit of an attempt.",
+        ));
+        Some((self.open.remove(&id)?, outcome))
+    }
 }
 
 /// The records that are returned to their lane, and the seconds until they become visible again.
@@ -176,16 +228,21 @@ struct Returned {
 }
 
 impl Returned {
-    /// Returns a record whose body this worker cannot read. It becomes visible at once, so that it
-    /// reaches the dead-letter queue soon.
-    fn return_unreadable(&mut self, record: &SqsMessage, reason: &str) {
+    /// Returns a record whose body this worker cannot read. If a newer version has written it, it
+    /// becomes visible again when the deployment has gone on. Otherwise it becomes visible at once,
+    /// so that it reaches the dead-letter queue soon.
+    fn return_unreadable(&mut self, record: &SqsMessage, reason: &MessageError) {
         let id = record.message_id.clone().unwrap_or_default();
+        let delay = match reason {
+            MessageError::Newer(_) => NEWER_VERSION_DELAY,
+            MessageError::Shape => 0,
+        };
         tracing::error!(
             message_id = id,
-            reason,
-            "A message could not be read. It will be moved to the dead-letter queue."
+            %reason,
+            "A message could not be read. After its last delivery it is moved to the dead-letter queue."
         );
-        self.delays.push((record.receipt_handle.clone().unwrap_or_default(), 0));
+        self.delays.push((record.receipt_handle.clone().unwrap_or_default(), delay));
         self.failures.insert(id);
     }
 

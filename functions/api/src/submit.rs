@@ -107,7 +107,8 @@ async fn accept(
     let lane = route(tenant.plan, options.priority, text.len());
     let created_at = OffsetDateTime::now_utc();
     let resource = SummaryResource::queued(id.clone(), lane, context.region.clone(), created_at, options.clone());
-    let document = if text.len() > INLINE_DOCUMENT_BYTES {
+    let bytes = text.len();
+    let document = if bytes > INLINE_DOCUMENT_BYTES {
         Document::Stored(context.documents.store(&tenant.id, &id, text).await?)
     } else {
         Document::Inline(text)
@@ -118,6 +119,7 @@ async fn accept(
     };
     context.ledger.accept(&job).await?;
     let resource = job.resource;
+    let document_bytes = matches!(document, Document::Stored(_)).then_some(bytes);
     let message = Message::Summarize(SummarizeMessage {
         job: id.clone(),
         tenant: tenant.id.clone(),
@@ -125,6 +127,7 @@ async fn accept(
         created_at,
         options,
         document,
+        document_bytes,
         fingerprint,
     });
     if let Err(error) = context.lanes[lane].send(&tenant.id, message.to_body()).await {

@@ -72,6 +72,7 @@ impl<'a> Probe<'a> {
             fingerprint: fingerprint(ENGINE, &options, &text),
             options,
             document: Document::Inline(text.clone()),
+            document_bytes: None,
         });
         let reply = worker.invoke(&lane_event(&message)).await?;
         if reply["batchItemFailures"] != json!([]) {

@@ -1,6 +1,7 @@
 //! The worker of a lane. It receives a batch of jobs from SQS, summarises them in parallel and
 //! records that they have finished.
 
+mod room;
 mod worker;
 
 use std::{
@@ -21,6 +22,7 @@ use shared::{
 };
 use tokio::time::Instant;
 
+use room::Room;
 use worker::Summarizer;
 
 /// The queue and the worker that every batch needs. They are made once per cold start.
@@ -44,6 +46,7 @@ impl Context {
             documents: Documents::from_env(&aws)?,
             ledger,
             level: ServiceLevel::from_env(&aws)?,
+            room: Room::from_env(),
         };
         Ok(Self {
             queue: Queue::from_env(&aws, "LANE_URL")?,

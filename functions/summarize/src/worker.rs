@@ -1,7 +1,8 @@
 //! The work on one job: fetching its text, summarising it, and recording its final result.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
+use futures::future::join_all;
 use shared::{
     batch::{Delivery, Outcome, Worker},
     cache::Cache,
@@ -9,15 +10,22 @@ use shared::{
     documents::Documents,
     job::{
         Attempt, Document, FailureCode, Focus, ForbiddenTransition, Format, Include, Job, JobError, Limits, Message, Method,
-        RequestOptions, SummarizeMessage, SummaryResource, SummaryResult,
+        RequestOptions, SummarizeMessage, SummaryResource, SummaryResult, fingerprint,
     },
     ledger::Ledger,
     service_level::ServiceLevel,
     store::{Chain, Store, StoreError},
-    summarizer::{self, NoSummary, Summary},
+    summarizer::{self, ENGINE, NoSummary, Summary},
     telemetry::metric,
 };
 use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use crate::room::Room;
+
+/// How long the engine may work on one text. The slowest known text of 4 MiB takes 4.4 CPU seconds.
+/// A text that takes longer than this would take as long in every attempt, so that its job fails.
+const ENGINE_TIME: Duration = Duration::from_secs(20);
 
 pub(crate) struct Summarizer {
     pub(crate) region: String,
@@ -26,79 +34,110 @@ pub(crate) struct Summarizer {
     pub(crate) documents: Documents,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) level: ServiceLevel,
+    pub(crate) room: Room,
 }
 
 pub(crate) struct Done {
     summary: Summary,
+    /// How many bytes the summary has as JSON in the response of a Lambda function.
+    bytes: usize,
+    /// The fingerprint of the submission for the engine that made the summary.
+    fingerprint: String,
     started_at: OffsetDateTime,
     /// Whether something that the client asked for was left out because of load.
     degraded: bool,
 }
 
+/// Why a text was not summarised.
+enum Failure {
+    /// Every further attempt would fail too.
+    Permanent(JobError),
+    /// Another attempt may succeed.
+    Temporary(JobError),
+}
+
+impl From<Failure> for Outcome<Done> {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Permanent(error) => Self::Reject(error),
+            Failure::Temporary(error) => Self::Retry(error),
+        }
+    }
+}
+
 impl Worker for Summarizer {
     type Done = Done;
 
-    async fn work(self: Arc<Self>, delivery: Delivery) -> Outcome<Done> {
+    async fn work(self: Arc<Self>, delivery: Delivery, until: Instant) -> Outcome<Done> {
         let Message::Summarize(job) = delivery.message;
+        let place = self.room.memory(job.bytes()).await;
         let started_at = OffsetDateTime::now_utc();
         if let Err(error) = self.cache.started(&job.tenant, &job.job, started_at).await {
             tracing::warn!(error = %Chain(&error), "The start of a job was not written to the cache. Reads show the job as queued until it has finished.");
         }
         let text = match self.text(job.document).await {
             Ok(text) => text,
-            Err(outcome) => return outcome,
+            Err(failure) => return failure.into(),
         };
-        let mut options = job.options;
-        let asked = options.include.len();
+        let mut options = job.options.clone();
         if !self.level.current().await.has_keywords() {
             options.include.retain(|include| *include != Include::Keywords);
         }
-        let degraded = options.include.len() < asked;
-        let summary = tokio::task::spawn_blocking(move || summarize(&text, &options)).await;
-        match summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
-            Ok(summary) if Payload::of(&summary) > Limits::RESULT_BYTES => Outcome::Reject(JobError::new(
+        let degraded = options.include.len() < job.options.include.len();
+        let place = self.room.processor(place).await;
+        let engine = move || {
+            let outcome = summarize(&text, &options, until, ENGINE_TIME);
+            (outcome, fingerprint(ENGINE, &job.options, &text), place)
+        };
+        let ended = tokio::task::spawn_blocking(engine).await;
+        let (outcome, fingerprint, _) = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let summary = match outcome {
+            Ok(summary) => summary,
+            Err(failure) => return failure.into(),
+        };
+        let bytes = Payload::of(&summary);
+        if bytes > Limits::RESULT_BYTES {
+            return Outcome::Reject(JobError::new(
                 FailureCode::ResultTooLarge,
                 format!(
                     "The result is longer than the limit of {} bytes of JSON. Ask for a shorter summary, or leave `scores` out of `include`.",
                     Limits::RESULT_BYTES
                 ),
-            )),
-            Ok(summary) => Outcome::Done(Done {
-                summary,
-                started_at,
-                degraded,
-            }),
-            Err(NoSummary::Blank) => Outcome::Reject(JobError::new(
-                FailureCode::NoSentence,
-                "The text has no letter or digit outside of markup. Send a text with at least one sentence.",
-            )),
-            Err(NoSummary::OnlyCode) => Outcome::Reject(JobError::new(
-                FailureCode::NoSentence,
-                "The text consists of code, tables, data or logs only. Send a text with at least one sentence of prose.",
-            )),
+            ));
         }
+        Outcome::Done(Done {
+            summary,
+            bytes,
+            fingerprint,
+            started_at,
+            degraded,
+        })
+    }
+
+    fn bytes(done: &Done) -> usize {
+        done.bytes
     }
 
     async fn commit(&self, outcomes: Vec<(Delivery, Result<Done, JobError>)>) -> Result<(), StoreError> {
         let finished_at = OffsetDateTime::now_utc();
-        let mut finished = Vec::new();
-        for (delivery, outcome) in outcomes {
-            let attempts = if delivery.receives > 1 {
-                self.attempts(&delivery).await?
-            } else {
-                Vec::new()
-            };
+        let attempts = join_all(outcomes.iter().map(|(delivery, _)| self.attempts(delivery))).await;
+        let finished = outcomes.into_iter().zip(attempts).map(|((delivery, outcome), attempts)| {
             let Message::Summarize(job) = delivery.message;
-            let is_complete = outcome.as_ref().is_ok_and(|done| !done.degraded);
-            finished.push(Finished {
-                fingerprint: is_complete.then(|| job.fingerprint.clone()),
+            Ok(Finished {
+                fingerprint: outcome
+                    .as_ref()
+                    .ok()
+                    .filter(|done| !done.degraded)
+                    .map(|done| done.fingerprint.clone()),
                 job: Job {
                     tenant: job.tenant.clone(),
-                    resource: finish(&self.region, job, outcome, attempts, finished_at)
-                        .map_err(StoreError::because(Store::Ledger, "finish a job"))?,
+                    resource: finish(&self.region, job, outcome, attempts, finished_at)?,
                 },
-            });
-        }
+            })
+        });
+        let finished: Vec<Finished> = finished
+            .collect::<Result<_, ForbiddenTransition>>()
+            .map_err(StoreError::because(Store::Ledger, "finish a job"))?;
         self.completion.record(&finished, &[]).await
     }
 
@@ -134,20 +173,20 @@ impl Worker for Summarizer {
 }
 
 impl Summarizer {
-    async fn text(&self, document: Document) -> Result<String, Outcome<Done>> {
+    async fn text(&self, document: Document) -> Result<String, Failure> {
         let key = match document {
             Document::Inline(text) => return Ok(text),
             Document::Stored(key) => key,
         };
         match self.documents.fetch(&key).await {
             Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(Outcome::Reject(JobError::new(
+            Ok(None) => Err(Failure::Permanent(JobError::new(
                 FailureCode::DocumentMissing,
                 "The stored document no longer exists. Submit it again.",
             ))),
             Err(cause) => {
                 tracing::warn!(error = %Chain(&cause), "A document could not be fetched. The job will be delivered again.");
-                Err(Outcome::Retry(JobError::new(
+                Err(Failure::Temporary(JobError::new(
                     FailureCode::DocumentUnavailable,
                     "The stored document could not be read in this attempt.",
                 )))
@@ -155,18 +194,25 @@ impl Summarizer {
         }
     }
 
-    async fn attempts(&self, delivery: &Delivery) -> Result<Vec<Attempt>, StoreError> {
+    /// The attempts at a job that failed before this delivery. If the ledger does not answer, the
+    /// job is recorded without them.
+    async fn attempts(&self, delivery: &Delivery) -> Vec<Attempt> {
+        if delivery.receives <= 1 {
+            return Vec::new();
+        }
         let Message::Summarize(job) = &delivery.message;
-        Ok(self
-            .ledger
-            .find(&job.job)
-            .await?
-            .map(|job| job.resource.attempts)
-            .unwrap_or_default())
+        match self.ledger.find(&job.job).await {
+            Ok(job) => job.map(|job| job.resource.attempts).unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(job = %job.job, error = %Chain(&error), "The failed attempts of a job could not be read. The job is recorded without them.");
+                Vec::new()
+            }
+        }
     }
 }
 
-fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSummary> {
+/// Summarises a text for `most` at most, and until the moment `until` at most.
+fn summarize(text: &str, options: &RequestOptions, until: Instant, most: Duration) -> Result<Summary, Failure> {
     let options = summarizer::Options {
         budget: options.length.budget(),
         sort: options.sort,
@@ -176,7 +222,30 @@ fn summarize(text: &str, options: &RequestOptions) -> Result<Summary, NoSummary>
         keywords: options.include.contains(&Include::Keywords),
         scores: options.include.contains(&Include::Scores),
     };
-    summarizer::summarize(text, &options)
+    let end = Instant::now() + most;
+    let outcome = summarizer::summarize_while(text, &options, &|| Instant::now() < end.min(until));
+    let permanent = |code, message: String| Failure::Permanent(JobError::new(code, message));
+    outcome.map_err(|reason| match reason {
+        NoSummary::Blank => permanent(
+            FailureCode::NoSentence,
+            "The text has no letter or digit outside of markup. Send a text with at least one sentence.".to_owned(),
+        ),
+        NoSummary::OnlyCode => permanent(
+            FailureCode::NoSentence,
+            "The text consists of code, tables, data or logs only. Send a text with at least one sentence of prose.".to_owned(),
+        ),
+        NoSummary::Stopped if end <= until => permanent(
+            FailureCode::TextTooComplex,
+            format!(
+                "The engine did not finish this text within {} seconds. Split the document, or send it without unusual markup.",
+                most.as_secs()
+            ),
+        ),
+        NoSummary::Stopped => Failure::Temporary(JobError::new(
+            FailureCode::OutOfTime,
+            "The work took longer than the time limit of an attempt.",
+        )),
+    })
 }
 
 /// Makes the finished job from a message and the outcome of the work on it.
@@ -231,6 +300,20 @@ impl io::Write for Payload {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_engine_that_is_stopped_is_a_failure_that_says_why() {
+        let (text, options) = shared::job::Submission::parse(br#"{"text":"One. Two."}"#).unwrap();
+        let now = Instant::now();
+        let code = |until, most| match summarize(&text, &options, until, most) {
+            Err(Failure::Permanent(error)) => (true, error.code),
+            Err(Failure::Temporary(error)) => (false, error.code),
+            Ok(_) => panic!("the engine was not stopped"),
+        };
+        assert_eq!(code(now + ENGINE_TIME, Duration::ZERO), (true, FailureCode::TextTooComplex));
+        assert_eq!(code(now, ENGINE_TIME), (false, FailureCode::OutOfTime));
+        assert!(summarize(&text, &options, now + ENGINE_TIME, ENGINE_TIME).is_ok());
+    }
 
     #[test]
     fn a_payload_is_as_long_as_its_json_in_json() {

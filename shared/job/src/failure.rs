@@ -16,6 +16,8 @@ pub enum FailureCode {
     ResultTooLarge,
     /// The text has no sentence that can be summarised.
     NoSentence,
+    /// The engine needed too much time for the text.
+    TextTooComplex,
     /// The stored document no longer exists.
     DocumentMissing,
     /// The stored document could not be read in this attempt.
@@ -37,9 +39,10 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code that this version writes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ResultTooLarge,
         Self::NoSentence,
+        Self::TextTooComplex,
         Self::DocumentMissing,
         Self::DocumentUnavailable,
         Self::CommitFailed,
@@ -54,6 +57,7 @@ impl FailureCode {
         match self {
             Self::ResultTooLarge => "result_too_large",
             Self::NoSentence => "no_sentence",
+            Self::TextTooComplex => "text_too_complex",
             Self::DocumentMissing => "document_missing",
             Self::DocumentUnavailable => "document_unavailable",
             Self::CommitFailed => "commit_failed",

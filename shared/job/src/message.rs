@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{id::JobId, request::RequestOptions, routing::Lane, tenant::TenantId};
+use crate::{
+    id::JobId,
+    request::{Limits, RequestOptions},
+    routing::Lane,
+    tenant::TenantId,
+};
 
 const VERSION: u8 = 1;
 
@@ -25,8 +30,24 @@ pub struct SummarizeMessage {
     pub created_at: OffsetDateTime,
     pub options: RequestOptions,
     pub document: Document,
-    /// The fingerprint under which the cache keeps the result for reuse.
+    /// How many bytes the text of a stored document has. Version 0.2.0 did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_bytes: Option<usize>,
+    /// The fingerprint of the submission for the engine of the function that wrote this message. A
+    /// worker of version 0.2.0 keeps its result under it. Later workers make the fingerprint of
+    /// their own engine.
     pub fingerprint: String,
+}
+
+impl SummarizeMessage {
+    /// How many bytes the text has. If the message does not say it, the text has the most bytes that
+    /// are allowed.
+    pub fn bytes(&self) -> usize {
+        match &self.document {
+            Document::Inline(text) => text.len(),
+            Document::Stored(_) => self.document_bytes.unwrap_or(Limits::TEXT_BYTES),
+        }
+    }
 }
 
 /// The text of a job, or where it is.
@@ -42,9 +63,9 @@ pub enum Document {
 /// The body is not a message that this version can read.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// The message has another version. A newer version of the service may have written it.
+    /// A newer version of the service has written the message.
     #[error("the message has version {0}, but this worker reads version {VERSION}")]
-    Version(u8),
+    Newer(u8),
     /// The message does not have the documented fields. The cause is not kept, because it may quote
     /// the document.
     #[error("the message does not have the fields of version {VERSION}")]
@@ -73,11 +94,11 @@ impl Message {
     /// Reads a received body.
     ///
     /// # Errors
-    /// If the message has another version or does not have the documented fields.
+    /// If the message has a newer version or does not have the documented fields.
     pub fn from_body(body: &str) -> Result<Self, MessageError> {
         let version: Version = serde_json::from_str(body).map_err(|_| MessageError::Shape)?;
-        if version.v != VERSION {
-            return Err(MessageError::Version(version.v));
+        if version.v > VERSION {
+            return Err(MessageError::Newer(version.v));
         }
         serde_json::from_str(body).map_err(|_| MessageError::Shape)
     }
@@ -98,6 +119,7 @@ mod tests {
             created_at: time::macros::datetime!(2026-11-23 10:00 UTC),
             options,
             document: Document::Inline(text),
+            document_bytes: None,
             fingerprint: "f00d".into(),
         });
         let body = message.to_body();
@@ -106,16 +128,17 @@ mod tests {
     }
 
     #[test]
-    fn another_version_and_another_shape_are_different_errors() {
+    fn a_newer_version_and_another_shape_are_different_errors() {
         assert!(matches!(
             Message::from_body(r#"{"v":99,"type":"summarize"}"#),
-            Err(MessageError::Version(99))
+            Err(MessageError::Newer(99))
         ));
         for body in [
             "",
             "{",
             "[]",
             "null",
+            r#"{"v":0}"#,
             r#"{"v":1}"#,
             r#"{"v":1,"type":"dance"}"#,
             r#"{"v":1,"type":"summarize"}"#,

@@ -9,12 +9,14 @@ use crate::{
     store::Store,
 };
 
-/// A worker that does what the text of the document says: `done`, `reject`, `retry`, `panic` or
-/// `hang`.
+/// A worker that does what the text of the document says: `done`, `large`, `reject`, `retry`,
+/// `panic` or `hang`.
 #[derive(Default)]
 struct Script {
     commit_fails: bool,
     committed: Mutex<Vec<(String, bool)>>,
+    /// How many outcomes each commit had.
+    commits: Mutex<Vec<usize>>,
     retried: Mutex<Vec<(String, String)>>,
 }
 
@@ -33,11 +35,13 @@ fn error(code: &str) -> JobError {
 }
 
 impl Worker for Script {
-    type Done = ();
+    /// How many bytes the result has.
+    type Done = usize;
 
-    async fn work(self: Arc<Self>, delivery: Delivery) -> Outcome<()> {
+    async fn work(self: Arc<Self>, delivery: Delivery, _: Instant) -> Outcome<usize> {
         match word(&delivery).as_str() {
-            "done" => Outcome::Done(()),
+            "done" => Outcome::Done(1),
+            "large" => Outcome::Done(COMMIT_BYTES / 2),
             "reject" => Outcome::Reject(error("rejected")),
             "retry" => Outcome::Retry(error("retried")),
             "hang" => std::future::pending().await,
@@ -45,7 +49,12 @@ impl Worker for Script {
         }
     }
 
-    async fn commit(&self, outcomes: Vec<(Delivery, Result<(), JobError>)>) -> Result<(), StoreError> {
+    fn bytes(done: &usize) -> usize {
+        *done
+    }
+
+    async fn commit(&self, outcomes: Vec<(Delivery, Result<usize, JobError>)>) -> Result<(), StoreError> {
+        self.commits.lock().unwrap().push(outcomes.len());
         if self.commit_fails {
             return Err(StoreError::new(Store::Archive, "commit", "the test asks for this error"));
         }
@@ -77,6 +86,7 @@ fn body(document: &str) -> String {
         created_at: time::OffsetDateTime::UNIX_EPOCH,
         options,
         document: crate::job::Document::Inline(document.into()),
+        document_bytes: None,
         fingerprint: String::new(),
     })
     .to_body()
@@ -103,13 +113,17 @@ async fn each_record_has_its_own_outcome() {
     let codes = [("hang", "out_of_time"), ("panic", "worker_panicked"), ("retry", "retried")];
     assert_eq!(retried, codes.map(|(word, code)| (word.to_owned(), code.to_owned())));
     assert_eq!(returned.failures, ["m1", "m3", "m4", "m6", "m7"].map(str::to_owned).into());
-    let at_once: Vec<_> = returned
-        .delays
-        .iter()
-        .filter(|(receipt, _)| receipt == "r6" || receipt == "r7")
-        .map(|(_, seconds)| *seconds)
-        .collect();
-    assert_eq!(at_once, [0, 0], "messages that cannot be read must be visible again at once");
+    let delay = |receipt: &str| returned.delays.iter().find(|(of, _)| of == receipt).map(|(_, seconds)| *seconds);
+    assert_eq!(
+        delay("r6"),
+        Some(0),
+        "a message without the documented fields is visible again at once"
+    );
+    assert_eq!(
+        delay("r7"),
+        Some(NEWER_VERSION_DELAY),
+        "a message of a newer version waits for the deployment"
+    );
     assert_eq!(returned.delays.len(), 5);
 }
 
@@ -123,6 +137,16 @@ async fn a_failed_commit_returns_every_message() {
     assert_eq!(returned.failures, ["m0", "m1", "m2"].map(str::to_owned).into());
     let retried = worker.retried.lock().unwrap();
     assert_eq!(retried.iter().filter(|(_, code)| code == "commit_failed").count(), 2);
+}
+
+#[tokio::test]
+async fn large_results_are_committed_in_parts() {
+    let (worker, returned) = run(Script::default(), &["large", "done", "large", "large", "large", "done"].map(body)).await;
+    assert_eq!(returned.failures.len(), 0);
+    let commits = worker.commits.lock().unwrap().clone();
+    assert!(commits.len() >= 2 && commits.iter().sum::<usize>() == 6, "{commits:?}");
+    let (worker, _) = run(Script::default(), &["done", "done", "reject"].map(body)).await;
+    assert_eq!(*worker.commits.lock().unwrap(), [3], "small results are committed together");
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ async fn written_down(region: &Region, tenant: &str, document: Document) -> (Job
             created_at,
             options,
             document,
+            document_bytes: None,
             fingerprint,
         },
     )

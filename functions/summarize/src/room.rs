@@ -1,0 +1,118 @@
+//! The memory and the processors that the function has. Texts are worked on in parallel only as far
+//! as both suffice, however many records a batch has.
+
+use std::{num::NonZero, sync::Arc};
+
+use shared::config;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many bytes of memory the engine needs at most for each byte of a text. The example
+/// `engine_hostile` of the engine measures it.
+const NEEDED_PER_BYTE: usize = 110;
+/// The part of the memory that is not for texts: the program and its tables, the event, the results
+/// of a whole batch, and what a commit needs.
+const RESERVED: usize = 400 * MEGABYTE;
+const MEGABYTE: usize = 1024 * 1024;
+/// Memory is counted in this many bytes.
+const UNIT: usize = 1024;
+/// The memory of a function, in megabytes, if Lambda does not say it.
+const USUAL_MEGABYTES: usize = 1024;
+
+/// The free memory and the free processors.
+pub(crate) struct Room {
+    memory: Arc<Semaphore>,
+    /// How many units of memory there are.
+    units: u32,
+    processors: Arc<Semaphore>,
+}
+
+/// A part of the memory, and a processor if one was taken. Both become free when this is dropped.
+pub(crate) struct Place {
+    _memory: Option<OwnedSemaphorePermit>,
+    _processor: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// The room of this function. Lambda sets `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in megabytes.
+    pub(crate) fn from_env() -> Self {
+        let megabytes = config::optional("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|size| size.parse().ok());
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self::new(megabytes.unwrap_or(USUAL_MEGABYTES), processors)
+    }
+
+    fn new(megabytes: usize, processors: usize) -> Self {
+        let free = (megabytes * MEGABYTE).saturating_sub(RESERVED) / UNIT;
+        let units = u32::try_from(free).unwrap_or(u32::MAX).max(1);
+        Self {
+            memory: Arc::new(Semaphore::new(units as usize)),
+            units,
+            processors: Arc::new(Semaphore::new(processors)),
+        }
+    }
+
+    /// Waits until there is memory for a text with this many bytes. A text that needs more than
+    /// there is takes all of it.
+    pub(crate) async fn memory(&self, bytes: usize) -> Place {
+        let units = u32::try_from(bytes.saturating_mul(NEEDED_PER_BYTE) / UNIT).unwrap_or(u32::MAX);
+        let memory = Arc::clone(&self.memory).acquire_many_owned(units.clamp(1, self.units)).await;
+        Place {
+            // The semaphores are never closed, so that these are always there.
+            _memory: memory.ok(),
+            _processor: None,
+        }
+    }
+
+    /// Waits until a processor is free for the text in `place`.
+    pub(crate) async fn processor(&self, place: Place) -> Place {
+        Place {
+            _processor: Arc::clone(&self.processors).acquire_owned().await.ok(),
+            ..place
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    const LARGEST: usize = 4 * MEGABYTE;
+
+    /// How many texts with this many bytes have room at the same time.
+    fn fitting(megabytes: usize, bytes: usize) -> usize {
+        let room = Room::new(megabytes, 2);
+        let mut places = Vec::new();
+        while let Some(place) = room.memory(bytes).now_or_never() {
+            places.push(place);
+            assert!(places.len() < 10_000);
+        }
+        places.len()
+    }
+
+    #[test]
+    fn as_many_texts_are_in_work_as_the_memory_is_large() {
+        assert_eq!([1024, 1769, 3538].map(|megabytes| fitting(megabytes, LARGEST)), [1, 3, 7]);
+        assert!(fitting(1024, 4096) > 50);
+        // The largest text is worked on alone, even if there is less memory than it may need.
+        assert_eq!(fitting(512, LARGEST), 1);
+        assert_eq!(fitting(128, LARGEST), 1);
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_it_is_dropped() {
+        let room = Room::new(1024, 1);
+        let first = room
+            .memory(LARGEST)
+            .now_or_never()
+            .and_then(|place| room.processor(place).now_or_never());
+        assert!(first.is_some());
+        assert!(room.memory(LARGEST).now_or_never().is_none());
+        drop(first);
+        let second = room
+            .memory(LARGEST)
+            .now_or_never()
+            .and_then(|place| room.processor(place).now_or_never());
+        assert!(second.is_some());
+    }
+}
