@@ -27,7 +27,8 @@ pub struct Emulator {
 
 impl Emulator {
     /// Starts the emulator for the function in `program`, with these environment variables and no
-    /// others. The function itself starts with the first invocation.
+    /// others. `AWS_LAMBDA_FUNCTION_TIMEOUT` is the time of an invocation in seconds. If it is not
+    /// given, it is five minutes. The function itself starts with the first invocation.
     ///
     /// # Errors
     /// If the SAM CLI is not installed or the emulator does not listen within five minutes.
@@ -42,8 +43,8 @@ impl Emulator {
         command
             .arg(program)
             .env_clear()
-            .envs(env)
-            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", PATIENCE.as_secs().to_string());
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", PATIENCE.as_secs().to_string())
+            .envs(env);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -16,7 +16,7 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use crate::cloud::{REGIONS, Region, answer, cloud, comes_true, prose, region};
 
 /// A job in the ledger, as the API leaves it there, and its message.
-async fn written_down(region: &Region, tenant: &str, document: Document) -> (JobId, SummarizeMessage) {
+pub(crate) async fn written_down(region: &Region, tenant: &str, document: Document) -> (JobId, SummarizeMessage) {
     let id = JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7());
     let (_, options): (_, RequestOptions) = Submission::parse(br#"{"text":"One."}"#).unwrap();
     let created_at = time::OffsetDateTime::now_utc();

@@ -18,3 +18,4 @@ mod stored_forms;
 mod supervision;
 mod template;
 mod tokens;
+mod weight;
