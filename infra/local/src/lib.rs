@@ -4,6 +4,7 @@
 //!
 //! - [`cloud`] starts the servers, deploys the stacks and stops them again.
 //! - [`template`] checks the templates without an account.
+//! - [`preflight`] says what would fail in a deployment to an AWS account.
 //! - [`planning`] calculates what a phase costs and simulates capacity plans.
 //! - [`engine`] runs the text engine: on one article through the whole service, and on lines of
 //!   standard input without any service.
@@ -17,6 +18,7 @@ pub mod checkout;
 pub mod cloud;
 pub mod engine;
 pub mod planning;
+pub mod preflight;
 pub mod progress;
 pub mod template;
 pub mod tools;

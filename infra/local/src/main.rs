@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use commands::{
-    capacity::Capacity, cost, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs, release, status, summarize::Summarize,
-    supervise::Supervise, template::Template, up::Up, watch::Watch,
+    capacity::Capacity, cost, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs, preflight::Preflight, release, status,
+    summarize::Summarize, supervise::Supervise, template::Template, up::Up, watch::Watch,
 };
 use local::{Instance, progress};
 
@@ -40,6 +40,8 @@ enum Command {
     Invoke(Invoke),
     /// Build the functions as `sam build` does for AWS, and invoke each of them once.
     Release,
+    /// What would fail in `sam deploy` to the AWS account of this shell. It only reads.
+    Preflight(Preflight),
     /// Run the engine on a file, or on `-` for standard input; no service is needed.
     Summarize(Summarize),
     /// Checks of `template.yaml` that need no account.
@@ -64,6 +66,7 @@ impl Command {
             Self::Watch(watch) => watch.run(&instance),
             Self::Deploy(deploy) => deploy.run(&instance),
             Self::Invoke(invoke) => invoke.run(&instance),
+            Self::Preflight(preflight) => preflight.run(),
             Self::Release => release::run(),
             Self::Summarize(summarize) => summarize.run(),
             Self::Template(template) => template.run(),

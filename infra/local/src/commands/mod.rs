@@ -10,6 +10,7 @@ pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod invoke;
 pub(crate) mod logs;
+pub(crate) mod preflight;
 pub(crate) mod release;
 pub(crate) mod status;
 pub(crate) mod summarize;

@@ -23,8 +23,8 @@ use stack::{Parameters, Stack, entries, text};
 /// Regions whose resource types and limits the templates are checked against.
 pub const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-1"];
 
-/// The name that stacks are checked under.
-const STACK: &str = "summarease";
+/// The name of the stack in every environment of `samconfig.toml` that is deployed to AWS.
+pub const STACK: &str = "summarease";
 
 /// Templates that the root nests, or that are deployed by themselves.
 pub const NESTED: [&str; 8] = [

@@ -24,18 +24,18 @@ impl Estate {
         self.of(kind).iter().fold(0.0, |count, _| count + 1.0)
     }
 
-    pub(super) fn of(&self, kind: &str) -> Resources<'_> {
+    pub(crate) fn of(&self, kind: &str) -> Resources<'_> {
         self.all().filter(|(_, resource)| resource["Type"] == kind).collect()
     }
 
-    pub(super) fn properties(&self, kind: &str) -> Resources<'_> {
+    pub(crate) fn properties(&self, kind: &str) -> Resources<'_> {
         self.of(kind)
             .into_iter()
             .map(|(name, resource)| (name, &resource["Properties"]))
             .collect()
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Value)> {
         let nested = self.nested.values().flatten();
         self.root.iter().chain(nested).map(|(name, resource)| (name.as_str(), resource))
     }
@@ -56,7 +56,7 @@ impl Estate {
 }
 
 /// A number, which may be written as text.
-pub(super) fn number(value: &Value) -> Option<f64> {
+pub(crate) fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
 

@@ -20,6 +20,7 @@ mod tables;
 mod workers;
 
 pub use estate::Estate;
+pub(crate) use estate::number;
 
 /// A rule adds a sentence to the findings for each thing that is wrong.
 type Rule = fn(&Estate, &mut Vec<String>);

@@ -1,0 +1,46 @@
+"""Makes read-only calls of AWS with the account and the region that `sam deploy` would use.
+
+ask.py CALLS takes a JSON list of calls, each with its service, operation, parameters, region and a
+JMESPath query. The first line of JSON that it prints is the usual region. Then comes a line for each
+call, as soon as it is answered: what the query finds in the answer, or the code and the message of
+the refusal.
+"""
+
+import functools
+import json
+import sys
+
+import boto3
+import jmespath
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+
+
+@functools.cache
+def client(service, region):
+    return boto3.client(service, region_name=region, config=CONFIG)
+
+
+def ask(call):
+    operation = call["operation"]
+    if not operation.startswith(("describe_", "get_", "list_")):
+        raise ValueError(f"{operation} may change something")
+    aws = client(call["service"], call["region"])
+    if aws.can_paginate(operation):
+        answer = aws.get_paginator(operation).paginate(**call["parameters"]).build_full_result()
+    else:
+        answer = getattr(aws, operation)(**call["parameters"])
+    return {"answer": jmespath.search(call["query"], answer)}
+
+
+print(json.dumps(boto3.Session().region_name), flush=True)
+for call in json.loads(sys.argv[1]):
+    try:
+        line = ask(call)
+    except ClientError as error:
+        line = {"code": error.response["Error"]["Code"], "message": error.response["Error"].get("Message", "")}
+    except BotoCoreError as error:
+        line = {"code": type(error).__name__, "message": str(error)}
+    print(json.dumps(line, default=str), flush=True)
