@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{
-    Check, Finding,
     ask::{Answer, Call, answers},
+    check::{Check, Finding},
 };
 use crate::template::{
     STACK,
@@ -17,6 +17,14 @@ use crate::template::{
 
 /// Lambda keeps this much concurrency for functions that reserve none.
 const UNRESERVED: f64 = 100.0;
+
+/// The IAM actions that [`present`] needs, and [`concurrency`] for the functions of a stack that is
+/// there already.
+pub(super) const PERMISSIONS: [&str; 3] = [
+    "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
+    "lambda:GetFunctionConcurrency",
+];
 
 /// What an earlier deployment of the stack has made.
 #[derive(Debug, Default)]

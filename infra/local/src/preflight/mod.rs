@@ -5,15 +5,17 @@
 //! about the account.
 //!
 //! - [`ask`] makes the calls.
+//! - [`check`] is one question about the account, and what was found out.
 //! - [`account`] checks the stack, the concurrency and the roles, [`network`] the zones and the
 //!   quotas, and [`names`] the names that must be free.
 
 mod account;
 mod ask;
+mod check;
 mod names;
 mod network;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -21,85 +23,8 @@ use serde_json::json;
 use crate::template::{self, STACK, rules::Estate};
 use account::Present;
 use ask::{Answer, Call};
-
-/// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing is in the way.
-    Fine,
-    /// The deployment would work, but there is something to know.
-    Warning,
-    /// The deployment would fail.
-    Fails,
-    /// AWS refused to say, or did not answer.
-    Unknown,
-}
-
-/// What one check found out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    pub outcome: Outcome,
-    /// One or two sentences: what would happen, and what to do about it.
-    pub text: String,
-}
-
-impl Finding {
-    fn fine(text: impl Into<String>) -> Self {
-        Self::new(Outcome::Fine, text)
-    }
-
-    fn warning(text: impl Into<String>) -> Self {
-        Self::new(Outcome::Warning, text)
-    }
-
-    fn fails(text: impl Into<String>) -> Self {
-        Self::new(Outcome::Fails, text)
-    }
-
-    fn unknown(text: impl Into<String>) -> Self {
-        Self::new(Outcome::Unknown, text)
-    }
-
-    fn new(outcome: Outcome, text: impl Into<String>) -> Self {
-        Self {
-            outcome,
-            text: text.into(),
-        }
-    }
-}
-
-/// Judges the answers to the calls of a check.
-type Judge<'a> = Box<dyn Fn(&[Answer]) -> Finding + 'a>;
-
-/// One question about the account.
-struct Check<'a> {
-    /// What is checked, as the subject of "… could not be checked".
-    subject: String,
-    calls: Vec<Call>,
-    judge: Judge<'a>,
-}
-
-impl<'a> Check<'a> {
-    fn new(subject: impl Into<String>, calls: Vec<Call>, judge: impl Fn(&[Answer]) -> Finding + 'a) -> Self {
-        Self {
-            subject: subject.into(),
-            calls,
-            judge: Box::new(judge),
-        }
-    }
-
-    /// The finding, if every call was answered that the check cannot do without. A quota that cannot
-    /// be read has a known default.
-    fn finding(&self, answers: &[Answer]) -> Finding {
-        let needed = self.calls.iter().zip(answers).filter(|(call, _)| call.service != "service-quotas");
-        for (_, answer) in needed {
-            if let Answer::Unknown(why) = answer {
-                return Finding::unknown(format!("{} could not be checked: {why}.", self.subject));
-            }
-        }
-        (self.judge)(answers)
-    }
-}
+use check::Check;
+pub use check::{Finding, Outcome};
 
 /// All checks of an environment.
 fn checks<'a>(estate: &'a Estate, present: &'a Present) -> Vec<Check<'a>> {
@@ -110,6 +35,21 @@ fn checks<'a>(estate: &'a Estate, present: &'a Present) -> Vec<Check<'a>> {
     checks.extend(names::retained(estate, present));
     checks.extend(names::names(estate, present));
     checks
+}
+
+/// The IAM actions that the checks of an environment need. Everyone may ask for the own identity.
+pub fn permissions(estate: &Estate) -> BTreeSet<String> {
+    let present = Present::default();
+    let calls = checks(estate, &present).into_iter().flat_map(|check| check.calls);
+    let mut permissions: BTreeSet<String> = calls.map(|call| call.permission()).collect();
+    // These are needed if the stack is there already.
+    permissions.extend(account::PERMISSIONS.map(str::to_owned));
+    permissions
+}
+
+/// The types and properties with a fixed name that no check looks for.
+pub fn fixed_names(estate: &Estate) -> BTreeSet<(String, String)> {
+    names::unchecked(estate)
 }
 
 /// Checks the account and the region in which `sam deploy --config-env` would deploy an environment,

@@ -1,11 +1,13 @@
 //! The names that the templates fix, and what an earlier stack has left behind.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{
-    Check, Finding,
     account::Present,
     ask::{Answer, Call},
+    check::{Check, Finding},
 };
 use crate::template::{STACK, rules::Estate, stack::text};
 
@@ -56,6 +58,22 @@ pub(super) fn names<'a>(estate: &'a Estate, present: &'a Present) -> Vec<Check<'
         }
     }
     checks
+}
+
+/// Properties that hold a name or an id as plain text, of types that are not in [`NAMED`].
+pub(super) fn unchecked(estate: &Estate) -> BTreeSet<(String, String)> {
+    let mut unchecked = BTreeSet::new();
+    for (_, resource) in estate.all() {
+        let kind = text(&resource["Type"]);
+        for (property, value) in resource["Properties"].as_object().into_iter().flatten() {
+            let is_name = ["Name", "Id", "Identifier"].iter().any(|ending| property.ends_with(ending));
+            let is_checked = NAMED.iter().any(|named| named.kind == kind);
+            if is_name && !is_checked && value.as_str().is_some_and(|value| !value.contains("${")) {
+                unchecked.insert((kind.clone(), property.clone()));
+            }
+        }
+    }
+    unchecked
 }
 
 fn judge_name(named: &Named, name: &str, present: &Present, answer: &Answer) -> Finding {

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    Check, Finding,
     account::Present,
     ask::{Answer, Call},
+    check::{Check, Finding},
 };
 use crate::template::rules::Estate;
 

@@ -352,13 +352,13 @@ async fn an_expired_pin_has_no_effect() {
 
 /// A server of moto, which emulates Application Auto Scaling and Aurora. It stops when it is
 /// dropped.
-struct Moto {
+pub(crate) struct Moto {
     process: tokio::process::Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Moto {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Python::Moto.install().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let process = tokio::process::Command::new(Python::Moto.bin().join("moto_server"))

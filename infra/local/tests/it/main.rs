@@ -11,6 +11,7 @@ mod failover;
 mod failure;
 mod lanes;
 mod phases;
+mod preflight;
 mod regions;
 mod replica;
 mod runbooks;
