@@ -12,8 +12,8 @@ use axum::{
 use shared::{
     directory::Tenant,
     job::{
-        Document, INLINE_DOCUMENT_BYTES, Job, JobId, Limits, Links, Message, RegionTag, RequestOptions, Submission, SummarizeMessage,
-        SummaryResource, fingerprint, route,
+        Document, Job, JobId, Limits, Links, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource,
+        fingerprint, route,
     },
     problem::{Kind, Problem},
     store::{Chain, StoreError},
@@ -108,10 +108,10 @@ async fn accept(
     let created_at = OffsetDateTime::now_utc();
     let resource = SummaryResource::queued(id.clone(), lane, context.region.clone(), created_at, options.clone());
     let bytes = text.len();
-    let document = if bytes > INLINE_DOCUMENT_BYTES {
-        Document::Stored(context.documents.store(&tenant.id, &id, text).await?)
-    } else {
+    let document = if Document::fits_message(&text) {
         Document::Inline(text)
+    } else {
+        Document::Stored(context.documents.store(&tenant.id, &id, text).await?)
     };
     let job = Job {
         tenant: tenant.id.clone(),

@@ -1,4 +1,8 @@
 //! The messages in the lanes. Each is one JSON object with a type and a version.
+//!
+//! SQS takes messages of up to 1 MiB, and only of the characters that XML 1.0 allows ("Amazon SQS
+//! message quotas" in its Developer Guide). JSON writes all other characters as escapes except
+//! U+FFFE and U+FFFF, which are escaped here.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -6,11 +10,15 @@ use time::OffsetDateTime;
 use crate::{
     id::JobId,
     request::{Limits, RequestOptions},
-    routing::Lane,
+    routing::{INLINE_DOCUMENT_BYTES, Lane},
     tenant::TenantId,
 };
 
 const VERSION: u8 = 1;
+
+/// The most bytes that a document may have inside its message, as JSON writes it. The rest of a
+/// message has its own limits, so that a whole message stays far below the 1 MiB of SQS.
+const ENCODED_DOCUMENT_BYTES: usize = 256 * 1024;
 
 /// The body of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +68,14 @@ pub enum Document {
     Stored(String),
 }
 
+impl Document {
+    /// Whether a text is sent inside its message. A text is longer there than it is by itself: a
+    /// control character, for example, becomes six bytes.
+    pub fn fits_message(text: &str) -> bool {
+        text.len() <= INLINE_DOCUMENT_BYTES && encode(text).len() <= ENCODED_DOCUMENT_BYTES
+    }
+}
+
 /// The body is not a message that this version can read.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
@@ -87,8 +103,7 @@ struct Envelope<'a> {
 impl Message {
     /// The body that is sent.
     pub fn to_body(&self) -> String {
-        // This cannot fail: all keys are strings, and every value becomes JSON.
-        serde_json::to_string(&Envelope { v: VERSION, message: self }).unwrap_or_default()
+        encode(&Envelope { v: VERSION, message: self })
     }
 
     /// Reads a received body.
@@ -104,15 +119,27 @@ impl Message {
     }
 }
 
+/// JSON in the characters that SQS takes.
+fn encode(value: &(impl Serialize + ?Sized)) -> String {
+    // This cannot fail: all keys are strings, and every value becomes JSON.
+    let json = serde_json::to_string(value).unwrap_or_default();
+    // Outside of its strings, JSON has neither of them.
+    if json.contains(['\u{FFFE}', '\u{FFFF}']) {
+        json.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff")
+    } else {
+        json
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::Submission;
+    use proptest::prelude::*;
 
-    #[test]
-    fn the_wire_form_is_pinned() {
-        let (text, options) = Submission::parse(br#"{"text":"One. Two."}"#).unwrap();
-        let message = Message::Summarize(SummarizeMessage {
+    use super::*;
+    use crate::{Limits, Submission};
+
+    fn message(text: String, options: RequestOptions) -> Message {
+        Message::Summarize(SummarizeMessage {
             job: "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV".parse().unwrap(),
             tenant: String::from("demo").try_into().unwrap(),
             lane: Lane::Standard,
@@ -121,7 +148,71 @@ mod tests {
             document: Document::Inline(text),
             document_bytes: None,
             fingerprint: "f00d".into(),
-        });
+        })
+    }
+
+    /// The characters that the Developer Guide of SQS lists.
+    fn sqs_takes(c: char) -> bool {
+        matches!(c, '\u{9}' | '\u{A}' | '\u{D}' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
+    }
+
+    /// Options with as much of `character` as they may have.
+    fn options(character: char) -> RequestOptions {
+        let many = |count: usize| character.to_string().repeat(count);
+        let entries = (0..Limits::METADATA_ENTRIES).map(|number| (format!("k{number}"), many(Limits::METADATA_VALUE).into()));
+        let metadata: serde_json::Map<_, serde_json::Value> = entries.collect();
+        let focus = format!("a{}", many(Limits::FOCUS - 1));
+        let body = serde_json::json!({"text": "One. Two.", "focus": focus, "metadata": metadata});
+        Submission::parse(body.to_string().as_bytes()).unwrap().1
+    }
+
+    #[test]
+    fn a_message_has_only_characters_that_sqs_takes_and_loses_none() {
+        for character in [
+            '\u{1}', '\u{8}', '\u{1F}', '\u{7F}', '\u{FFFE}', '\u{FFFF}', '\u{1FFFE}', '\u{10FFFF}', 'é',
+        ] {
+            let message = message(format!("One {character} two."), options(character));
+            let body = message.to_body();
+            assert!(body.chars().all(sqs_takes), "{character:?}: {body}");
+            assert_eq!(Message::from_body(&body).unwrap(), message, "{character:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_message_is_far_below_the_limit_of_sqs() {
+        let mut longest = 0;
+        for character in ['\u{1}', '"', 'a', '\u{FFFF}', '水'] {
+            let least = INLINE_DOCUMENT_BYTES / 6 / character.len_utf8();
+            for length in [least, 2 * least, 4 * least, 6 * least] {
+                let text = character.to_string().repeat(length);
+                let fits = Document::fits_message(&text);
+                let body = message(text, options('\u{1}')).to_body();
+                if fits {
+                    longest = longest.max(body.len());
+                }
+            }
+        }
+        assert!((200 * 1024..400 * 1024).contains(&longest), "{longest}");
+        assert!(!Document::fits_message(&"\u{1}".repeat(INLINE_DOCUMENT_BYTES)));
+        assert!(Document::fits_message(&"a".repeat(INLINE_DOCUMENT_BYTES)));
+        assert!(!Document::fits_message(&"a".repeat(INLINE_DOCUMENT_BYTES + 1)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_through(text in any::<String>()) {
+            let (_, options) = Submission::parse(br#"{"text":"One. Two."}"#).unwrap();
+            let message = message(text, options);
+            let body = message.to_body();
+            prop_assert!(body.chars().all(sqs_takes));
+            prop_assert_eq!(Message::from_body(&body).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn the_wire_form_is_pinned() {
+        let (text, options) = Submission::parse(br#"{"text":"One. Two."}"#).unwrap();
+        let message = message(text, options);
         let body = message.to_body();
         insta::assert_snapshot!(body);
         assert_eq!(Message::from_body(&body).unwrap(), message);

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{request::Priority, tenant::Plan};
 
 /// The most bytes that a document may have to be sent inside its message. A larger document is
-/// stored in S3.
+/// stored in S3, and so is one that JSON makes too long
+/// ([`Document::fits_message`](crate::Document::fits_message)).
 pub const INLINE_DOCUMENT_BYTES: usize = 200 * 1024;
 
 /// One of the three ways through the service, with its own queue and its own workers.
