@@ -281,6 +281,44 @@ async fn with_postgres_and_valkey_down_a_submission_is_still_accepted_and_not_lo
 }
 
 #[tokio::test]
+async fn with_postgres_down_a_job_of_another_tenant_still_looks_like_a_missing_job() {
+    let (cloud, region) = (cloud().await, region().await);
+    let api = cloud.emulator("api", &[("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none")]);
+    let (others, _) = written_down(&region, "somebody-else", Document::Inline("One.".into())).await;
+    let unknown = JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7());
+    let mut answers = Vec::new();
+    for id in [others, unknown] {
+        let mut event: Value = serde_json::from_str(include_str!("../../../../events/api/read-unknown.json")).unwrap();
+        event["rawPath"] = format!("/v1/summaries/{id}").into();
+        let reply = api.invoke(&event).await.unwrap();
+        answers.push((reply["statusCode"].clone(), reply["body"].clone()));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0].0, 503, "{answers:?}");
+}
+
+/// A text of control characters is six times as long in its message. U+FFFF and U+FFFE are
+/// characters that SQS does not take.
+#[tokio::test]
+async fn characters_that_sqs_does_not_take_reach_the_worker() {
+    let region = region().await;
+    let odd = "\u{1}\u{FFFE}\u{FFFF}\u{1FFFF}";
+    let text = format!("{} Odd: {odd}. {}", prose("odd characters", 400), "\u{1}".repeat(190 * 1024));
+    let body = json!({"text": text, "focus": format!("odd {odd}"), "metadata": {"odd": odd}, "length": {"sentences": 1}});
+    let id = region.accepted(&body).await;
+    let resource = region.reaches(&id, &["succeeded", "failed"]).await;
+    assert_eq!(resource["status"], "succeeded", "{resource}");
+    assert_eq!(resource["request"]["metadata"]["odd"], odd);
+    let short = json!({"text": format!("The odd characters {odd} stay."), "length": {"sentences": 1}});
+    let id = region.accepted(&short).await;
+    let resource = region.succeeds(&id).await;
+    assert!(
+        resource["result"]["text"].as_str().unwrap().contains("odd characters"),
+        "{resource}"
+    );
+}
+
+#[tokio::test]
 async fn a_job_that_the_ledger_could_not_record_is_recorded_later_with_its_first_result() {
     let (cloud, region) = (cloud().await, region().await);
     let (id, message) = written_down(&region, "demo", Document::Inline(prose("recorded later", 500))).await;
