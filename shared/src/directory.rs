@@ -8,7 +8,6 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -16,6 +15,7 @@ use time::OffsetDateTime;
 use crate::{
     config::{self, ConfigError},
     job::{Plan, TenantId, hex},
+    recent::Recent,
     store::{BoxError, Store, StoreError},
 };
 
@@ -36,7 +36,7 @@ pub struct Tenant {
 pub struct Directory {
     client: Client,
     table: String,
-    known: Cache<String, Option<Tenant>>,
+    known: Recent<String, Option<Tenant>>,
 }
 
 impl Directory {
@@ -50,11 +50,10 @@ impl Directory {
 
     /// The directory in `table`.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
-        let known = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED).build();
         Self {
             client: Client::new(aws),
             table,
-            known,
+            known: Recent::new(REMEMBERED_KEYS, REMEMBERED),
         }
     }
 
@@ -68,7 +67,7 @@ impl Directory {
             return Ok(None);
         }
         let id = item_id(key);
-        self.known.try_get_with(id.clone(), self.look_up(id)).await
+        self.known.try_get_with(id.clone(), Box::pin(self.look_up(id))).await
     }
 
     async fn look_up(&self, id: String) -> Result<Option<Tenant>, StoreError> {

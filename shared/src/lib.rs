@@ -7,7 +7,7 @@
 //! The modules of this crate connect them with the stores: [`ledger`], [`directory`] and
 //! [`service_level`] (DynamoDB), [`documents`] (S3), [`lanes`] (SQS), [`archive`] (Postgres) and
 //! [`cache`] (Valkey). Two modules use several of these: [`batch`] processes the SQS batches of a
-//! worker, and [`completion`] records that jobs have finished.
+//! worker, and [`completion`] records that jobs have finished. [`recent`] keeps answers for a moment.
 //!
 //! Dependencies go in one direction: the functions use these modules, and these modules use the
 //! pure crates.
@@ -22,6 +22,7 @@ pub mod documents;
 pub mod lanes;
 pub mod ledger;
 pub mod problem;
+pub mod recent;
 pub mod service_level;
 pub mod store;
 pub mod telemetry;

@@ -10,12 +10,12 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use jiff::Timestamp;
-use moka::future::Cache;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     capacity::{Controller, Level, Memory, Pin},
     config::{self, ConfigError},
+    recent::Recent,
     store::{BoxError, Chain, Store, StoreError},
 };
 
@@ -33,7 +33,7 @@ pub struct ServiceLevel {
     client: Client,
     table: String,
     id: String,
-    known: Cache<(), Level>,
+    known: Recent<(), Level>,
 }
 
 /// What `prescale` remembers between its runs.
@@ -58,7 +58,7 @@ impl ServiceLevel {
             client: Client::new(aws),
             table,
             id: format!("capacity#{region}"),
-            known: Cache::builder().max_capacity(1).time_to_live(REMEMBERED).build(),
+            known: Recent::new(1, REMEMBERED),
         }
     }
 
@@ -74,7 +74,7 @@ impl ServiceLevel {
                     Level::Normal
                 })
         };
-        self.known.get_with((), read).await
+        self.known.get_with((), Box::pin(read)).await
     }
 
     async fn read_level(&self) -> Result<Level, StoreError> {
