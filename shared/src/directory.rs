@@ -16,7 +16,7 @@ use crate::{
     config::{self, ConfigError},
     job::{Plan, TenantId, hex},
     recent::Recent,
-    store::{BoxError, Store, StoreError},
+    store::{BoxError, Store, StoreError, parse_value},
 };
 
 /// How long a process keeps a key that it has looked up. A revoked key works for this long in
@@ -90,7 +90,7 @@ impl Directory {
         let read = || -> Result<Tenant, BoxError> {
             Ok(Tenant {
                 id: text("tenant").try_into()?,
-                plan: serde_json::from_value(text("plan").into())?,
+                plan: parse_value(text("plan").into())?,
             })
         };
         read().map(Some).map_err(StoreError::because(Store::Directory, OPERATION))

@@ -27,7 +27,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     config::{self, ConfigError},
     job::{Attempt, Job, JobId, SummaryResource},
-    store::{BoxError, Store, StoreError},
+    store::{BoxError, Store, StoreError, parse},
 };
 
 /// How long the ledger keeps an unfinished job. This is longer than a message can stay in a lane
@@ -135,10 +135,10 @@ impl Ledger {
                 io::read_to_string(DeflateDecoder::new(deflated.as_slice()))?
             }
         };
-        let mut resource: SummaryResource = serde_json::from_str(&resource)?;
+        let mut resource: SummaryResource = parse(&resource)?;
         for attempt in item.get("attempts").and_then(|value| value.as_l().ok()).into_iter().flatten() {
             let attempt = attempt.as_s().map_err(|_| "an attempt is not a string")?;
-            resource.attempts.push(serde_json::from_str(attempt)?);
+            resource.attempts.push(parse(attempt)?);
         }
         Ok(Job {
             tenant: text(item, "tenant")?.to_owned().try_into()?,

@@ -16,7 +16,7 @@ use crate::{
     capacity::{Controller, Level, Memory, Pin},
     config::{self, ConfigError},
     recent::Recent,
-    store::{BoxError, Chain, Store, StoreError},
+    store::{BoxError, Chain, Store, StoreError, parse},
 };
 
 /// How long a process keeps the level that it has read. A new level is known to all processes after
@@ -159,6 +159,6 @@ fn json(value: &impl Serialize) -> Result<String, StoreError> {
 
 fn parsed<T: DeserializeOwned>(item: &HashMap<String, AttributeValue>, name: &str) -> Result<Option<T>, StoreError> {
     let Some(value) = item.get(name) else { return Ok(None) };
-    let read = || -> Result<T, BoxError> { Ok(serde_json::from_str(value.as_s().map_err(|_| "not a string")?)?) };
+    let read = || -> Result<T, BoxError> { parse(value.as_s().map_err(|_| "not a string")?) };
     read().map(Some).map_err(StoreError::because(Store::Ledger, READ))
 }

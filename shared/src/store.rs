@@ -3,6 +3,9 @@
 
 use std::{error::Error, fmt};
 
+use serde::de::DeserializeOwned;
+use serde_json::{Value, error::Category};
+
 /// The cause of an error, of any type.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -65,6 +68,31 @@ impl StoreError {
     }
 }
 
+/// Reads a stored value from its text. The cause of an error in it is not kept, because it may quote
+/// the value, and the value may hold document text.
+///
+/// # Errors
+/// If the value is not JSON of that type.
+pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, BoxError> {
+    serde_json::from_str(json).map_err(|error| unquoted(&error))
+}
+
+/// Reads a stored value from its JSON. An error in it quotes nothing of it either.
+///
+/// # Errors
+/// If the value is not of that type.
+pub fn parse_value<T: DeserializeOwned>(value: Value) -> Result<T, BoxError> {
+    serde_json::from_value(value).map_err(|error| unquoted(&error))
+}
+
+fn unquoted(error: &serde_json::Error) -> BoxError {
+    let what = match error.classify() {
+        Category::Data => "does not have the expected fields",
+        Category::Io | Category::Syntax | Category::Eof => "is not JSON",
+    };
+    format!("a stored value {what} (line {}, column {})", error.line(), error.column()).into()
+}
+
 /// Shows an error with all its causes. It is for logs and operators only, because a cause may name
 /// hosts.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
@@ -78,5 +106,31 @@ impl fmt::Display for Chain<'_> {
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::SummaryResource;
+
+    #[test]
+    fn an_error_of_a_stored_value_quotes_nothing_of_it() {
+        for value in [
+            r#"{"secret": 1}"#,
+            r#""secret""#,
+            r#"["secret"]"#,
+            r#"{"id": "secret", "status": "secret"}"#,
+            r#"{"secret"#,
+        ] {
+            let error = parse::<SummaryResource>(value).unwrap_err();
+            let error = StoreError::new(Store::Cache, "find a job", error);
+            let shown = Chain(&error).to_string();
+            assert!(shown.contains("a stored value"), "{shown}");
+            assert!(!shown.contains("secret") && !format!("{error:?}").contains("secret"), "{shown}");
+        }
+        let error = parse_value::<crate::job::Plan>("secret".into()).unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
+        assert_eq!(parse::<u8>("7").unwrap(), 7);
     }
 }

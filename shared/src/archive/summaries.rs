@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Archive, failed};
 use crate::{
     job::{Job, JobId, Lane, RegionTag, SummaryResource, TenantId},
-    store::{BoxError, Store, StoreError},
+    store::{BoxError, Store, StoreError, parse_value},
 };
 
 /// A message that was taken from a dead-letter queue.
@@ -130,5 +130,5 @@ fn row(job: &Job) -> Result<Value, BoxError> {
 fn resource(mut row: Value, id: &JobId) -> Result<SummaryResource, BoxError> {
     row["id"] = json!(id.to_string());
     row["links"] = json!(crate::job::Links::of(id));
-    Ok(serde_json::from_value(row)?)
+    parse_value(row)
 }

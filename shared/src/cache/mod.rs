@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use crate::{
     config::{self, ConfigError},
     job::{Job, JobId, Status, SummaryResource, TenantId},
-    store::{BoxError, Store, StoreError},
+    store::{BoxError, Store, StoreError, parse},
     tokens::{Audience, Tokens},
 };
 
@@ -83,7 +83,7 @@ impl Cache {
         const OPERATION: &str = "look for a result";
         let read = async {
             let found: Option<String> = self.connection().await?.get(keys::result(tenant, fingerprint)).await?;
-            Ok(found.map(|json| serde_json::from_str(&json)).transpose()?)
+            found.map(|json| parse(&json)).transpose()
         };
         read.await.map_err(failed(OPERATION))
     }
@@ -97,7 +97,7 @@ impl Cache {
             let asked = [keys::summary(tenant, id), keys::started(tenant, id)];
             let (summary, started): (Option<String>, Option<String>) = self.connection().await?.mget(&asked).await?;
             let Some(summary) = summary else { return Ok(None) };
-            let mut resource: SummaryResource = serde_json::from_str(&summary)?;
+            let mut resource: SummaryResource = parse(&summary)?;
             if let (Status::Queued, Some(started)) = (resource.status(), started) {
                 resource.start(OffsetDateTime::parse(&started, &Rfc3339)?)?;
             }
