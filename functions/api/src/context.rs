@@ -12,6 +12,8 @@ use shared::{
     service_level::ServiceLevel,
 };
 
+use crate::last_answers::LastAnswers;
+
 /// The stores and settings that every request needs. They are made once per cold start.
 pub struct Context {
     pub(crate) region: String,
@@ -22,6 +24,7 @@ pub struct Context {
     pub(crate) lanes: Lanes,
     pub(crate) ledger: Ledger,
     pub(crate) level: ServiceLevel,
+    pub(crate) health: LastAnswers,
 }
 
 impl Context {
@@ -45,6 +48,7 @@ impl Context {
             lanes: lanes::from_env(&aws, lanes)?,
             ledger: Ledger::from_env(&aws)?,
             level: ServiceLevel::from_env(&aws)?,
+            health: LastAnswers::default(),
         })
     }
 }

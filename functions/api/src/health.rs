@@ -1,5 +1,9 @@
-//! The two health checks. The shallow one is for load balancers and asks no store. The deep one is
-//! for Route 53 and for people, and asks every store.
+//! The three health checks. The shallow one is for load balancers and asks no store. The one for
+//! routing is for Route 53, and asks the stores that are needed to accept a job. The deep one is for
+//! people, and asks every store.
+//!
+//! Anyone may call them, so that they keep the answers of the stores for a moment: however often
+//! they are called, each process asks a store only now and then.
 
 use std::{
     collections::BTreeMap,
@@ -16,10 +20,10 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::context::Context;
-
-/// How long the deep health check waits for one store.
-const TIMEOUT: Duration = Duration::from_secs(2);
+use crate::{
+    context::Context,
+    last_answers::{DEEP, ROUTING, StoreHealth, Stores},
+};
 
 /// The stores that are needed to accept a job. Postgres and Valkey are not needed: if a region
 /// fails over its database, it must stay in service for its clients.
@@ -33,21 +37,13 @@ pub(crate) struct Health {
     region: String,
 }
 
-/// Health of every store that the API depends on.
+/// Health of the stores that were asked.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeepHealth {
     #[serde(flatten)]
     health: Health,
     /// The health of each store, by its name.
-    stores: BTreeMap<&'static str, StoreHealth>,
-}
-
-/// Health of one store.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct StoreHealth {
-    ok: bool,
-    /// How long the store took to answer, in milliseconds.
-    milliseconds: u64,
+    stores: Stores,
 }
 
 /// Check the API
@@ -63,7 +59,8 @@ pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health>
 
 /// Check the API and its stores
 ///
-/// Asks every store and waits at most two seconds for each.
+/// Asks every store and waits at most two seconds for all of them. An answer is used again for five
+/// seconds.
 #[utoipa::path(
     get,
     path = "/v1/health/deep",
@@ -75,17 +72,54 @@ pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health>
     )
 )]
 pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Json<DeepHealth>) {
+    let ask = async {
+        let (mut stores, (archive, cache)) = tokio::join!(needed(&context, DEEP.0), async {
+            tokio::join!(
+                timed(Store::Archive, DEEP.0, context.archive.ping()),
+                timed(Store::Cache, DEEP.0, context.cache.ping())
+            )
+        },);
+        stores.extend([archive, cache]);
+        stores
+    };
+    let stores = context.health.deep.get_with((), Box::pin(ask)).await;
+    answer(&context, stores)
+}
+
+/// Check whether a region should get traffic
+///
+/// Asks the stores that are needed to accept a job, and waits at most one second for all of them. It
+/// is for the health checks of Route 53.
+#[utoipa::path(
+    get,
+    path = "/v1/health/routing",
+    operation_id = "routingHealth",
+    security(()),
+    responses(
+        (status = 200, description = "Jobs are accepted.", body = DeepHealth),
+        (status = 503, description = "Jobs are not accepted. `status` is `down`, because a store does not answer.", body = DeepHealth),
+    )
+)]
+pub(crate) async fn routing(State(context): State<Arc<Context>>) -> (StatusCode, Json<DeepHealth>) {
+    let ask = needed(&context, ROUTING.0);
+    let stores = context.health.routing.get_with((), Box::pin(ask)).await;
+    answer(&context, stores)
+}
+
+/// Asks the stores that are needed to accept a job.
+async fn needed(context: &Context, timeout: Duration) -> Stores {
     let stores = tokio::join!(
-        timed(Store::Archive, context.archive.ping()),
-        timed(Store::Cache, context.cache.ping()),
-        timed(Store::Directory, context.directory.ping()),
-        timed(Store::Documents, context.documents.ping()),
-        timed(Store::Lanes, context.lanes[Lane::Standard].ping()),
-        timed(Store::Ledger, context.ledger.ping()),
+        timed(Store::Directory, timeout, context.directory.ping()),
+        timed(Store::Documents, timeout, context.documents.ping()),
+        timed(Store::Lanes, timeout, context.lanes[Lane::Standard].ping()),
+        timed(Store::Ledger, timeout, context.ledger.ping()),
     );
-    let stores = BTreeMap::from([stores.0, stores.1, stores.2, stores.3, stores.4, stores.5]);
-    let answers = |names: &[Store]| names.iter().all(|store| stores[store.as_str()].ok);
-    let (code, status) = if !answers(&NEEDED) {
+    BTreeMap::from([stores.0, stores.1, stores.2, stores.3])
+}
+
+fn answer(context: &Context, stores: Stores) -> (StatusCode, Json<DeepHealth>) {
+    let is_down = NEEDED.iter().any(|store| stores.get(store.as_str()).is_none_or(|store| !store.ok));
+    let (code, status) = if is_down {
         (StatusCode::SERVICE_UNAVAILABLE, "down")
     } else if stores.values().all(|store| store.ok) {
         (StatusCode::OK, "ok")
@@ -104,9 +138,9 @@ pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Js
     )
 }
 
-async fn timed(store: Store, ping: impl Future<Output = Result<(), StoreError>>) -> (&'static str, StoreHealth) {
+async fn timed(store: Store, timeout: Duration, ping: impl Future<Output = Result<(), StoreError>>) -> (&'static str, StoreHealth) {
     let started = Instant::now();
-    let result = tokio::time::timeout(TIMEOUT, ping).await;
+    let result = tokio::time::timeout(timeout, ping).await;
     if let Ok(Err(error)) = &result {
         tracing::warn!(store = store.as_str(), error = %Chain(error), "A store did not answer the health check.");
     }

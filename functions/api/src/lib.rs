@@ -6,6 +6,7 @@
 mod auth;
 mod context;
 mod health;
+mod last_answers;
 mod middleware;
 mod openapi;
 mod problems;
@@ -47,6 +48,7 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(read::read))
         .routes(routes!(health::shallow))
         .routes(routes!(health::deep))
+        .routes(routes!(health::routing))
         .routes(routes!(problems::list))
 }
 

@@ -47,7 +47,7 @@ async fn api() {
             "submit-wrong-media-type" => (415, "application/json"),
             "read-unknown" | "read-malformed-id" | "no-such-path" => (404, "not-found"),
             "wrong-method" => (405, "method-not-allowed"),
-            "health" | "health-deep" => (200, "\"ok\""),
+            "health" | "health-deep" | "health-routing" => (200, "\"ok\""),
             "openapi" => (200, "/v1/summaries/{id}"),
             "problems" => (200, "malformed-body"),
             other => panic!("events/api/{other}.json has no expectation"),

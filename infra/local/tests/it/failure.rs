@@ -15,6 +15,9 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use crate::cloud::{REGIONS, Region, answer, cloud, comes_true, prose, region};
 
+const DEEP: &str = include_str!("../../../../events/api/health-deep.json");
+const ROUTING: &str = include_str!("../../../../events/api/health-routing.json");
+
 /// A job in the ledger, as the API leaves it there, and its message.
 pub(crate) async fn written_down(region: &Region, tenant: &str, document: Document) -> (JobId, SummarizeMessage) {
     let id = JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7());
@@ -347,20 +350,49 @@ async fn a_job_that_the_ledger_could_not_record_is_recorded_later_with_its_first
 #[tokio::test]
 async fn a_region_is_unhealthy_only_if_it_cannot_accept_jobs() {
     let cloud = cloud().await;
-    let event: Value = serde_json::from_str(include_str!("../../../../events/api/health-deep.json")).unwrap();
-    for (changed, code, says) in [
-        (("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing"), 200, "degraded"),
-        (("VALKEY_URL", "redis://127.0.0.1:1"), 200, "degraded"),
-        (("LEDGER_TABLE", "no-such-table"), 503, "down"),
+    for (changed, code, deep, routing) in [
+        (("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing"), 200, "degraded", "ok"),
+        (("VALKEY_URL", "redis://127.0.0.1:1"), 200, "degraded", "ok"),
+        (("LEDGER_TABLE", "no-such-table"), 503, "down", "down"),
     ] {
-        let reply = cloud.emulator("api", &[changed]).invoke(&event).await.unwrap();
-        let body: Value = serde_json::from_str(reply["body"].as_str().unwrap()).unwrap();
-        assert_eq!(
-            (&reply["statusCode"], &body["status"]),
-            (&code.into(), &says.into()),
-            "{changed:?}: {body}"
-        );
+        let api = cloud.emulator("api", &[changed]);
+        for (event, says, stores) in [(DEEP, deep, 6), (ROUTING, routing, 4)] {
+            let reply = api.invoke(&serde_json::from_str(event).unwrap()).await.unwrap();
+            let body: Value = serde_json::from_str(reply["body"].as_str().unwrap()).unwrap();
+            assert_eq!(
+                (&reply["statusCode"], &body["status"]),
+                (&code.into(), &says.into()),
+                "{changed:?}: {body}"
+            );
+            assert_eq!(body["stores"].as_object().unwrap().len(), stores, "{body}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_health_check_asks_the_stores_only_now_and_then() {
+    let cloud = cloud().await;
+    // A database that refuses to talk, and counts how often it was asked.
+    let database = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://nobody@{}/nothing", database.local_addr().unwrap());
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = asked.clone();
+    tokio::spawn(async move {
+        while database.accept().await.is_ok() {
+            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let api = cloud.emulator("api", &[("DATABASE_URL", &url)]);
+    let ask = async || {
+        api.invoke(&serde_json::from_str(DEEP).unwrap()).await.unwrap();
+        asked.load(std::sync::atomic::Ordering::Relaxed)
+    };
+    // An answer is kept for seconds. If this machine is busy, two calls may be further apart.
+    comes_true("a check uses the answer of the check before", async || {
+        let before = ask().await;
+        before > 0 && ask().await == before
+    })
+    .await;
 }
 
 #[tokio::test]
