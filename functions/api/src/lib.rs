@@ -5,6 +5,7 @@
 
 mod auth;
 mod context;
+mod event;
 mod health;
 mod last_answers;
 mod middleware;
@@ -21,6 +22,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use context::Context;
+pub use event::answer;
 
 /// The router with every route of the API.
 pub fn router(context: Arc<Context>) -> Router {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -38,11 +38,12 @@ use crate::{auth::Caller, context::Context};
 pub(crate) async fn read(
     State(context): State<Arc<Context>>,
     Caller(tenant): Caller,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     // A malformed id and the id of another tenant's job get the same answer, so that a client
     // cannot find out which ids exist.
+    let Path(id) = id.map_err(|_| Problem::of(Kind::NotFound))?;
     let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
     let found = find(&context, &tenant.id, &id).await?;
     let resource = found.ok_or_else(|| Problem::of(Kind::NotFound))?;

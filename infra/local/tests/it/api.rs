@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use shared::job::Plan;
 
-use crate::cloud::{answer, json_of, prose, region, submission};
+use crate::cloud::{answer, cloud, json_of, prose, region, submission};
 
 fn assert_problem(status: StatusCode, problem: &Value, expected: u16, slug: &str, says: &str) {
     assert_eq!(status.as_u16(), expected, "{problem}");
@@ -94,6 +94,48 @@ async fn unknown_paths_and_methods_are_problems_too() {
     assert_problem(status, &problem, 404, "not-found", "path");
     let (status, problem) = answer(region.request(Method::DELETE, "/v1/summaries")).await;
     assert_problem(status, &problem, 405, "method-not-allowed", "Allow");
+}
+
+/// API Gateway passes on whatever a client sends. No client may see anything but a problem document.
+#[tokio::test]
+async fn odd_requests_get_a_problem_too() {
+    let api = cloud().await.emulator("api", &[]);
+    let usual: Value = serde_json::from_str(include_str!("../../../../events/api/read-unknown.json")).unwrap();
+    let long = format!("/v1/summaries/{}", "x".repeat(9_000));
+    let mut events: Vec<Value> = [
+        "/v1/summaries/%FF", "/v1/summaries/%25FF", "/v1/summaries/%", "/v1/summaries/é", "/%FF", &long,
+    ]
+    .into_iter()
+    .map(|path| {
+        let mut event = usual.clone();
+        event["rawPath"] = path.into();
+        event
+    })
+    .collect();
+    for (field, value) in [
+        ("rawQueryString", json!("a=<b>&c=\"d\"")),
+        ("headers", json!({"x-api-key": tenant::KEY, "x-name": "é", "host": "no host"})),
+    ] {
+        let mut event = usual.clone();
+        event[field] = value;
+        events.push(event);
+    }
+    events.push(json!({}));
+    for event in events {
+        let reply = api.invoke(&event).await.unwrap();
+        assert_eq!(reply["statusCode"], 404, "{event}: {reply}");
+        assert_eq!(reply["headers"]["content-type"], "application/problem+json", "{event}: {reply}");
+    }
+    // The same over HTTP, as far as a client sends it.
+    let region = region().await;
+    for path in [
+        "/v1/summaries/%FF", "/v1/summaries/%25FF", "/v1/summaries/a%00b", "/v1/summaries/x?a=%3Cb",
+    ] {
+        let response = region.request(Method::GET, path).bearer_auth(tenant::KEY).send().await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+        let (status, problem) = json_of(response).await;
+        assert_problem(status, &problem, 404, "not-found", "path");
+    }
 }
 
 #[tokio::test]
