@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::cloud::{comes_true, prose, region, submission, valkey};
+use crate::cloud::{cloud, comes_true, prose, region, submission, valkey};
 
 fn assert_verbatim(text: &str, resource: &Value) {
     let characters: Vec<char> = text.chars().collect();
@@ -97,6 +97,32 @@ async fn the_archive_answers_when_the_cache_has_no_entry() {
     assert_eq!(forgotten, 1);
     let (_, archived) = region.read(&id).await;
     assert_eq!(archived, cached);
+}
+
+/// A client that polls while a store fails must not be told that its finished job has changed.
+#[tokio::test]
+async fn a_finished_job_has_the_same_entity_tag_from_every_store() {
+    let (cloud, region) = (cloud().await, region().await);
+    let id = region.accepted(&submission("tagged")).await;
+    region.succeeds(&id).await;
+    let no_cache = ("VALKEY_URL", "redis://127.0.0.1:9");
+    let no_archive = ("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none");
+    let mut event: Value = serde_json::from_str(include_str!("../../../../events/api/read-unknown.json")).unwrap();
+    event["rawPath"] = format!("/v1/summaries/{id}").into();
+    let mut tags = Vec::new();
+    for changed in [&[] as &[_], &[no_cache], &[no_cache, no_archive]] {
+        let api = cloud.emulator("api", changed);
+        let mut tag = Value::Null;
+        comes_true("the store has the finished job", async || {
+            let reply = api.invoke(&event).await.unwrap();
+            tag = reply["headers"]["etag"].clone();
+            reply["body"].as_str().is_some_and(|body| body.contains(r#""status":"succeeded""#))
+        })
+        .await;
+        tags.push(tag);
+    }
+    assert!(tags[0].is_string(), "{tags:?}");
+    assert_eq!((&tags[0], &tags[0]), (&tags[1], &tags[2]));
 }
 
 #[tokio::test]
