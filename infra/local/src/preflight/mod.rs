@@ -4,10 +4,10 @@
 //! calls. A call that is refused or not answered makes a finding of its own, because it says nothing
 //! about the account.
 //!
-//! - [`ask`] makes the calls.
-//! - [`check`] is one question about the account, and what was found out.
-//! - [`account`] checks the stack, the concurrency and the roles, [`network`] the zones and the
-//!   quotas, and [`names`] the names that must be free.
+//! - `ask` makes the calls.
+//! - `check` is one question about the account, and what was found out.
+//! - `account` checks the stack, the concurrency and the roles, `network` the zones and the
+//!   quotas, and `names` the names that must be free.
 
 mod account;
 mod ask;
