@@ -54,6 +54,13 @@ fn seeded_defects_are_caught() {
         ("StandardQueue", "/Properties/SqsManagedSseEnabled", json!(false), "not encrypted"),
         (
             "SummarizeStandardLane",
+        (
+            "BulkQueue",
+            "/Properties/MessageRetentionPeriod",
+            json!(1_209_600),
+            "four days less than its dead-letter queue",
+        ),
+        ("ExpressQueue", "/Properties/MessageRetentionPeriod", Value::Null, "a week at least"),
             "/Properties/FunctionResponseTypes",
             Value::Null,
             "partial batch",

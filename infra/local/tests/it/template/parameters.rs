@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use local::{
     checkout::workspace,
     template::{
-        self, REGIONS,
+        self, REGIONS, rules,
         stack::{self, Parameters, Stack},
     },
 };
@@ -55,6 +55,22 @@ fn a_wrong_mix_of_parameters_is_refused() {
     }
     let planned = [brought.as_slice(), &[("Prescaling", "true"), ("BulkLane", "false")]].concat();
     assert!(refusals(&planned).contains("Prescaling needs BulkLane"));
+}
+
+/// The visibility timeout of a lane is not computed from its parameters, because a template cannot
+/// multiply. It is long enough for each value that they allow.
+#[test]
+fn the_visibility_timeout_fits_every_value_that_the_parameters_allow() {
+    let template = translated();
+    let longest = &template["Parameters"]["BulkWindowSeconds"]["MaxValue"];
+    let environment = &template::environments().unwrap()["scale"].1;
+    for timeout in template["Parameters"]["WorkerTimeout"]["AllowedValues"].as_array().unwrap() {
+        let mut parameters = environment.clone();
+        parameters.insert("WorkerTimeout".to_owned(), stack::text(timeout));
+        parameters.insert("BulkWindowSeconds".to_owned(), stack::text(longest));
+        let (estate, _) = template::estate("scale", &(None, parameters)).unwrap();
+        assert_eq!(rules::findings(&estate), Vec::<String>::new(), "WorkerTimeout={timeout}");
+    }
 }
 
 /// Lambda publishes a new version when `Settings` changes, and an alias runs published versions
