@@ -1,6 +1,6 @@
 //! How new versions get traffic, and what runs on a schedule.
 
-use super::estate::{Estate, mentions};
+use super::estate::{Estate, mentions, number};
 
 pub(super) fn deployments(estate: &Estate, findings: &mut Vec<String>) {
     let aliases = estate.of("AWS::Lambda::Alias");
@@ -20,6 +20,13 @@ pub(super) fn deployments(estate: &Estate, findings: &mut Vec<String>) {
         }
         if estate.is_large() && alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"].is_null() {
             findings.push(format!("{name} gets traffic before the canary has passed"));
+        }
+    }
+    let hooks = estate.count("AWS::CodeDeploy::DeploymentGroup");
+    for (name, function) in estate.properties("AWS::Lambda::Function") {
+        let reserved = number(&function["ReservedConcurrentExecutions"]);
+        if name == "Canary" && reserved.is_some_and(|reserved| reserved < hooks + 1.0) {
+            findings.push(format!("{name} cannot run for {hooks} deployments and on its schedule at once"));
         }
     }
     for (name, group) in estate.properties("AWS::CodeDeploy::DeploymentGroup") {

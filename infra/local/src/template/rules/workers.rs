@@ -43,9 +43,14 @@ pub(super) fn concurrency(estate: &Estate, findings: &mut Vec<String>) {
         let most = number(&mapping["ScalingConfig"]["MaximumConcurrency"])
             .or_else(|| Some(10.0 * number(&mapping["ProvisionedPollerConfig"]["MaximumPollers"])?))
             .unwrap_or(f64::INFINITY);
+        // Each gradual deployment invokes the worker once, beside what the lane starts, and all
+        // versions of a function share what is reserved.
+        let hooks = estate.count("AWS::CodeDeploy::DeploymentGroup");
         match number(&function["ReservedConcurrentExecutions"]) {
-            Some(reserved) if reserved < most => {
-                findings.push(format!("{worker} reserves {reserved} of the {most} workers its lane may start"));
+            Some(reserved) if reserved < most + hooks => {
+                findings.push(format!(
+                    "{worker} reserves {reserved}, but its lane starts up to {most} and deployments {hooks} more"
+                ));
             }
             None if estate.is_large() => findings.push(format!("{worker} reserves no concurrency")),
             _ => {}

@@ -93,13 +93,19 @@ fn seeded_defects_are_caught() {
             "SummarizeStandardLane",
             "/Properties/ScalingConfig/MaximumConcurrency",
             json!(65),
-            "reserves 64 of the 65",
+            "reserves 68, but its lane starts up to 65 and deployments 4 more",
         ),
         (
             "SummarizeExpress",
             "/Properties/ReservedConcurrentExecutions",
-            json!(99),
-            "reserves 99 of the 100",
+            json!(103),
+            "reserves 103, but its lane starts up to 100",
+        ),
+        (
+            "Canary",
+            "/Properties/ReservedConcurrentExecutions",
+            json!(4),
+            "cannot run for 4 deployments",
         ),
         (
             "SummarizeBulk",
