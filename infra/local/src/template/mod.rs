@@ -79,21 +79,31 @@ pub fn assemble(name: &str, root: &Value, parameters: &Parameters, region: &str)
     let stack = Stack::new(STACK, root, parameters, region);
     refuse(name, &stack)?;
     let resources = stack.resources();
-    let mut nested = BTreeMap::new();
-    for (nest, resource) in resources
+    let (mut nested, mut outputs) = (BTreeMap::new(), BTreeMap::new());
+    let mut nests: Vec<_> = resources
         .iter()
         .filter(|(_, resource)| resource["Type"] == "AWS::CloudFormation::Stack")
-    {
+        .collect();
+    // The stores are in the network, so its outputs are known first.
+    nests.sort_by_key(|(nest, _)| *nest != "NetworkStack");
+    for (nest, resource) in nests {
         let properties = &resource["Properties"];
         let file = text(&properties["TemplateURL"]).rsplit('/').next().unwrap_or_default().to_owned();
         let template: Value = serde_json::from_str(&translate(&format!("infra/{file}"), &Parameters::new(), region)?)?;
         let given = entries(&properties["Parameters"])
-            .map(|(name, value)| (name.clone(), stack::placeholder(value)))
+            .map(|(name, value)| {
+                let value = stack::placeholder(value);
+                (name.clone(), outputs.get(&value).cloned().unwrap_or(value))
+            })
             .collect();
         // A name like the ones that CloudFormation makes.
         let own = format!("{STACK}-{nest}-1A2B3C4D5E6F7");
         let stack = Stack::new(&own, &template, &given, region);
         refuse(&format!("{name}, {file}"), &stack)?;
+        if nest == "NetworkStack" {
+            let known = |(output, value)| (format!("${{{nest}.Outputs.{output}}}"), stack::placeholder(&value));
+            outputs.extend(stack.outputs().into_iter().map(known));
+        }
         nested.insert(file, stack.resources());
     }
     Ok(Estate {

@@ -82,6 +82,14 @@ impl<'a> Stack<'a> {
             .collect()
     }
 
+    /// The outputs that the stack would have, by name.
+    pub fn outputs(&self) -> Map<String, Value> {
+        entries(&self.template["Outputs"])
+            .filter(|(_, output)| output["Condition"].as_str().is_none_or(|name| self.condition(name)))
+            .filter_map(|(name, output)| Some((name.clone(), self.resolve(&output["Value"])?)))
+            .collect()
+    }
+
     fn condition(&self, name: &str) -> bool {
         self.holds(&self.template["Conditions"][name])
     }
@@ -134,6 +142,7 @@ impl<'a> Stack<'a> {
             ("Ref", _) => self.named(argument),
             ("Fn::FindInMap", [map, first, second]) => self.mapped(map, first, second),
             ("Fn::Join", [glue, parts]) => self.joined(glue, parts),
+            ("Fn::Select", [number, list]) => self.selected(number, list),
             ("Fn::Sub", _) => argument.as_str().map(|pattern| self.filled(pattern)),
             _ => None,
         };
@@ -159,8 +168,19 @@ impl<'a> Stack<'a> {
 
     fn joined(&self, glue: &Value, parts: &Value) -> Option<Value> {
         let parts = self.resolve(parts)?;
-        let parts: Option<Vec<_>> = parts.as_array()?.iter().map(|part| part.as_str().map(str::to_owned)).collect();
-        Some(parts?.join(glue.as_str()?).into())
+        let Some(parts) = parts.as_array() else {
+            // The parts of a list that is a parameter are already joined by commas.
+            return Some(parts.as_str()?.replace(',', glue.as_str()?).into());
+        };
+        let parts: Option<Vec<_>> = parts.iter().map(written).collect();
+        Some(as_pattern(parts?.join(glue.as_str()?)))
+    }
+
+    /// One part of a list that is written with commas. Of any other list, the choice stays open.
+    fn selected(&self, number: &Value, list: &Value) -> Option<Value> {
+        let number: usize = text(number).parse().ok()?;
+        let list = self.resolve(list).as_ref().and_then(written)?;
+        list.split(',').nth(number).map(|part| as_pattern(part.to_owned()))
     }
 
     fn filled(&self, pattern: &str) -> Value {
@@ -169,11 +189,24 @@ impl<'a> Stack<'a> {
         let filled = known.chain(pseudo).fold(pattern.to_owned(), |filled, (name, value)| {
             filled.replace(&format!("${{{name}}}"), value)
         });
-        if filled.contains("${") {
-            json!({"Fn::Sub": filled})
-        } else {
-            filled.into()
-        }
+        as_pattern(filled)
+    }
+}
+
+/// A text, in which names may stand for what only AWS knows.
+fn as_pattern(text: String) -> Value {
+    if text.contains("${") {
+        json!({"Fn::Sub": text})
+    } else {
+        text.into()
+    }
+}
+
+/// A value as [`as_pattern`] reads it, if it is a single one.
+fn written(value: &Value) -> Option<String> {
+    match single(value) {
+        Some(("Ref" | "Fn::GetAtt" | "Fn::Sub", _)) => Some(placeholder(value)),
+        _ => value.as_str().map(str::to_owned),
     }
 }
 
@@ -210,6 +243,7 @@ pub(super) fn placeholder(value: &Value) -> String {
             let path: Vec<String> = path.as_array().into_iter().flatten().map(text).collect();
             format!("${{{}}}", path.join("."))
         }
+        Some(("Fn::Sub", pattern)) => text(pattern),
         _ => text(value),
     }
 }

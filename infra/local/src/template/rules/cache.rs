@@ -23,6 +23,11 @@ pub(super) fn cache(estate: &Estate, findings: &mut Vec<String>) {
         {
             findings.push(format!("{name} has no limit"));
         }
+        if cache["SubnetIds"].as_array().is_none_or(|subnets| subnets.len() != 2) {
+            findings.push(format!(
+                "{name} can never get other subnets, so it must be in the two that every phase has"
+            ));
+        }
     }
     for (name, user) in estate.properties("AWS::ElastiCache::User") {
         let access = text(&user["AccessString"]);

@@ -50,8 +50,14 @@ impl Estate {
         Some((name, &resource["Properties"]))
     }
 
+    /// Whether this is the service of a phase, and neither the local cloud nor a template that is
+    /// deployed by itself.
+    pub(super) fn is_service(&self) -> bool {
+        self.environment != "local" && !self.root.is_empty()
+    }
+
     pub(super) fn is_large(&self) -> bool {
-        self.environment != "startup" && self.environment != "local"
+        self.is_service() && self.environment != "startup"
     }
 }
 
@@ -62,6 +68,12 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
 
 pub(super) fn is_true(value: &Value) -> bool {
     text(value) == "true"
+}
+
+/// Whether a resource is made after another one.
+pub(super) fn waits_for(resource: &Value, name: &str) -> bool {
+    let quoted = format!("\"{name}\"");
+    mentions(&resource["DependsOn"], &quoted) || mentions(&resource["Properties"], &quoted)
 }
 
 /// Whether a value contains a text anywhere.

@@ -11,7 +11,7 @@ pub(super) fn tables(estate: &Estate, findings: &mut Vec<String>) {
         if properties["SSESpecification"]["SSEEnabled"] != true {
             findings.push(format!("{name} is not encrypted"));
         }
-        if estate.environment != "local" && !is_true(&properties["DeletionProtectionEnabled"]) {
+        if estate.is_service() && !is_true(&properties["DeletionProtectionEnabled"]) {
             findings.push(format!("{name} can be deleted by mistake"));
         }
     }

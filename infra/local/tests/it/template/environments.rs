@@ -100,13 +100,13 @@ fn the_phases_have_their_values() {
     assert_eq!(names, ["growth", "scale", "scale-apse1", "scale-euw1", "scale-use1", "startup"]);
     let table = [
         ("Database", "rds", "aurora", "aurora"),
-        ("MinAcu", "-", "1", "4"),
+        ("MinAcu", "-", "2", "8"),
         ("MaxAcu", "-", "8", "64"),
         ("Readers", "-", "1", "2"),
         ("BackupRetentionDays", "7", "14", "35"),
         ("BackupCopyRegion", "-", "us-west-2", "-"),
         ("DeletionProtection", "true", "true", "true"),
-        ("ProxyMaxConnectionsPercent", "60", "80", "80"),
+        ("ProxyMaxConnectionsPercent", "60", "75", "75"),
         ("ProxyMaxIdlePercent", "20", "20", "40"),
         ("ProxyBorrowSeconds", "5", "5", "3"),
         ("Cache", "serverless", "serverless", "cluster"),
