@@ -6,9 +6,81 @@ use shared::telemetry::{NAMESPACE, metric};
 use super::estate::{Estate, mentions};
 use crate::template::stack::text;
 
+/// The dimensions under which AWS publishes the metrics that alarms watch. Under any other set of
+/// dimensions there is no metric, and an alarm on it never goes off.
+///
+/// Sources, below docs.aws.amazon.com:
+/// AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html,
+/// lambda/latest/dg/monitoring-metrics-types.html,
+/// apigateway/latest/developerguide/http-api-metrics.html,
+/// amazondynamodb/latest/developerguide/metrics-dimensions.html,
+/// AmazonRDS/latest/AuroraUserGuide/dimensions.html, .../rds-proxy.monitoring.html,
+/// AmazonElastiCache/latest/dg/serverless-metrics-events-redis.html and .../CacheMetrics.html (the
+/// metrics of a node: a replication group has none).
+const DIMENSIONS: [(&str, &str, &[&str]); 20] = [
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage", &["QueueName"]),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
+    ("AWS/Lambda", "Errors", &["FunctionName"]),
+    ("AWS/Lambda", "Throttles", &["FunctionName"]),
+    ("AWS/ApiGateway", "Latency", &["ApiId"]),
+    ("AWS/ApiGateway", "5xx", &["ApiId"]),
+    ("AWS/DynamoDB", "SystemErrors", &["TableName", "Operation"]),
+    ("AWS/DynamoDB", "ThrottledRequests", &["TableName", "Operation"]),
+    ("AWS/RDS", "CPUUtilization", &["DBInstanceIdentifier"]),
+    ("AWS/RDS", "FreeStorageSpace", &["DBInstanceIdentifier"]),
+    // Under the name of the cluster this is the average of its instances, which hides a writer at
+    // its bound.
+    ("AWS/RDS", "ServerlessDatabaseCapacity", &["DBInstanceIdentifier"]),
+    ("AWS/RDS", "AuroraReplicaLagMaximum", &["DBClusterIdentifier"]),
+    ("AWS/RDS", "DatabaseConnectionsBorrowLatency", &["ProxyName"]),
+    ("AWS/RDS", "DatabaseConnectionsCurrentlySessionPinned", &["ProxyName"]),
+    ("AWS/ElastiCache", "Evictions", &["clusterId"]),
+    ("AWS/ElastiCache", "ThrottledCmds", &["clusterId"]),
+    ("AWS/ElastiCache", "EngineCPUUtilization", &["CacheClusterId", "CacheNodeId"]),
+    (
+        "AWS/ElastiCache",
+        "DatabaseMemoryUsagePercentage",
+        &["CacheClusterId", "CacheNodeId"],
+    ),
+    (NAMESPACE, metric::LEVEL, &["stack", "function"]),
+    (NAMESPACE, metric::ACCEPTED, &["stack", "function", "lane"]),
+];
+/// Metrics that are there every minute while their resource exists. If one is missing, the alarm
+/// must say so.
+const ALWAYS_THERE: [&str; 5] = [
+    "CPUUtilization",
+    "FreeStorageSpace",
+    "ServerlessDatabaseCapacity",
+    "EngineCPUUtilization",
+    "DatabaseMemoryUsagePercentage",
+];
+
+/// Whether AWS publishes what an alarm watches.
+fn metrics_exist(name: &str, alarm: &Value, findings: &mut Vec<String>) {
+    let queries = alarm["Metrics"].as_array().into_iter().flatten();
+    let watched = queries.map(|query| &query["MetricStat"]["Metric"]).chain([alarm]);
+    for watched in watched.filter(|watched| !watched["MetricName"].is_null()) {
+        let dimensions = watched["Dimensions"].as_array().into_iter().flatten();
+        let dimensions: Vec<String> = dimensions.map(|one| text(&one["Name"])).collect();
+        let known = DIMENSIONS
+            .iter()
+            .any(|(namespace, metric, set)| watched["Namespace"] == *namespace && watched["MetricName"] == *metric && dimensions == *set);
+        if !known {
+            let metric = text(&watched["MetricName"]);
+            findings.push(format!("{name}: there is no metric {metric} with the dimensions {dimensions:?}"));
+        }
+    }
+    let always = ALWAYS_THERE
+        .iter()
+        .any(|metric| alarm["MetricName"] == *metric || mentions(&alarm["Metrics"], metric));
+    if always && alarm["TreatMissingData"] != "breaching" {
+        findings.push(format!("{name} does not notice that its metric is missing"));
+    }
+}
+
 pub(super) fn monitoring(estate: &Estate, findings: &mut Vec<String>) {
     if !estate.nested.contains_key("monitoring.yaml") {
-        if estate.environment != "local" {
+        if estate.is_service() {
             findings.push("nothing is monitored".to_owned());
         }
         return;
@@ -43,30 +115,42 @@ pub(super) fn monitoring(estate: &Estate, findings: &mut Vec<String>) {
     for (name, _) in estate.of("AWS::DynamoDB::Table") {
         need(name, &reference(name), &["SystemErrors", "ThrottledRequests"]);
     }
+    let on = |metric: &str| {
+        let watches = |(_, alarm): &(&str, &Value)| alarm["MetricName"] == metric || mentions(&alarm["Metrics"], metric);
+        alarms.iter().any(watches)
+    };
     let stores = [
         ("AWS::RDS::DBCluster", "ServerlessDatabaseCapacity"),
         ("AWS::ElastiCache::ServerlessCache", "ThrottledCmds"),
         ("AWS::ElastiCache::ReplicationGroup", "EngineCPUUtilization"),
         ("AWS::RDS::DBProxy", "DatabaseConnectionsBorrowLatency"),
+        ("AWS::RDS::DBProxy", "DatabaseConnectionsCurrentlySessionPinned"),
     ];
     for (kind, metric) in stores {
-        if !estate.of(kind).is_empty() && !alarms.iter().any(|(_, alarm)| alarm["MetricName"] == metric) {
+        if !estate.of(kind).is_empty() && !on(metric) {
             findings.push(format!("{kind} has no alarm on {metric}"));
         }
     }
     if !estate.of("AWS::Backup::BackupPlan").is_empty() {
         for metric in ["NumberOfBackupJobsFailed", "NumberOfCopyJobsFailed"] {
-            if !alarms.iter().any(|(_, alarm)| mentions(&alarm["Metrics"], metric)) {
+            if !on(metric) {
                 findings.push(format!("backups have no alarm on {metric}"));
             }
         }
     }
-    if estate
-        .of("AWS::CloudWatch::CompositeAlarm")
-        .iter()
-        .all(|(_, alarm)| alarm["Properties"]["ActionsSuppressor"].is_null())
-    {
-        findings.push("no alarm says that the service is down and ignores deployments".to_owned());
+    let composite = estate.properties("AWS::CloudWatch::CompositeAlarm");
+    if composite.is_empty() {
+        findings.push("no alarm says that the service is down".to_owned());
+    }
+    for (name, alarm) in composite {
+        // The alarm that stops deployments also goes off without a deployment, so it must not mute
+        // another one.
+        if !alarm["ActionsSuppressor"].is_null() {
+            findings.push(format!("{name} is silent while another alarm is on"));
+        }
+    }
+    for (name, alarm) in &alarms {
+        metrics_exist(name, alarm, findings);
     }
     for (name, dashboard) in estate.properties("AWS::CloudWatch::Dashboard") {
         let body = dashboard["DashboardBody"]["Fn::Sub"]
