@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use anyhow::{Result, bail};
 
-use super::{NESTED, REGIONS, environments, estate, rules, stack::Parameters, translate};
+use super::{ALONE, NESTED, REGIONS, alone, environments, estate, rules, stack::Parameters, translate};
 use crate::{
     checkout::{local, workspace},
     progress::Step,
@@ -43,6 +43,12 @@ pub fn check() -> Result<()> {
         fs::write(&path, serde_json::to_vec(&root)?)?;
         translated.push(path);
         step.done();
+    }
+    for (name, values) in ALONE {
+        let found = rules::findings(&alone(name, values)?);
+        if !found.is_empty() {
+            bail!("{name}:\n  {}", found.join("\n  "));
+        }
     }
     for name in NESTED {
         let path = folder.join(name).with_extension("json");

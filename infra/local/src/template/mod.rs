@@ -113,6 +113,47 @@ pub fn assemble(name: &str, root: &Value, parameters: &Parameters, region: &str)
     })
 }
 
+/// Templates that are deployed by themselves, and values of their parameters with which they make
+/// everything that they can make.
+pub const ALONE: [(&str, &[(&str, &str)]); 3] = [
+    ("backup.yaml", &[]),
+    (
+        "edge.yaml",
+        &[
+            ("OriginDomain", "api.example.com"),
+            ("DomainName", "www.example.com"),
+            ("CertificateArn", "arn:aws:acm:us-east-1:account:certificate/c"),
+        ],
+    ),
+    (
+        "global.yaml",
+        &[
+            ("PrimaryClusterArn", "arn:aws:rds:us-east-1:account:cluster:c"),
+            ("SecondRegion", REGIONS[1]),
+            ("ThirdRegion", REGIONS[2]),
+        ],
+    ),
+];
+
+/// A template of [`ALONE`] as it would be deployed.
+///
+/// # Errors
+/// If the template does not allow the values.
+pub fn alone(file: &str, values: &[(&str, &str)]) -> Result<Estate> {
+    let template: Value = serde_json::from_str(&translate(&format!("infra/{file}"), &Parameters::new(), REGIONS[0])?)?;
+    let given = values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let stack = Stack::new(STACK, &template, &given, REGIONS[0]);
+    refuse(file, &stack)?;
+    Ok(Estate {
+        environment: file.to_owned(),
+        root: serde_json::Map::new(),
+        nested: [(file.to_owned(), stack.resources())].into(),
+    })
+}
+
 fn refuse(name: &str, stack: &Stack<'_>) -> Result<()> {
     let refusals = stack.refusals();
     if refusals.is_empty() {

@@ -9,6 +9,7 @@ mod backups;
 mod cache;
 mod database;
 mod deployments;
+mod edge;
 mod estate;
 mod functions;
 mod monitoring;
@@ -25,7 +26,7 @@ pub(crate) use estate::number;
 /// A rule adds a sentence to the findings for each thing that is wrong.
 type Rule = fn(&Estate, &mut Vec<String>);
 
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 17] = [
     queues::queues,
     workers::mappings,
     workers::concurrency,
@@ -38,6 +39,9 @@ const RULES: [Rule; 14] = [
     backups::backups,
     cache::cache,
     names::names,
+    names::kept,
+    edge::edge,
+    edge::routing,
     network::network,
     monitoring::monitoring,
 ];

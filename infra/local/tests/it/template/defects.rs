@@ -1,6 +1,9 @@
 //! Seeded defects: a template is changed so that it breaks a rule, and the rule has to notice it.
 
-use local::template::rules::{Estate, findings};
+use local::template::{
+    ALONE, alone,
+    rules::{Estate, findings},
+};
 use serde_json::{Value, json};
 
 use super::estate;
@@ -51,9 +54,6 @@ fn seeded_defects_are_caught() {
         ),
         ("BulkDeadLetters", "/Properties/RedriveAllowPolicy", Value::Null, "from any queue"),
         ("BulkDeadLetters", "/Properties/MessageRetentionPeriod", json!(345_600), "14 days"),
-        ("StandardQueue", "/Properties/SqsManagedSseEnabled", json!(false), "not encrypted"),
-        (
-            "SummarizeStandardLane",
         (
             "BulkQueue",
             "/Properties/MessageRetentionPeriod",
@@ -61,6 +61,9 @@ fn seeded_defects_are_caught() {
             "four days less than its dead-letter queue",
         ),
         ("ExpressQueue", "/Properties/MessageRetentionPeriod", Value::Null, "a week at least"),
+        ("StandardQueue", "/Properties/SqsManagedSseEnabled", json!(false), "not encrypted"),
+        (
+            "SummarizeStandardLane",
             "/Properties/FunctionResponseTypes",
             Value::Null,
             "partial batch",
@@ -222,12 +225,69 @@ fn seeded_defects_are_caught() {
         ("Cluster", "/Properties/MasterUserPassword", json!("x"), "with a password"),
         ("Cluster", "/Properties/DeletionProtection", json!("false"), "deleted by mistake"),
         ("Cluster", "/Properties/BackupRetentionPeriod", json!(1), "less than a week"),
+        ("Cluster", "/UpdateReplacePolicy", json!("Delete"), "deleted by mistake"),
         (
             "Cluster",
             "/Properties/ServerlessV2ScalingConfiguration/MinCapacity",
             json!(65),
             "minimum above",
         ),
+        (
+            "Cluster",
+            "/Properties/ServerlessV2ScalingConfiguration/MinCapacity",
+            json!(4),
+            "that a global database needs",
+        ),
+        (
+            "ClusterParameters",
+            "/Properties/Parameters/apg_write_forward.consistency_mode",
+            Value::Null,
+            "consistency mode",
+        ),
+        ("ClusterTarget", "/DependsOn", json!(["Writer"]), "before ReaderA is ready"),
+        (
+            "ClusterTarget",
+            "/Properties/DBClusterIdentifiers",
+            json!([{"Ref": "Cluster"}]),
+            "before ReaderB is ready",
+        ),
+        (
+            "ClusterTarget",
+            "/Properties/ConnectionPoolConfigurationInfo/MaxConnectionsPercent",
+            json!("80"),
+            "for forwarded writes",
+        ),
+        (
+            "ReaderTarget",
+            "/DependsOn",
+            json!("ReaderA"),
+            "while the template still makes them",
+        ),
+        (
+            "Cluster",
+            "/Properties/GlobalClusterIdentifier",
+            json!("earth"),
+            "Application Auto Scaling does not support",
+        ),
+        (
+            "Proxy",
+            "/Properties/VpcSubnetIds",
+            json!(["${SubnetA}", "${SubnetB}", "${SubnetC}"]),
+            "never get other subnets",
+        ),
+        (
+            "ReadOnlyEndpoint",
+            "/Properties/VpcSubnetIds",
+            json!("${SubnetA},${SubnetB}"),
+            "never get other subnets",
+        ),
+        (
+            "NetworkStack",
+            "/DeletionPolicy",
+            Value::Null,
+            "NetworkStack, which it is in, does not",
+        ),
+        ("Key", "/DeletionPolicy", json!("Retain"), "after a first deployment that fails"),
         ("Proxy", "/Properties/RequireTLS", json!(false), "without TLS or IAM"),
         (
             "ReplicationGroup",
@@ -300,7 +360,64 @@ fn seeded_defects_are_caught() {
             "LedgerTable has no alarm on ThrottledRequests",
         ),
         ("ClusterAtBound", "", Value::Null, "no alarm on ServerlessDatabaseCapacity"),
+        (
+            "ClusterAtBound",
+            "/Properties/Dimensions/0/Name",
+            json!("DBClusterIdentifier"),
+            "no metric ServerlessDatabaseCapacity with the dimensions",
+        ),
+        (
+            "ClusterAtBound",
+            "/Properties/TreatMissingData",
+            json!("notBreaching"),
+            "does not notice that its metric is missing",
+        ),
+        (
+            "NodesBusy",
+            "/Properties",
+            json!({
+                "Namespace": "AWS/ElastiCache", "MetricName": "EngineCPUUtilization", "TreatMissingData": "breaching",
+                "Dimensions": [{"Name": "ReplicationGroupId", "Value": "summarease"}],
+            }),
+            "no metric EngineCPUUtilization with the dimensions",
+        ),
+        (
+            "NodesFull",
+            "/Properties/TreatMissingData",
+            json!("notBreaching"),
+            "does not notice that its metric is missing",
+        ),
+        (
+            "DeployAlarm",
+            "/Properties/Metrics/1/MetricStat/Metric/Dimensions/0/Name",
+            json!("Function"),
+            "no metric Errors with the dimensions",
+        ),
+        (
+            "ProxyPinned",
+            "",
+            Value::Null,
+            "no alarm on DatabaseConnectionsCurrentlySessionPinned",
+        ),
         ("Down", "", Value::Null, "the service is down"),
+        (
+            "Down",
+            "/Properties/ActionsSuppressor",
+            json!({"Ref": "DeployAlarm"}),
+            "silent while another alarm is on",
+        ),
+        (
+            "Dashboard",
+            "/Properties/DashboardName",
+            json!("summarease"),
+            "as in every other region",
+        ),
+        (
+            "ApiRole",
+            "/Properties/RoleName",
+            json!("summarease-api"),
+            "as in every other region",
+        ),
         (
             "Dashboard",
             "/Properties/DashboardBody",
@@ -308,7 +425,7 @@ fn seeded_defects_are_caught() {
             "which nothing emits",
         ),
     ];
-    every_defect_is_caught("scale-use1", &defects);
+    every_defect_is_caught(&estate("scale-use1"), &defects);
 }
 
 #[test]
@@ -332,13 +449,80 @@ fn seeded_defects_of_copied_backups_are_caught() {
             "leaves out DirectoryTable",
         ),
         ("BackupCopyFailed", "", Value::Null, "no alarm on NumberOfCopyJobsFailed"),
+        ("Vault", "/DeletionPolicy", json!("Retain"), "after a first deployment that fails"),
+        (
+            "ServerlessCache",
+            "/Properties/SubnetIds",
+            json!("${SubnetA},${SubnetB}"),
+            "never get other subnets",
+        ),
+        (
+            "Cluster",
+            "/Properties/ServerlessV2ScalingConfiguration/MinCapacity",
+            json!(1),
+            "that Performance Insights needs",
+        ),
     ];
-    every_defect_is_caught("growth", &defects);
+    every_defect_is_caught(&estate("growth"), &defects);
 }
 
-fn every_defect_is_caught(environment: &str, defects: &[Defect]) {
-    let clean = estate(environment);
-    assert!(findings(&clean).is_empty());
+#[test]
+fn seeded_defects_of_a_region_among_several_are_caught() {
+    let check = "/Properties/HealthCheckConfig/ResourcePath";
+    let settings = "/Properties/RouteSettings/GET ~1v1~1health~1routing";
+    let defects: Vec<Defect> = vec![
+        ("HealthCheck", check, json!("/v1/health/deep"), "more than accepting a job needs"),
+        ("HttpApiRoutingRoute", "", Value::Null, "no route of its own"),
+        ("HttpApiStage", "/Properties/RouteSettings", Value::Null, "together with clients"),
+        ("HttpApiStage", "/DependsOn", Value::Null, "may not be made yet"),
+        (
+            "Domain",
+            "/Properties/DomainNameConfigurations/0/IpAddressType",
+            Value::Null,
+            "IPv6 address",
+        ),
+    ];
+    let region = super::environments::region_among_several();
+    assert!(region.root["HttpApiStage"].pointer(settings).is_some());
+    every_defect_is_caught(&region, &defects);
+}
+
+#[test]
+fn seeded_defects_of_templates_that_stand_alone_are_caught() {
+    let group = "/Properties/Rules/2/Statement/ManagedRuleGroupStatement";
+    let place = |field: &str| format!("{group}/{field}");
+    let (overrides, first, name) = (
+        place("RuleActionOverrides"),
+        place("RuleActionOverrides/0/ActionToUse"),
+        place("Name"),
+    );
+    let edge: Vec<Defect> = vec![
+        ("Firewall", &overrides, Value::Null, "takes for an attack"),
+        ("Firewall", &first, json!({"Block": {}}), "takes for an attack"),
+        (
+            "Firewall",
+            &name,
+            json!("AWSManagedRulesCommonRuleSet"),
+            "bodies as long as documents are",
+        ),
+    ];
+    let global: Vec<Defect> = vec![
+        ("GlobalCluster", "/DeletionPolicy", json!("Retain"), "first deployment that fails"),
+        ("LedgerTable", "/DeletionPolicy", json!("Retain"), "first deployment that fails"),
+    ];
+    let vault: Vec<Defect> = vec![("Vault", "/DeletionPolicy", json!("Retain"), "first deployment that fails")];
+    for (file, values) in ALONE {
+        let defects = match file {
+            "edge.yaml" => &edge,
+            "global.yaml" => &global,
+            _ => &vault,
+        };
+        every_defect_is_caught(&alone(file, values).unwrap(), defects);
+    }
+}
+
+fn every_defect_is_caught(clean: &Estate, defects: &[Defect]) {
+    assert_eq!(findings(clean), Vec::<String>::new());
     for defect in defects {
         let mut spoiled = Estate {
             environment: clean.environment.clone(),

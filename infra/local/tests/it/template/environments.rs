@@ -4,7 +4,10 @@ use std::fs;
 
 use local::{
     checkout::workspace,
-    template::{self, rules::findings},
+    template::{
+        self,
+        rules::{Estate, findings},
+    },
 };
 use serde_json::json;
 use shared::capacity::{CapacityPlan, Lever, Prices};
@@ -19,8 +22,7 @@ fn every_environment_keeps_the_rules() {
 }
 
 /// Regions that belong together share tables, documents and a domain name.
-#[test]
-fn a_region_among_several_keeps_the_rules() {
+pub(super) fn region_among_several() -> Estate {
     let (region, mut parameters) = template::environments().unwrap()["scale-euw1"].clone();
     let shared = [
         ("DirectoryTableName", "summarease-global-directory"),
@@ -32,7 +34,12 @@ fn a_region_among_several_keeps_the_rules() {
         ("HostedZoneId", "Z0"),
     ];
     parameters.extend(shared.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let (estate, _) = template::estate("scale-euw1", &(region, parameters)).unwrap();
+    template::estate("scale-euw1", &(region, parameters)).unwrap().0
+}
+
+#[test]
+fn a_region_among_several_keeps_the_rules() {
+    let estate = region_among_several();
     assert_eq!(findings(&estate), Vec::<String>::new());
     assert!(!estate.root.contains_key("LedgerTable"), "the tables are not made a second time");
     assert!(estate.root.contains_key("ReplicationRole") && estate.nested.contains_key("domain.yaml"));
@@ -43,7 +50,7 @@ fn a_region_among_several_keeps_the_rules() {
     );
     assert_eq!(
         estate.nested["domain.yaml"]["HealthCheck"]["Properties"]["HealthCheckConfig"]["ResourcePath"],
-        "/v1/health/deep"
+        "/v1/health/routing"
     );
 }
 
@@ -124,6 +131,9 @@ fn the_phases_have_their_values() {
         ("StandardMemory", "1024", "1024", "1769"),
         ("BulkMemory", "1024", "1769", "3538"),
         ("ExpressConcurrency", "2", "4", "100"),
+        ("ExpressReserved", "-", "8", "104"),
+        ("StandardReserved", "-", "12", "68"),
+        ("BulkReserved", "-", "8", "36"),
         ("ExpressPollers", "-", "-", "10"),
         ("StandardConcurrency", "2", "8", "64"),
         ("BulkLane", "false", "true", "true"),
@@ -131,9 +141,6 @@ fn the_phases_have_their_values() {
         ("StandardBatchSize", "1", "5", "10"),
         ("BulkBatchSize", "1", "10", "50"),
         ("BulkWindowSeconds", "0", "2", "5"),
-        ("ExpressReserved", "-", "8", "104"),
-        ("StandardReserved", "-", "12", "68"),
-        ("BulkReserved", "-", "8", "36"),
         ("WorkerTimeout", "60", "60", "60"),
         ("ThrottleRate", "20", "200", "2000"),
         ("ThrottleBurst", "40", "400", "4000"),
