@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::{operation::invoke::InvokeError, primitives::Blob};
 use lambda_runtime::Error;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 /// How long the canary waits for one answer. A cold start and a request together take less.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the canary waits before it repeats a call that was throttled, so that nothing ran. The
+/// time limit of a run ends the waiting.
+const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) enum Endpoint {
     Public { http: reqwest::Client, url: String },
@@ -25,8 +28,8 @@ impl Endpoint {
         }
     }
 
-    /// One version of a function. A failed call is not repeated, because the canary has to notice
-    /// every failure.
+    /// One version of a function. The client does not repeat a failed call, because the canary has
+    /// to notice every failure. [`Endpoint::invoke`] repeats a refused one.
     pub(crate) fn invoked(aws: &SdkConfig, arn: String) -> Self {
         let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
         let config = aws_sdk_lambda::config::Builder::from(aws)
@@ -61,8 +64,14 @@ impl Endpoint {
                 if let Some(body) = body {
                     request = request.json(body);
                 }
-                let response = request.send().await?;
-                Ok((response.status().as_u16(), response.json().await?))
+                loop {
+                    let again = request.try_clone().ok_or("the request cannot be sent again")?;
+                    let response = again.send().await?;
+                    if response.status() != reqwest::StatusCode::TOO_MANY_REQUESTS {
+                        return Ok((response.status().as_u16(), response.json().await?));
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
             Self::Invoked { .. } => {
                 let reply = self.invoke(&gateway_event(method.as_str(), path, key, body)).await?;
@@ -79,7 +88,16 @@ impl Endpoint {
             return Err("the public address of the API cannot be invoked as a function".into());
         };
         let payload = Blob::new(serde_json::to_vec(event)?);
-        let reply = lambda.invoke().function_name(arn).payload(payload).send().await?;
+        let reply = loop {
+            let reply = Box::pin(lambda.invoke().function_name(arn).payload(payload.clone()).send()).await;
+            match reply {
+                // All concurrency of the function is in use.
+                Err(error) if error.as_service_error().is_some_and(InvokeError::is_too_many_requests_exception) => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                reply => break reply?,
+            }
+        };
         let answer: Value = serde_json::from_slice(reply.payload().map(Blob::as_ref).unwrap_or_default())?;
         match reply.function_error() {
             Some(kind) => Err(format!("{kind}: {}", answer["errorMessage"]).into()),
