@@ -49,6 +49,8 @@ pub(crate) struct Levers {
     /// The API alias, if the deployment has warm environments.
     api: Option<String>,
     cluster: Option<String>,
+    /// The scalable target of the readers. A secondary of a global database has none.
+    readers: Option<String>,
     cache: Option<String>,
     ceilings: State,
 }
@@ -63,6 +65,7 @@ impl Levers {
             workers: WORKERS.try_map(config::required)?,
             api: config::optional("API_ALIAS"),
             cluster: config::optional("DATABASE_CLUSTER"),
+            readers: config::optional("DATABASE_READERS"),
             cache: config::optional("CACHE_NAME"),
             ceilings,
         })
@@ -301,7 +304,7 @@ impl Levers {
             )),
             Lever::Readers => Some((
                 ServiceNamespace::Rds,
-                format!("cluster:{}", self.cluster.as_ref()?),
+                self.readers.clone()?,
                 ScalableDimension::RdsClusterReadReplicaCount,
             )),
             _ => None,

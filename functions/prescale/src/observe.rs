@@ -45,7 +45,8 @@ pub(crate) struct Observer {
     workers: PerLane<String>,
     /// The API as `function:alias`, if the deployment has warm environments.
     api: Option<String>,
-    cluster: Option<String>,
+    /// The database instance that has the size of the writer.
+    instance: Option<String>,
     proxy: Option<String>,
     cache: Option<String>,
     /// The history that was read last. It is read once an hour only, because every metric that is
@@ -66,7 +67,7 @@ impl Observer {
             queues: PerLane::from_fn(|lane| last(&queues[lane])),
             workers: PerLane::from_fn(|lane| function(&workers[lane])),
             api: config::optional("API_ALIAS").map(|api| api.trim_start_matches("function:").to_owned()),
-            cluster: config::optional("DATABASE_CLUSTER"),
+            instance: config::optional("DATABASE_INSTANCE"),
             proxy: config::optional("PROXY_NAME"),
             cache: config::optional("CACHE_NAME"),
             history: Mutex::new(None),
@@ -123,9 +124,10 @@ impl Observer {
                 "Sum",
             );
         }
-        if let Some(cluster) = &self.cluster {
-            let cluster = [("DBClusterIdentifier", cluster.as_str())];
-            queries.add("acus", "AWS/RDS", "ServerlessDatabaseCapacity", &cluster, "Maximum");
+        if let Some(instance) = &self.instance {
+            // The metric of the cluster is the average of its instances.
+            let instance = [("DBInstanceIdentifier", instance.as_str())];
+            queries.add("acus", "AWS/RDS", "ServerlessDatabaseCapacity", &instance, "Maximum");
         }
         if let Some(proxy) = &self.proxy {
             let proxy = [("ProxyName", proxy.as_str())];

@@ -488,6 +488,7 @@ async fn warm_environments_aurora_and_the_cache_are_raised_before_an_event() {
             ),
             ("API_ALIAS", "function:api:live"),
             ("DATABASE_CLUSTER", "archive"),
+            ("DATABASE_READERS", "cluster:archive"),
             ("CACHE_NAME", "prescaled"),
         ],
     );
