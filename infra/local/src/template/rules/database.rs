@@ -51,13 +51,8 @@ pub(super) fn database(estate: &Estate, findings: &mut Vec<String>) {
             findings.push(format!("{name} has a minimum above its maximum"));
         }
         // docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
-        let (least, what) = if estate.environment.starts_with("scale") {
-            (8.0, "a global database")
-        } else {
-            (2.0, "Performance Insights")
-        };
-        if number(&capacity["MinCapacity"]).is_some_and(|capacity| capacity < least) {
-            findings.push(format!("{name} has less than the {least} units that {what} needs"));
+        if number(&capacity["MinCapacity"]).is_some_and(|capacity| capacity < 2.0) {
+            findings.push(format!("{name} has less than the two units that Performance Insights needs"));
         }
         if secondary
             && estate

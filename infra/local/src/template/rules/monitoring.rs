@@ -116,8 +116,8 @@ pub(super) fn monitoring(estate: &Estate, findings: &mut Vec<String>) {
         need(name, &reference(name), &["SystemErrors", "ThrottledRequests"]);
     }
     let on = |metric: &str| {
-        let watches = |(_, alarm): &(&str, &Value)| alarm["MetricName"] == metric || mentions(&alarm["Metrics"], metric);
-        alarms.iter().any(watches)
+        let about = |(_, alarm): &(&str, &Value)| alarm["MetricName"] == metric || mentions(&alarm["Metrics"], metric);
+        alarms.iter().any(about)
     };
     let stores = [
         ("AWS::RDS::DBCluster", "ServerlessDatabaseCapacity"),

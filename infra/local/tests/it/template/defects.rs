@@ -233,12 +233,6 @@ fn seeded_defects_are_caught() {
             "minimum above",
         ),
         (
-            "Cluster",
-            "/Properties/ServerlessV2ScalingConfiguration/MinCapacity",
-            json!(4),
-            "that a global database needs",
-        ),
-        (
             "ClusterParameters",
             "/Properties/Parameters/apg_write_forward.consistency_mode",
             Value::Null,
