@@ -5,6 +5,7 @@ mod deployed;
 mod environments;
 mod operations;
 mod parameters;
+mod phases;
 mod rights;
 
 use std::fs;
