@@ -136,7 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Limits, Submission};
+    use crate::Submission;
 
     fn message(text: String, options: RequestOptions) -> Message {
         Message::Summarize(SummarizeMessage {

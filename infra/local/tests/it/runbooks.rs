@@ -131,7 +131,7 @@ async fn capacity_is_changed_by_hand() {
     late.follow(&["WORKER=", "MAPPING=", "projection-expression"], &[]);
     assert_eq!(
         (region.workers("Standard").await, reserved("SummarizeStandardFunction").await),
-        (32, Some(32))
+        (32, Some(36))
     );
 
     let report = region.plan().await;
