@@ -1,6 +1,6 @@
 //! The commands of the runbooks, run as they are written, by the AWS CLI on the local cloud.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, str::FromStr};
 
 use local::{
     checkout::workspace,
@@ -8,6 +8,9 @@ use local::{
     tools::{process, python::Environment},
 };
 use reqwest::{Method, StatusCode};
+use shared::archive::Archive;
+use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     capacity,
@@ -184,4 +187,86 @@ async fn dead_letters_and_deleted_documents_are_found() {
     let restored = read().await.unwrap().body.collect().await.unwrap().to_vec();
     assert_eq!(restored, b"It rained.");
     s3.delete_object().bucket(bucket).key(&document).send().await.unwrap();
+}
+
+/// A database as `maintain` keeps it, from some days ago until now.
+async fn database(server: &mut PgConnection, url: &str, name: &str, days: i64) -> (String, PgConnection) {
+    server
+        .execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .await
+        .unwrap();
+    let url = format!("{}/{name}", url.rsplit_once('/').unwrap().0);
+    let archive = Archive::connect(PgConnectOptions::from_str(&url).unwrap(), None);
+    archive.migrate().await.unwrap();
+    for age in [days, 0] {
+        let now = OffsetDateTime::now_utc() - Duration::days(age);
+        archive.keep_partitions(now).await.unwrap();
+    }
+    let connection = PgConnection::connect(&url).await.unwrap();
+    (url, connection)
+}
+
+/// A finished job of some days ago.
+fn finished(days: i64) -> String {
+    let at = OffsetDateTime::now_utc() - Duration::days(days);
+    let id = format!("{:012x}70008000000000000001", at.unix_timestamp() * 1000);
+    format!(
+        "INSERT INTO summaries VALUES ('{id}', 'acme', 'us-east-1', 'succeeded', 'standard', now(), now(), now(), now(), '{{}}', '{{}}', NULL, '[]')"
+    )
+}
+
+/// The databases stand in for RDS and Aurora.
+#[tokio::test]
+async fn rows_move_to_the_database_of_another_phase() {
+    let cloud = cloud().await;
+    let url = addresses::database_url(&cloud.instance, REGIONS[0]);
+    let mut server = PgConnection::connect(&url).await.unwrap();
+    let programs: String = sqlx::query_scalar("SELECT setting FROM pg_config WHERE name = 'BINDIR'")
+        .fetch_one(&mut server)
+        .await
+        .unwrap();
+    let (from, mut old) = database(&mut server, &url, "phase_before", 35).await;
+    let (to, mut new) = database(&mut server, &url, "phase_after", 0).await;
+    for days in [35, 1] {
+        old.execute(sqlx::AssertSqlSafe(finished(days))).await.unwrap();
+    }
+    new.execute(sqlx::AssertSqlSafe(finished(1).replace("'acme'", "'other'")))
+        .await
+        .unwrap();
+    old.execute("INSERT INTO usage_daily VALUES ('acme', current_date, 3, 1, 100), ('acme', current_date - 1, 1, 1, 1)")
+        .await
+        .unwrap();
+    new.execute("INSERT INTO usage_daily VALUES ('acme', current_date, 2, 0, 50)")
+        .await
+        .unwrap();
+    old.execute("INSERT INTO dead_letters VALUES ('m', 'bulk', NULL, 'acme', 'broken', 5, 'k', now())")
+        .await
+        .unwrap();
+
+    let stack = addresses::stack_name(REGIONS[0]);
+    let stacks = [(REGIONS[0], stack.as_str())];
+    let runbook = Runbook::open(cloud, "change-phase.md", &stacks);
+    let first = "on \"$OLD\" pg_dump --schema-only";
+    let local = format!("cd \"$(mktemp -d)\"; PATH={programs}:$PATH OLD={from} NEW={to}; on() {{ \"${{@:2}}\" \"$1\"; }}\n{first}");
+    runbook.follow(&["partitions.sql"], &[(first, &local)]);
+
+    let jobs: Vec<(String, bool)> = sqlx::query_as("SELECT tenant, tableoid = 'summaries_default'::regclass FROM summaries ORDER BY id")
+        .fetch_all(&mut new)
+        .await
+        .unwrap();
+    assert_eq!(
+        jobs,
+        [("acme".to_owned(), false), ("other".to_owned(), false)],
+        "what is there stays"
+    );
+    let usage: Vec<(i64, i64, i64)> = sqlx::query_as("SELECT succeeded, failed, input_characters FROM usage_daily ORDER BY day")
+        .fetch_all(&mut new)
+        .await
+        .unwrap();
+    assert_eq!(usage, [(1, 1, 1), (5, 1, 150)]);
+    let letters: i64 = sqlx::query_scalar("SELECT count(*) FROM dead_letters")
+        .fetch_one(&mut new)
+        .await
+        .unwrap();
+    assert_eq!(letters, 1);
 }
