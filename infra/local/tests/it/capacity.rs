@@ -79,6 +79,7 @@ failures = [0.5, 0.8, 0.9]
 leave = 0.5
 calm_minutes = 0
 "#;
+const CEILINGS: &str = r#"{"warm":40,"express":2,"standard":2,"bulk":2,"acus":8,"cache":20000}"#;
 static REGION: OnceCell<Region> = OnceCell::const_new();
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -482,10 +483,7 @@ async fn warm_environments_aurora_and_the_cache_are_raised_before_an_event() {
             ("AWS_ENDPOINT_URL_RDS", &moto.url),
             ("LEDGER_TABLE", &table),
             ("CAPACITY_PLAN_FILE", plan.to_str().unwrap()),
-            (
-                "CEILINGS",
-                r#"{"warm":40,"express":2,"standard":2,"bulk":2,"acus":8,"cache":20000}"#,
-            ),
+            ("CEILINGS", CEILINGS),
             ("API_ALIAS", "function:api:live"),
             ("DATABASE_CLUSTER", "archive"),
             ("DATABASE_READERS", "cluster:archive"),
