@@ -135,3 +135,50 @@ fn gateway_event(method: &str, path: &str, key: &SecretString, body: Option<&Val
         "isBase64Encoded": false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_config::{BehaviorVersion, Region};
+    use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A server that refuses the first request and answers the second one.
+    async fn busy_at_first() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for status in ["429 Too Many Requests\r\nx-amzn-errortype: TooManyRequestsException", "200 OK"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 8192];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 11\r\n\r\n{{\"ok\":true}}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_throttled_call_is_repeated() {
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        let aws = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(busy_at_first().await)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let function = Endpoint::invoked(&aws, "worker".to_owned());
+        assert_eq!(function.invoke(&json!({})).await.unwrap(), json!({"ok": true}));
+
+        let api = Endpoint::public(busy_at_first().await);
+        let key = SecretString::from("sk_test");
+        let answer = api.request(reqwest::Method::GET, "/v1/health", &key, None).await.unwrap();
+        assert_eq!(answer, (200, json!({"ok": true})));
+    }
+}
