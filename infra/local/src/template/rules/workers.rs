@@ -68,8 +68,19 @@ pub(super) fn concurrency(estate: &Estate, findings: &mut Vec<String>) {
     for (name, target) in estate.properties("AWS::ApplicationAutoScaling::ScalableTarget") {
         let (least, most) = (number(&target["MinCapacity"]), number(&target["MaxCapacity"]));
         // The function `prescale` sets the number of readers, so minimum and maximum may be equal.
-        if target["ServiceNamespace"] == "lambda" && least >= most {
+        if target["ServiceNamespace"] != "lambda" {
+            continue;
+        }
+        if least >= most {
             findings.push(format!("{name} has a minimum that is not below its maximum"));
+        }
+        let functions = estate.properties("AWS::Lambda::Function");
+        let scaled = functions
+            .iter()
+            .find(|(function, _)| mentions(&target["ResourceId"], &format!("${{{function}}}")));
+        let reserved = scaled.and_then(|(_, function)| number(&function["ReservedConcurrentExecutions"]));
+        if reserved.is_some_and(|reserved| most > Some(reserved)) {
+            findings.push(format!("{name} may provision more than is reserved"));
         }
     }
 }

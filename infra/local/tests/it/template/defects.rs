@@ -123,6 +123,7 @@ fn seeded_defects_are_caught() {
             "provisions more",
         ),
         ("ApiScaling", "/Properties/MaxCapacity", json!(10), "not below its maximum"),
+        ("ApiScaling", "/Properties/MaxCapacity", json!(1001), "may provision more"),
         ("Api", "/Properties/Runtime", json!("provided.al2"), "old runtime"),
         ("Api", "/Properties/TracingConfig", Value::Null, "not traced"),
         ("Redrive", "/Properties/VpcConfig", Value::Null, "outside the network"),
