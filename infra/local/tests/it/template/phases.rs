@@ -117,8 +117,9 @@ fn replaced(from: &BTreeMap<String, Value>, to: &BTreeMap<String, Value>, kinds:
     }
 }
 
-/// A row of the table for each resource that is replaced, stays behind, or takes a name that may
-/// still be in use.
+/// A row of the table for each resource that is replaced, stays behind, takes a name that may still
+/// be in use, or cannot change while traffic moves
+/// (github.com/aws/serverless-application-model/issues/1353).
 fn rows(from: &BTreeMap<String, Value>, to: &BTreeMap<String, Value>, kinds: &BTreeMap<String, Kind>) -> Vec<(String, String, bool)> {
     let mut rows = Vec::new();
     for (path, property) in replaced(from, to, kinds) {
@@ -139,6 +140,16 @@ fn rows(from: &BTreeMap<String, Value>, to: &BTreeMap<String, Value>, kinds: &BT
         if let Some(name) = name(resource, kinds) {
             let what = format!("is made; if the stack was in this phase before, `{name}` is still in use");
             rows.push((path.clone(), what, true));
+        }
+    }
+    for (path, new) in to {
+        let provisioned = "/Properties/ProvisionedConcurrencyConfig";
+        let changes = from
+            .get(path)
+            .is_some_and(|old| old.pointer(provisioned) != new.pointer(provisioned));
+        if new["Type"] == "AWS::Lambda::Alias" && changes {
+            let what = "gets another provisioned concurrency, which Lambda refuses during a gradual deployment";
+            rows.push((path.clone(), what.to_owned(), true));
         }
     }
     rows.sort();
