@@ -15,7 +15,13 @@ use shared::{
     store::{Chain, StoreError},
 };
 
+use time::{Duration, OffsetDateTime};
+
 use crate::{auth::Caller, context::Context};
+
+/// How long after its submission an unfinished job in the cache is believed without asking the
+/// ledger.
+const BELIEVED: Duration = Duration::seconds(10);
 
 /// Read a summary
 ///
@@ -58,13 +64,20 @@ pub(crate) async fn read(
 /// Looks for a job in the cache, then in the archive, then in the ledger. The ledger keeps a
 /// finished job for three days after it was entered into the archive, so that a job cannot be
 /// missed between the two. A job that none of the three has does not exist.
+///
+/// The cache is not told of a finished job if it does not answer at that moment. So an unfinished
+/// job in the cache is believed only for some seconds. After that the ledger is asked too, which also
+/// knows the attempts that have failed.
 async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
-    match context.cache.find(tenant, id).await {
-        Ok(Some(resource)) => return Ok(Some(resource)),
-        Ok(None) => {}
-        Err(error) => {
-            tracing::warn!(error = %Chain(&error), "The cache did not answer. The job is read from the archive or the ledger instead.");
+    let cached = context.cache.find(tenant, id).await.unwrap_or_else(|error| {
+        tracing::warn!(error = %Chain(&error), "The cache did not answer. The job is read from the archive or the ledger instead.");
+        None
+    });
+    if let Some(cached) = cached {
+        if cached.status().is_final() || OffsetDateTime::now_utc() - cached.created_at < BELIEVED {
+            return Ok(Some(cached));
         }
+        return Ok(Some(recorded(context, tenant, cached).await));
     }
     let archived = context.archive.find(tenant, id).await;
     if let Ok(Some(resource)) = archived {
@@ -75,6 +88,26 @@ async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option
         // The job of another tenant has the same answer as a job that does not exist, also while
         // the archive does not answer.
         _ => archived,
+    }
+}
+
+/// An unfinished job of the cache as the ledger knows it. If the ledger does not know it or does not
+/// answer, it is the job of the cache.
+async fn recorded(context: &Context, tenant: &TenantId, cached: SummaryResource) -> SummaryResource {
+    match context.ledger.find(&cached.id).await {
+        Ok(Some(job)) if job.tenant == *tenant => {
+            let mut recorded = job.resource;
+            if let Some(started_at) = cached.started_at() {
+                // This is refused if the job has finished meanwhile, which changes nothing.
+                let _ = recorded.start(started_at);
+            }
+            recorded
+        }
+        Ok(_) => cached,
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "The ledger did not answer. The job is shown as the cache knows it.");
+            cached
+        }
     }
 }
 

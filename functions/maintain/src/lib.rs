@@ -97,12 +97,13 @@ async fn migrate(context: &Context) -> Result<Report, StoreError> {
 }
 
 async fn upkeep(context: &Context) -> Result<Report, StoreError> {
-    let Upkeep { made, dropped } = context.archive.keep_partitions(OffsetDateTime::now_utc()).await?;
+    let Upkeep { made, dropped, deleted } = context.archive.keep_partitions(OffsetDateTime::now_utc()).await?;
     metrics::counter!(metric::PARTITIONS_MADE).increment(made.len() as u64);
-    tracing::info!(?made, ?dropped, "The partitions are up to date.");
+    tracing::info!(?made, ?dropped, deleted, "The partitions are up to date.");
     Ok(Report {
         made,
         dropped,
+        deleted,
         ..Report::default()
     })
 }

@@ -11,6 +11,8 @@ pub struct Report {
     pub made: Vec<String>,
     /// Names of the partitions that were dropped.
     pub dropped: Vec<String>,
+    /// How many expired rows were deleted, and rows moved from the default partition.
+    pub deleted: u64,
     /// How many jobs were entered into the archive again.
     pub entered: usize,
 }

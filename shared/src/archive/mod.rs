@@ -25,7 +25,12 @@ use crate::{
 pub use partitions::{Partition, Upkeep, plan_partitions};
 pub use summaries::DeadLetter;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+/// A version that is rolled back finds migrations that it does not know. It works with them, because
+/// every migration leaves the version before it able to work.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate::Migrator {
+    ignore_missing: true,
+    ..sqlx::migrate!()
+};
 
 /// How long a connection is waited for.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -102,10 +107,18 @@ impl Archive {
             return Ok(());
         }
         self.refresh(OPERATION).await?;
-        MIGRATIONS
-            .run(&self.pool)
+        let mut connection = self.pool.acquire().await.map_err(failed(OPERATION))?;
+        // A migration may take longer than any other statement. Its lock time-out stays, so that no
+        // request waits long behind it.
+        sqlx::query("SET statement_timeout = 0")
+            .persistent(false)
+            .execute(&mut *connection)
             .await
-            .map_err(StoreError::because(Store::Archive, OPERATION))
+            .map_err(failed(OPERATION))?;
+        let migrated = MIGRATIONS.run(&mut *connection).await;
+        // The connection is not used again, because it has another time-out.
+        connection.close().await.map_err(failed(OPERATION))?;
+        migrated.map_err(StoreError::because(Store::Archive, OPERATION))
     }
 
     async fn is_replica(&self) -> Result<bool, StoreError> {

@@ -6,13 +6,30 @@ use time::{Date, Duration, Month, OffsetDateTime, macros::date};
 use uuid::Uuid;
 
 use super::{Archive, failed};
-use crate::{job::RETENTION, store::StoreError};
+use crate::{
+    job::RETENTION,
+    store::{Chain, StoreError},
+};
 
 /// For how many months after the current one partitions are made.
 const AHEAD: u8 = 3;
 /// How long after its submission a job may finish at the latest. SQS keeps a message for 14 days in
 /// its lane and its dead-letter queue together. Twice that time leaves a margin.
 const LONGEST_LIFE: Duration = Duration::days(28);
+
+/// How often a step of the upkeep is tried, and how long it pauses between two tries.
+const TRIES: u32 = 4;
+const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_secs(5);
+/// The rows that no partition drops, by their table.
+///
+/// - Jobs that no partition covered, after they have expired.
+/// - Dead letters after 60 days, when the bucket deletes their bodies.
+/// - The usage of a day after 25 months, so that two years can be compared.
+const EXPIRED_ROWS: [(&str, &str); 3] = [
+    ("summaries_default", "expires_at < now()"),
+    ("dead_letters", "parked_at < now() - interval '60 days'"),
+    ("usage_daily", "day < now() - interval '25 months'"),
+];
 
 /// The partition for the jobs of one month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +44,8 @@ pub struct Upkeep {
     pub made: Vec<String>,
     /// Names of partitions that were dropped.
     pub dropped: Vec<String>,
+    /// How many expired rows were deleted, and rows moved from the default partition.
+    pub deleted: u64,
 }
 
 impl Partition {
@@ -92,12 +111,16 @@ pub fn plan_partitions(existing: &[Partition], now: OffsetDateTime) -> (Vec<Part
 }
 
 impl Archive {
-    /// Makes the partitions that are missing at `now` and drops the expired ones. A second call
-    /// changes nothing. A replica receives its partitions from its primary, so nothing is done
-    /// there.
+    /// Makes the partitions that are missing at `now`, drops the expired ones, and deletes expired
+    /// rows. A second call changes nothing. A replica receives all this from its primary, so nothing
+    /// is done there.
+    ///
+    /// Each step is a transaction of its own, and a step that fails does not stop the others. A step
+    /// that has to wait for a lock gives up after two seconds, because requests would wait behind
+    /// it, and is tried again some seconds later.
     ///
     /// # Errors
-    /// If the database does not answer.
+    /// If a step fails. The error is that of the last one, and the others are logged.
     pub async fn keep_partitions(&self, now: OffsetDateTime) -> Result<Upkeep, StoreError> {
         const OPERATION: &str = "keep the partitions";
         if self.is_replica().await? {
@@ -109,30 +132,88 @@ impl Archive {
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed(OPERATION))?;
+        transaction.commit().await.map_err(failed(OPERATION))?;
         let existing: Vec<_> = rows.iter().filter_map(|row| Partition::parse(row.get("name"))).collect();
         let (missing, expired) = plan_partitions(&existing, now);
-        let made = missing.iter().map(|month| {
-            let (name, from, to) = (month.name(), month.lowest_id(), month.next().lowest_id());
-            format!("CREATE TABLE IF NOT EXISTS {name} PARTITION OF summaries FOR VALUES FROM ('{from}') TO ('{to}')")
-        });
-        let dropped = expired.iter().map(|month| format!("DROP TABLE IF EXISTS {}", month.name()));
-        for statement in made.chain(dropped) {
+        let (mut upkeep, mut outcome) = (Upkeep::default(), Ok(()));
+        for month in missing {
+            match self.patiently("make a partition", &making(month)).await {
+                Ok(_) => upkeep.made.push(month.name()),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        for month in expired {
+            match self.patiently("drop a partition", &[format!("DROP TABLE {}", month.name())]).await {
+                Ok(_) => upkeep.dropped.push(month.name()),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        for (table, is_expired) in EXPIRED_ROWS {
+            match self
+                .patiently("delete expired rows", &[format!("DELETE FROM {table} WHERE {is_expired}")])
+                .await
+            {
+                Ok(rows) => upkeep.deleted += rows,
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome.map(|()| upkeep)
+    }
+
+    /// Runs statements in one transaction, and again if a lock cannot be had. Returns how many rows
+    /// they changed.
+    async fn patiently(&self, operation: &'static str, statements: &[String]) -> Result<u64, StoreError> {
+        let mut tries = 1;
+        loop {
+            let error = match self.run(operation, statements).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) => error,
+            };
+            if tries == TRIES {
+                tracing::error!(error = %Chain(&error), ?statements, "A step of the upkeep failed. The other steps go on.");
+                return Err(error);
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+            tries += 1;
+        }
+    }
+
+    async fn run(&self, operation: &'static str, statements: &[String]) -> Result<u64, StoreError> {
+        let mut transaction = self.begin(operation).await?;
+        let mut rows = 0;
+        let limits = [
+            "SET LOCAL lock_timeout = '2s'".to_owned(),
+            "SET LOCAL statement_timeout = '2min'".to_owned(),
+        ];
+        for statement in limits.iter().chain(statements) {
             // This is safe from SQL injection, because this module makes all names and bounds from
             // numbers.
-            let statement = sqlx::AssertSqlSafe(statement);
-            sqlx::query(statement)
+            let statement = sqlx::AssertSqlSafe(statement.clone());
+            let done = sqlx::query(statement)
                 .persistent(false)
                 .execute(&mut *transaction)
                 .await
-                .map_err(failed(OPERATION))?;
+                .map_err(failed(operation))?;
+            rows += done.rows_affected();
         }
-        transaction.commit().await.map_err(failed(OPERATION))?;
-        let names = |months: Vec<Partition>| months.into_iter().map(Partition::name).collect();
-        Ok(Upkeep {
-            made: names(missing),
-            dropped: names(expired),
-        })
+        transaction.commit().await.map_err(failed(operation))?;
+        Ok(rows)
     }
+}
+
+/// The statements that make the partition of a month. Rows of this month in the default partition
+/// are moved to it, because they would otherwise forbid it. Attaching a table takes a weaker lock on
+/// the parent than making it as a partition.
+fn making(month: Partition) -> [String; 3] {
+    let (name, from, to) = (month.name(), month.lowest_id(), month.next().lowest_id());
+    [
+        format!("CREATE TABLE {name} (LIKE summaries INCLUDING ALL)"),
+        format!(
+            "WITH moved AS (DELETE FROM summaries_default WHERE id >= '{from}' AND id < '{to}' RETURNING *)
+             INSERT INTO {name} SELECT * FROM moved"
+        ),
+        format!("ALTER TABLE summaries ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}')"),
+    ]
 }
 
 #[cfg(test)]

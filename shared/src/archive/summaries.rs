@@ -1,10 +1,19 @@
 //! Enters finished jobs into the archive, each of them once, and finds them again.
 
-use std::{borrow::Borrow, collections::HashSet};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, HashSet},
+};
 
+use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::{Row, types::Json};
-use time::OffsetDateTime;
+use sqlx::{
+    Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+    types::Json,
+};
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{Archive, failed};
@@ -27,31 +36,32 @@ pub struct DeadLetter {
     pub parked_at: OffsetDateTime,
 }
 
-/// Enters new jobs and adds them to the usage. Jobs that the archive already has are neither
-/// changed nor counted, so that a second delivery of a message changes nothing.
+/// Enters new jobs. Jobs that the archive already has are not changed and not returned, so that a
+/// second delivery of a message changes nothing.
+///
+/// This and the next statement are plain `INSERT` statements, because a secondary of an Aurora
+/// Global Database forwards only the documented forms of writes to its primary:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-write-forwarding-apg.html>
 const INSERT_FINISHED: &str = "
-WITH arrived AS (
-    SELECT * FROM jsonb_to_recordset($1) AS row(
-        id uuid, tenant text, region text, status text, lane text, created_at timestamptz, started_at timestamptz,
-        finished_at timestamptz, expires_at timestamptz, request jsonb, result jsonb, error jsonb, attempts jsonb)
-), entered AS (
-    INSERT INTO summaries
-    SELECT id, tenant, region, status, lane, created_at, started_at, finished_at, expires_at,
-           request, nullif(result, 'null'), nullif(error, 'null'), attempts
-    FROM arrived ORDER BY id
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id, tenant, status, finished_at, result
-), counted AS (
-    INSERT INTO usage_daily AS usage
-    SELECT tenant, (finished_at AT TIME ZONE 'UTC')::date, count(*) FILTER (WHERE status = 'succeeded'),
-           count(*) FILTER (WHERE status = 'failed'), coalesce(sum((result #>> '{input,characters}')::bigint), 0)
-    FROM entered GROUP BY 1, 2 ORDER BY 1, 2
-    ON CONFLICT (tenant, day) DO UPDATE SET
-        succeeded = usage.succeeded + excluded.succeeded,
-        failed = usage.failed + excluded.failed,
-        input_characters = usage.input_characters + excluded.input_characters
-)
-SELECT id FROM entered";
+INSERT INTO summaries
+SELECT uuid, tenant, region, status, lane, created_at, started_at, finished_at, expires_at,
+       request, nullif(result, 'null'), nullif(error, 'null'), attempts
+FROM jsonb_to_recordset($1) AS row(
+    uuid uuid, tenant text, region text, status text, lane text, created_at timestamptz, started_at timestamptz,
+    finished_at timestamptz, expires_at timestamptz, request jsonb, result jsonb, error jsonb, attempts jsonb)
+ORDER BY uuid
+ON CONFLICT (id) DO NOTHING
+RETURNING id, tenant, status, (finished_at AT TIME ZONE 'UTC')::date AS day,
+          coalesce((result #>> '{input,characters}')::bigint, 0) AS characters";
+
+/// Adds jobs that were entered to the usage of their tenants.
+const COUNT_USAGE: &str = "
+INSERT INTO usage_daily AS usage
+SELECT * FROM unnest($1::text[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[])
+ON CONFLICT (tenant, day) DO UPDATE SET
+    succeeded = usage.succeeded + excluded.succeeded,
+    failed = usage.failed + excluded.failed,
+    input_characters = usage.input_characters + excluded.input_characters";
 
 const INSERT_DEAD_LETTER: &str = "
 INSERT INTO dead_letters (message_id, lane, job_id, tenant, reason, receives, body_key, parked_at)
@@ -65,11 +75,7 @@ impl Archive {
     /// If the database does not answer. In that case nothing is entered.
     pub async fn finish(&self, jobs: &[impl Borrow<Job>], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
         const OPERATION: &str = "enter finished jobs";
-        let rows = jobs
-            .iter()
-            .map(|job| row(job.borrow()))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(StoreError::because(Store::Archive, OPERATION))?;
+        let rows: Vec<NewRow<'_>> = jobs.iter().map(|job| NewRow::of(job.borrow())).collect();
         let mut transaction = self.begin(OPERATION).await?;
         let entered = sqlx::query(INSERT_FINISHED)
             .bind(Json(rows))
@@ -77,6 +83,10 @@ impl Archive {
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed(OPERATION))?;
+        let usage = Usage::of(&entered);
+        if !entered.is_empty() {
+            usage.insert().execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+        }
         for letter in letters {
             let (job, tenant) = letter.job.as_ref().map(|(job, tenant)| (job.uuid(), tenant.as_str())).unzip();
             sqlx::query(INSERT_DEAD_LETTER)
@@ -118,12 +128,67 @@ impl Archive {
     }
 }
 
-/// The row of a job. It is the resource with the id as UUID, and with the tenant.
-fn row(job: &Job) -> Result<Value, BoxError> {
-    let mut row = serde_json::to_value(&job.resource)?;
-    row["id"] = json!(job.resource.id.uuid().to_string());
-    row["tenant"] = json!(job.tenant.as_str());
-    Ok(row)
+/// The row of a job that is to be entered. It is the resource with the id as UUID, and with the
+/// tenant.
+#[derive(Serialize)]
+struct NewRow<'a> {
+    uuid: String,
+    tenant: &'a str,
+    #[serde(flatten)]
+    resource: &'a SummaryResource,
+}
+
+impl<'a> NewRow<'a> {
+    fn of(job: &'a Job) -> Self {
+        Self {
+            uuid: job.resource.id.uuid().to_string(),
+            tenant: job.tenant.as_str(),
+            resource: &job.resource,
+        }
+    }
+}
+
+/// What jobs add to the usage: one row for each tenant and day, in this order, so that two
+/// transactions lock the rows in the same order.
+#[derive(Default)]
+struct Usage {
+    tenants: Vec<String>,
+    days: Vec<Date>,
+    succeeded: Vec<i64>,
+    failed: Vec<i64>,
+    characters: Vec<i64>,
+}
+
+impl Usage {
+    fn of(entered: &[PgRow]) -> Self {
+        let mut sums: BTreeMap<(String, Date), (i64, i64, i64)> = BTreeMap::new();
+        for row in entered {
+            let sum = sums.entry((row.get("tenant"), row.get("day"))).or_default();
+            let has_succeeded = row.get::<&str, _>("status") == "succeeded";
+            sum.0 += i64::from(has_succeeded);
+            sum.1 += i64::from(!has_succeeded);
+            sum.2 += row.get::<i64, _>("characters");
+        }
+        let mut usage = Self::default();
+        for ((tenant, day), (succeeded, failed, characters)) in sums {
+            usage.tenants.push(tenant);
+            usage.days.push(day);
+            usage.succeeded.push(succeeded);
+            usage.failed.push(failed);
+            usage.characters.push(characters);
+        }
+        usage
+    }
+
+    fn insert(&self) -> Query<'_, Postgres, PgArguments> {
+        sqlx::query(COUNT_USAGE)
+            .bind(&self.tenants)
+            .bind(&self.days)
+            .bind(&self.succeeded)
+            .bind(&self.failed)
+            .bind(&self.characters)
+            .persistent(false)
+    }
 }
 
 /// The resource of a job from its row. Postgres writes the timestamps in `jsonb` as RFC 3339.

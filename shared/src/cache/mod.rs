@@ -4,13 +4,13 @@
 
 mod keys;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use redis::{AsyncCommands, Pipeline, RedisError, cluster::ClusterClient, cluster_async::ClusterConnection};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::{
     config::{self, ConfigError},
@@ -22,10 +22,24 @@ use crate::{
 /// How long Valkey is waited for. It is short, because the cache is there to save time.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How long Valkey is not asked again after it did not answer. Without this pause, the records of a
+/// batch would wait for it one after the other.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The largest job that is kept, in bytes of JSON. Several larger ones at once would take longer
+/// than [`TIMEOUT`]. They are read from the archive.
+const LARGEST: usize = 512 * 1024;
+
 /// The connection to Valkey. It is opened at the first use.
 pub struct Cache {
     client: ClusterClient,
-    connection: OnceCell<ClusterConnection>,
+    connection: Mutex<Connection>,
+}
+
+enum Connection {
+    Closed,
+    Open(ClusterConnection),
+    /// Valkey did not answer at this moment.
+    Lost(Instant),
 }
 
 impl Cache {
@@ -64,15 +78,46 @@ impl Cache {
         })?;
         Ok(Self {
             client,
-            connection: OnceCell::new(),
+            connection: Mutex::new(Connection::Closed),
         })
     }
 
-    async fn connection(&self) -> Result<ClusterConnection, RedisError> {
-        self.connection
-            .get_or_try_init(|| self.client.get_async_connection())
-            .await
-            .cloned()
+    async fn connection(&self) -> Result<ClusterConnection, BoxError> {
+        let mut connection = self.connection.lock().await;
+        match &*connection {
+            Connection::Open(open) => return Ok(open.clone()),
+            Connection::Lost(at) if at.elapsed() < PAUSE => return Err("Valkey did not answer a moment ago".into()),
+            Connection::Closed | Connection::Lost(_) => {}
+        }
+        match self.client.get_async_connection().await {
+            Ok(open) => {
+                *connection = Connection::Open(open.clone());
+                Ok(open)
+            }
+            Err(error) => {
+                *connection = Connection::Lost(Instant::now());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Does something with the connection. If Valkey does not answer, the connection is given up:
+    /// while Lambda has frozen the process, the other side may have closed it, and then it would
+    /// never answer again.
+    async fn ask<T>(
+        &self,
+        operation: &'static str,
+        question: impl AsyncFnOnce(ClusterConnection) -> Result<T, BoxError>,
+    ) -> Result<T, StoreError> {
+        let answer = async { question(self.connection().await?).await };
+        let answer = answer.await;
+        let lost = |error: &RedisError| error.is_timeout() || error.is_io_error() || error.is_connection_dropped();
+        if let Err(error) = &answer
+            && error.downcast_ref().is_some_and(lost)
+        {
+            *self.connection.lock().await = Connection::Lost(Instant::now());
+        }
+        answer.map_err(StoreError::because(Store::Cache, operation))
     }
 
     /// Finds a finished job of the same tenant with the same text and options.
@@ -80,12 +125,11 @@ impl Cache {
     /// # Errors
     /// If Valkey does not answer.
     pub async fn reuse(&self, tenant: &TenantId, fingerprint: &str) -> Result<Option<SummaryResource>, StoreError> {
-        const OPERATION: &str = "look for a result";
-        let read = async {
-            let found: Option<String> = self.connection().await?.get(keys::result(tenant, fingerprint)).await?;
+        self.ask("look for a result", async |mut connection| {
+            let found: Option<String> = connection.get(keys::result(tenant, fingerprint)).await?;
             found.map(|json| parse(&json)).transpose()
-        };
-        read.await.map_err(failed(OPERATION))
+        })
+        .await
     }
 
     /// Finds a job. It is queued, running or finished.
@@ -93,17 +137,17 @@ impl Cache {
     /// # Errors
     /// If Valkey does not answer.
     pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
-        let read = async {
+        self.ask("find a job", async |mut connection| {
             let asked = [keys::summary(tenant, id), keys::started(tenant, id)];
-            let (summary, started): (Option<String>, Option<String>) = self.connection().await?.mget(&asked).await?;
+            let (summary, started): (Option<String>, Option<String>) = connection.mget(&asked).await?;
             let Some(summary) = summary else { return Ok(None) };
             let mut resource: SummaryResource = parse(&summary)?;
             if let (Status::Queued, Some(started)) = (resource.status(), started) {
                 resource.start(OffsetDateTime::parse(&started, &Rfc3339)?)?;
             }
             Ok(Some(resource))
-        };
-        read.await.map_err(failed("find a job"))
+        })
+        .await
     }
 
     /// Keeps a job that was just queued, unless a worker has already finished it.
@@ -122,7 +166,7 @@ impl Cache {
             .arg("EX")
             .arg(keys::SUMMARY_SECONDS)
             .ignore();
-        self.send(vec![pipeline]).await.map_err(failed("keep a queued job"))
+        self.send("keep a queued job", vec![pipeline]).await
     }
 
     /// Marks a job as started by a worker.
@@ -134,7 +178,7 @@ impl Cache {
         let at = at.format(&Rfc3339).map_err(StoreError::because(Store::Cache, OPERATION))?;
         let mut pipeline = redis::pipe();
         pipeline.set_ex(keys::started(tenant, id), at, keys::STARTED_SECONDS).ignore();
-        self.send(vec![pipeline]).await.map_err(failed(OPERATION))
+        self.send(OPERATION, vec![pipeline]).await
     }
 
     /// Removes the marks of jobs that wait for another attempt.
@@ -142,11 +186,12 @@ impl Cache {
     /// # Errors
     /// If Valkey does not answer.
     pub async fn waiting(&self, jobs: &[(&TenantId, &JobId)]) -> Result<(), StoreError> {
-        self.delete(jobs, keys::started).await.map_err(failed("mark jobs as waiting"))
+        self.delete("mark jobs as waiting", jobs, keys::started).await
     }
 
     /// Keeps finished jobs for reads, and their results for reuse: each under its fingerprint, if it
-    /// has one.
+    /// has one. A job that is larger than 512 KiB is removed instead, so that it is read from the
+    /// archive.
     ///
     /// # Errors
     /// If Valkey does not answer.
@@ -155,6 +200,10 @@ impl Cache {
         let pipelines = jobs.iter().map(|(Job { tenant, resource }, fingerprint)| {
             let json = serde_json::to_string(resource)?;
             let mut pipeline = redis::pipe();
+            if json.len() > LARGEST {
+                pipeline.del(keys::summary(tenant, &resource.id)).ignore();
+                return Ok(pipeline);
+            }
             pipeline
                 .set_ex(keys::summary(tenant, &resource.id), &json, keys::SUMMARY_SECONDS)
                 .ignore();
@@ -168,7 +217,7 @@ impl Cache {
         let pipelines = pipelines
             .collect::<Result<_, serde_json::Error>>()
             .map_err(StoreError::because(Store::Cache, OPERATION))?;
-        self.send(pipelines).await.map_err(failed(OPERATION))
+        self.send(OPERATION, pipelines).await
     }
 
     /// Removes jobs, so that they are read from the archive.
@@ -176,28 +225,35 @@ impl Cache {
     /// # Errors
     /// If Valkey does not answer.
     pub async fn forget(&self, jobs: &[(&TenantId, &JobId)]) -> Result<(), StoreError> {
-        self.delete(jobs, keys::summary).await.map_err(failed("remove jobs"))
+        self.delete("remove jobs", jobs, keys::summary).await
     }
 
-    async fn delete(&self, jobs: &[(&TenantId, &JobId)], key: impl Fn(&TenantId, &JobId) -> String) -> Result<(), BoxError> {
+    async fn delete(
+        &self,
+        operation: &'static str,
+        jobs: &[(&TenantId, &JobId)],
+        key: impl Fn(&TenantId, &JobId) -> String,
+    ) -> Result<(), StoreError> {
         let pipelines = jobs.iter().map(|(tenant, id)| {
             let mut pipeline = redis::pipe();
             pipeline.del(key(tenant, id)).ignore();
             pipeline
         });
-        self.send(pipelines.collect()).await
+        self.send(operation, pipelines.collect()).await
     }
 
     /// Sends pipelines at the same time over one connection. Each pipeline has keys of one tenant
-    /// only.
-    async fn send(&self, pipelines: Vec<Pipeline>) -> Result<(), BoxError> {
-        let connection = self.connection().await?;
-        try_join_all(pipelines.iter().map(|pipeline| {
-            let mut connection = connection.clone();
-            async move { pipeline.exec_async(&mut connection).await }
-        }))
-        .await?;
-        Ok(())
+    /// only. A pipeline that fails does not stop the others.
+    async fn send(&self, operation: &'static str, pipelines: Vec<Pipeline>) -> Result<(), StoreError> {
+        self.ask(operation, async |connection| {
+            let sent = join_all(pipelines.iter().map(|pipeline| {
+                let mut connection = connection.clone();
+                async move { pipeline.exec_async(&mut connection).await }
+            }));
+            sent.await.into_iter().collect::<Result<(), RedisError>>()?;
+            Ok(())
+        })
+        .await
     }
 
     /// Checks that Valkey answers.
@@ -205,11 +261,9 @@ impl Cache {
     /// # Errors
     /// If it does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let ping = async { Ok(self.connection().await?.exists::<_, ()>("{ping}").await?) };
-        ping.await.map_err(failed("reach Valkey"))
+        self.ask("reach Valkey", async |mut connection| {
+            Ok(connection.exists::<_, ()>("{ping}").await?)
+        })
+        .await
     }
-}
-
-fn failed(operation: &'static str) -> impl FnOnce(BoxError) -> StoreError {
-    StoreError::because(Store::Cache, operation)
 }

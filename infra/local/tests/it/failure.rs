@@ -86,7 +86,7 @@ async fn a_poison_message_becomes_a_failed_job_and_the_rest_of_its_batch_succeed
     let region = region().await;
     let (poisoned, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
     let mut poison: Value = serde_json::from_str(&Message::Summarize(message).to_body()).unwrap();
-    poison["v"] = 99.into();
+    poison.as_object_mut().unwrap().remove("document");
     let mut bodies = vec![poison.to_string(), "this is not even JSON".to_owned()];
     let mut neighbours = Vec::new();
     for seed in ["left", "right", "behind"] {
@@ -112,7 +112,7 @@ async fn a_poison_message_becomes_a_failed_job_and_the_rest_of_its_batch_succeed
     .await;
     let resource = region.reaches(&poisoned.to_string(), &["failed"]).await;
     assert_eq!(resource["error"]["code"], "unreadable_message");
-    assert!(resource["error"]["message"].as_str().unwrap().contains("version 99"), "{resource}");
+    assert!(resource["error"]["message"].as_str().unwrap().contains("fields of version 1"), "{resource}");
     assert!(resource["finished_at"].is_string() && resource["expires_at"].is_string());
     let row = sqlx::query("SELECT lane, tenant, reason, receives, body_key FROM dead_letters WHERE job_id = $1");
     let row = row.bind(poisoned.uuid()).fetch_one(&mut database).await.unwrap();
@@ -213,6 +213,10 @@ async fn jobs_of_a_killed_worker_are_finished_once() {
     // While this transaction is open, a worker that enters jobs of this tenant waits for it. So each
     // kill finds a worker in the middle of its batch, however fast it is.
     let mut holder = region.database().await;
+    sqlx::query("SET idle_in_transaction_session_timeout = 0")
+        .execute(&mut holder)
+        .await
+        .unwrap();
     let mut held = holder.begin().await.unwrap();
     let usage =
         "INSERT INTO usage_daily SELECT 'survivor', (now() AT TIME ZONE 'UTC')::date + day, 0, 0, 0 FROM generate_series(-1, 1) day";
@@ -237,15 +241,17 @@ async fn jobs_of_a_killed_worker_are_finished_once() {
         statuses
     };
     let mut database = region.database().await;
-    let mut waited = 0;
+    // PostgreSQL does not notice at once that a client is gone, so that the session of a killed
+    // worker still waits for a while.
+    let mut seen: Vec<i32> = Vec::new();
     for _ in 0..2 {
         comes_true("a worker is killed that enters its jobs", async || {
-            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO usage_daily%'";
-            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut database).await.unwrap();
-            // PostgreSQL does not notice at once that a client is gone, so killed workers still count.
-            let killed = waiting > waited && kill_workers(&dir, &region.outputs["SummarizeBulkFunction"]) > 0;
+            let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO usage_daily%'";
+            let waiting: Vec<i32> = sqlx::query_scalar(waiting).fetch_all(&mut database).await.unwrap();
+            let is_new = waiting.iter().any(|session| !seen.contains(session));
+            let killed = is_new && kill_workers(&dir, &region.outputs["SummarizeBulkFunction"]) > 0;
             if killed {
-                waited = waiting;
+                seen = waiting;
             }
             killed
         })

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
+mod cache;
 mod capacity;
 mod cloud;
 mod events;
@@ -19,4 +20,5 @@ mod stored_forms;
 mod supervision;
 mod template;
 mod tokens;
+mod upkeep;
 mod weight;

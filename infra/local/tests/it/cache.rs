@@ -1,0 +1,100 @@
+//! The cache when it does not answer, when it was not told of a result, and when a job is large.
+
+use futures::future::join_all;
+use redis::AsyncCommands;
+use serde_json::json;
+use shared::{
+    cache::Cache,
+    job::{Attempt, Document, FailureCode, Job, JobError, Lane, SummaryResource},
+    ledger::Ledger,
+};
+use time::{Duration, OffsetDateTime};
+use tokio::net::TcpListener;
+
+use crate::{
+    cloud::{REGIONS, cloud, region, valkey},
+    failure::written_down,
+};
+
+#[tokio::test]
+async fn a_batch_waits_once_for_a_cache_that_does_not_answer() {
+    // A server that takes connections and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let cache = Cache::connect(&format!("redis://{}", listener.local_addr().unwrap()), None).unwrap();
+    let server = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        while let Ok(accepted) = listener.accept().await {
+            connections.push(accepted);
+            if connections.len() > 10 {
+                break;
+            }
+        }
+        connections.len()
+    });
+    let (id, message) = written_down(&region().await, "demo", Document::Inline("One.".into())).await;
+    let asked = join_all((0..50).map(|_| cache.started(&message.tenant, &id, OffsetDateTime::now_utc()))).await;
+    assert!(asked.iter().all(Result::is_err));
+    assert!(!server.is_finished(), "fifty records opened more than ten connections");
+}
+
+#[tokio::test]
+async fn a_finished_job_is_seen_although_the_cache_was_not_told() {
+    let region = region().await;
+    let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
+    let (id, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
+    let submitted = OffsetDateTime::now_utc() - Duration::minutes(1);
+    let queued = SummaryResource::queued(id.clone(), Lane::Standard, "us-east-1".to_owned(), submitted, message.options);
+    let key = format!("{{demo}}:summary:{id}");
+    let () = valkey()
+        .await
+        .set_ex(key, serde_json::to_string(&queued).unwrap(), 600)
+        .await
+        .unwrap();
+    assert_eq!(region.read(&id.to_string()).await.1["status"], "queued");
+
+    let error = JobError::new(FailureCode::DocumentUnavailable, "Not now.");
+    let attempt = Attempt {
+        number: 1,
+        at: submitted,
+        error,
+    };
+    ledger.record(&[(id.clone(), attempt)]).await.unwrap();
+    let waiting = region.read(&id.to_string()).await.1;
+    assert_eq!(
+        waiting["attempts"][0]["code"],
+        json!("document_unavailable"),
+        "a failed attempt is shown"
+    );
+
+    let mut job = ledger.find(&id).await.unwrap().unwrap();
+    let error = JobError::new(FailureCode::NoSentence, "No.");
+    job.resource.fail(OffsetDateTime::now_utc(), error).unwrap();
+    ledger.finish(&[&job]).await.unwrap();
+    let finished = region.read(&id.to_string()).await.1;
+    assert_eq!(finished["error"]["code"], "no_sentence", "{finished}");
+}
+
+#[tokio::test]
+async fn a_large_job_is_not_kept_in_the_cache_and_does_not_keep_others_out() {
+    let region = region().await;
+    let url = local::cloud::addresses::valkey_url(&cloud().await.instance, REGIONS[0]);
+    let cache = Cache::connect(&url, None).unwrap();
+    let mut jobs = Vec::new();
+    for bytes in [600 * 1024, 10] {
+        let (id, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
+        let now = OffsetDateTime::now_utc();
+        let mut resource = SummaryResource::queued(id, Lane::Bulk, "us-east-1".to_owned(), now, message.options);
+        cache.queued(&message.tenant, &resource).await.unwrap();
+        let error = JobError::new(FailureCode::NoSentence, "x".repeat(bytes));
+        resource.fail(now, error).unwrap();
+        jobs.push(Job {
+            tenant: message.tenant,
+            resource,
+        });
+    }
+    let finished: Vec<(&Job, Option<&str>)> = jobs.iter().map(|job| (job, None)).collect();
+    cache.finished(&finished).await.unwrap();
+    let kept = async |job: &Job| cache.find(&job.tenant, &job.resource.id).await.unwrap();
+    assert_eq!(kept(&jobs[0]).await, None, "its queued entry is removed too");
+    assert_eq!(kept(&jobs[1]).await.as_ref(), Some(&jobs[1].resource));
+}

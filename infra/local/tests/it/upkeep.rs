@@ -1,0 +1,132 @@
+//! The upkeep of a database that was neglected, that is in use, or that a newer version has
+//! migrated.
+
+use std::str::FromStr;
+
+use shared::{
+    archive::{Archive, Partition},
+    job::{JobId, RegionTag},
+};
+use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use time::{Duration, OffsetDateTime};
+
+use crate::cloud::region;
+
+/// A new database with the schema, and a connection to it.
+async fn database(name: &str) -> (Archive, PgConnection) {
+    let region = region().await;
+    let mut server = region.database().await;
+    server
+        .execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .await
+        .unwrap();
+    let options = PgConnectOptions::from_str(&region.database).unwrap().database(name);
+    let archive = Archive::connect(options.clone(), None);
+    archive.migrate().await.unwrap();
+    (archive, PgConnection::connect_with(&options).await.unwrap())
+}
+
+/// Enters the row of a failed job that was submitted at a moment.
+async fn enter(database: &mut PgConnection, at: OffsetDateTime, expires_at: OffsetDateTime) {
+    let millis = u64::try_from(at.unix_timestamp()).unwrap() * 1000;
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &[7; 10]).into_uuid();
+    let row = "INSERT INTO summaries VALUES ($1, 'demo', 'us-east-1', 'failed', 'bulk', $2, NULL, $2, $3, '{}', NULL, '{}', '[]')";
+    sqlx::query(row).bind(id).bind(at).bind(expires_at).execute(database).await.unwrap();
+}
+
+async fn count(database: &mut PgConnection, table: &str) -> i64 {
+    let ask = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+    sqlx::query_scalar(ask).fetch_one(database).await.unwrap()
+}
+
+#[tokio::test]
+async fn rows_that_no_partition_covered_do_not_stop_the_upkeep() {
+    let (archive, mut database) = database("neglected").await;
+    let now = OffsetDateTime::now_utc();
+    let next = Partition::of(now).next();
+    assert_eq!(archive.keep_partitions(now).await.unwrap().made.len(), 4);
+    database
+        .execute(sqlx::AssertSqlSafe(format!("DROP TABLE {}", next.name())))
+        .await
+        .unwrap();
+    // A job of the next month that nobody made a partition for, and an expired one of long ago.
+    enter(&mut database, now + Duration::days(32), now + Duration::days(60)).await;
+    enter(&mut database, now - Duration::days(900), now - Duration::days(870)).await;
+    let old = "INSERT INTO dead_letters VALUES ('old', 'bulk', NULL, NULL, 'old', 5, 'key', now() - interval '61 days'),
+               ('new', 'bulk', NULL, NULL, 'new', 5, 'key', now())";
+    database.execute(old).await.unwrap();
+    let old = "INSERT INTO usage_daily VALUES ('demo', (now() - interval '3 years')::date, 1, 0, 1), ('demo', now()::date, 1, 0, 1)";
+    database.execute(old).await.unwrap();
+    assert_eq!(count(&mut database, "summaries_default").await, 2);
+
+    let upkeep = archive.keep_partitions(now).await.unwrap();
+    // The job of the next month may be in the month after it, which has a partition already.
+    assert_eq!(upkeep.made, [next.name()]);
+    assert_eq!(upkeep.deleted, 3);
+    assert_eq!(count(&mut database, "summaries_default").await, 0);
+    assert_eq!(count(&mut database, "summaries").await, 1, "the job of the next month is kept");
+    assert_eq!(count(&mut database, "dead_letters").await, 1);
+    assert_eq!(count(&mut database, "usage_daily").await, 1);
+    let again = archive.keep_partitions(now).await.unwrap();
+    assert_eq!((again.made.len(), again.dropped.len(), again.deleted), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn the_upkeep_gives_up_a_step_rather_than_hold_up_requests() {
+    let (archive, mut reader) = database("in_use").await;
+    let now = OffsetDateTime::now_utc();
+    archive.keep_partitions(now).await.unwrap();
+    let old = "CREATE TABLE summaries_2020_01 PARTITION OF summaries FOR VALUES FROM ('016f5e66-e800-0000-0000-000000000000') TO ('016ffde3-5400-0000-0000-000000000000')";
+    reader.execute(old).await.unwrap();
+    reader
+        .execute("INSERT INTO dead_letters VALUES ('old', 'bulk', NULL, NULL, 'old', 5, 'key', now() - interval '61 days')")
+        .await
+        .unwrap();
+    // A long report reads all jobs. Until it ends, no partition can be dropped.
+    reader.execute("SET idle_in_transaction_session_timeout = 0").await.unwrap();
+    let mut report = reader.begin().await.unwrap();
+    assert_eq!(count(&mut report, "summaries").await, 0);
+    let error = archive.keep_partitions(now).await.unwrap_err();
+    let error = shared::store::Chain(&error).to_string();
+    assert!(error.contains("drop a partition") && error.contains("lock timeout"), "{error}");
+    assert_eq!(count(&mut report, "dead_letters").await, 0, "the other steps were done");
+    report.rollback().await.unwrap();
+    let upkeep = archive.keep_partitions(now).await.unwrap();
+    assert_eq!(upkeep.dropped, ["summaries_2020_01"]);
+}
+
+#[tokio::test]
+async fn every_statement_has_a_time_limit() {
+    let (_, mut database) = database("limited").await;
+    database.close().await.unwrap();
+    let options = PgConnectOptions::from_str(&region().await.database).unwrap().database("limited");
+    database = PgConnection::connect_with(&options).await.unwrap();
+    for (setting, limit) in [
+        ("statement_timeout", "20s"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "1min"),
+    ] {
+        let ask = sqlx::AssertSqlSafe(format!("SHOW {setting}"));
+        let found: String = sqlx::query_scalar(ask).fetch_one(&mut database).await.unwrap();
+        assert_eq!(found, limit, "{setting}");
+    }
+    // A read that waits behind a lock fails, and does not wait as long as the lock is held.
+    database.execute("SET idle_in_transaction_session_timeout = 0").await.unwrap();
+    let mut held = database.begin().await.unwrap();
+    held.execute("LOCK TABLE summaries IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let id = JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7());
+    let tenant = "demo".to_owned().try_into().unwrap();
+    let archive = Archive::connect(options, None);
+    let error = archive.find(&tenant, &id).await.unwrap_err();
+    assert!(shared::store::Chain(&error).to_string().contains("lock timeout"), "{error}");
+}
+
+#[tokio::test]
+async fn an_older_version_works_with_a_newer_schema() {
+    let (archive, mut database) = database("rolled_back").await;
+    let newer =
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'newer', true, '', 0)";
+    database.execute(newer).await.unwrap();
+    archive.migrate().await.unwrap();
+    archive.keep_partitions(OffsetDateTime::now_utc()).await.unwrap();
+}
