@@ -112,7 +112,10 @@ async fn a_poison_message_becomes_a_failed_job_and_the_rest_of_its_batch_succeed
     .await;
     let resource = region.reaches(&poisoned.to_string(), &["failed"]).await;
     assert_eq!(resource["error"]["code"], "unreadable_message");
-    assert!(resource["error"]["message"].as_str().unwrap().contains("fields of version 1"), "{resource}");
+    assert!(
+        resource["error"]["message"].as_str().unwrap().contains("fields of version 1"),
+        "{resource}"
+    );
     assert!(resource["finished_at"].is_string() && resource["expires_at"].is_string());
     let row = sqlx::query("SELECT lane, tenant, reason, receives, body_key FROM dead_letters WHERE job_id = $1");
     let row = row.bind(poisoned.uuid()).fetch_one(&mut database).await.unwrap();

@@ -10,9 +10,6 @@ pub(super) fn database(estate: &Estate, findings: &mut Vec<String>) {
         if instance["PubliclyAccessible"] != false {
             findings.push(format!("{name} can be reached from the internet"));
         }
-        if instance["EnablePerformanceInsights"] != true {
-            findings.push(format!("{name} has no performance insights"));
-        }
     }
     let single = members
         .iter()
@@ -51,8 +48,18 @@ pub(super) fn database(estate: &Estate, findings: &mut Vec<String>) {
             findings.push(format!("{name} has a minimum above its maximum"));
         }
         // docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
-        if number(&capacity["MinCapacity"]).is_some_and(|capacity| capacity < 2.0) {
-            findings.push(format!("{name} has less than the two units that Performance Insights needs"));
+        let small = number(&capacity["MinCapacity"]).is_some_and(|capacity| capacity < 2.0);
+        for (member, instance) in members
+            .iter()
+            .filter(|(_, one)| one["DBClusterIdentifier"].is_null() == capacity.is_null())
+        {
+            let watched = is_true(&instance["EnablePerformanceInsights"]);
+            if watched && small {
+                findings.push(format!("{member} has less than the two units that Performance Insights needs"));
+            }
+            if !watched && !small {
+                findings.push(format!("{member} has no performance insights"));
+            }
         }
         if secondary
             && estate

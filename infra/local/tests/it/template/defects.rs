@@ -452,9 +452,9 @@ fn seeded_defects_of_copied_backups_are_caught() {
             "never get other subnets",
         ),
         (
-            "Cluster",
-            "/Properties/ServerlessV2ScalingConfiguration/MinCapacity",
-            json!(1),
+            "ReaderA",
+            "/Properties/EnablePerformanceInsights",
+            json!(true),
             "that Performance Insights needs",
         ),
     ];

@@ -113,7 +113,7 @@ fn the_phases_have_their_values() {
     assert_eq!(names, ["growth", "scale", "scale-apse1", "scale-euw1", "scale-use1", "startup"]);
     let table = [
         ("Database", "rds", "aurora", "aurora"),
-        ("MinAcu", "-", "2", "4"),
+        ("MinAcu", "-", "1", "4"),
         ("MaxAcu", "-", "8", "64"),
         ("Readers", "-", "1", "2"),
         ("BackupRetentionDays", "7", "14", "35"),
