@@ -24,11 +24,11 @@ use tracing::Instrument;
 use crate::{
     job::{FailureCode, JobError, Message, MessageError},
     lanes::Queue,
-    store::{Chain, StoreError},
+    store::{Chain, Store, StoreError},
 };
 
 /// The last seconds of an invocation are reserved for the commit. The last two tenths of this time
-/// are reserved for recording failed attempts and for the answer.
+/// are reserved for recording failed attempts, for the delays of messages, and for the answer.
 const COMMIT_TIME: Duration = Duration::from_secs(5);
 /// The longest backoff before the second attempt, in seconds. It doubles with every receive.
 const FIRST_BACKOFF: u32 = 2;
@@ -84,7 +84,16 @@ pub trait Worker: Send + Sync + 'static {
 /// Processes one batch from `queue`. `deadline` is when Lambda stops the invocation.
 pub async fn process<W: Worker>(worker: &Arc<W>, queue: &Queue, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
     let returned = work_and_commit(worker, event, deadline).await;
-    if let Err(error) = queue.delay(&returned.delays).await {
+    // The answer must come before the deadline, or the messages that were committed come again too.
+    let delayed = tokio::time::timeout_at(deadline - COMMIT_TIME / 20, queue.delay(&returned.delays)).await;
+    let late = || {
+        StoreError::new(
+            Store::Lanes,
+            "change the visibility timeout of messages",
+            "there was no answer in time",
+        )
+    };
+    if let Err(error) = delayed.unwrap_or_else(|_| Err(late())) {
         tracing::warn!(error = %Chain(&error), "The visibility timeout of messages was not changed. They are delivered again when it is over.");
     }
     returned.into_response()

@@ -43,6 +43,7 @@ pub(crate) struct DeepHealth {
     #[serde(flatten)]
     health: Health,
     /// The health of each store, by its name.
+    #[schema(value_type = BTreeMap<String, StoreHealth>)]
     stores: Stores,
 }
 

@@ -22,6 +22,8 @@ use crate::{auth::Caller, context::Context};
 /// How long after its submission an unfinished job in the cache is believed without asking the
 /// ledger.
 const BELIEVED: Duration = Duration::seconds(10);
+/// How long the ledger is waited for while the cache knows the job.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Read a summary
 ///
@@ -94,8 +96,8 @@ async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option
 /// An unfinished job of the cache as the ledger knows it. If the ledger does not know it or does not
 /// answer, it is the job of the cache.
 async fn recorded(context: &Context, tenant: &TenantId, cached: SummaryResource) -> SummaryResource {
-    match context.ledger.find(&cached.id).await {
-        Ok(Some(job)) if job.tenant == *tenant => {
+    match tokio::time::timeout(TIMEOUT, context.ledger.find(&cached.id)).await {
+        Ok(Ok(Some(job))) if job.tenant == *tenant => {
             let mut recorded = job.resource;
             if let Some(started_at) = cached.started_at() {
                 // This is refused if the job has finished meanwhile, which changes nothing.
@@ -103,9 +105,13 @@ async fn recorded(context: &Context, tenant: &TenantId, cached: SummaryResource)
             }
             recorded
         }
-        Ok(_) => cached,
-        Err(error) => {
+        Ok(Ok(_)) => cached,
+        Ok(Err(error)) => {
             tracing::warn!(error = %Chain(&error), "The ledger did not answer. The job is shown as the cache knows it.");
+            cached
+        }
+        Err(_) => {
+            tracing::warn!("The ledger did not answer in time. The job is shown as the cache knows it.");
             cached
         }
     }

@@ -16,7 +16,7 @@ use shared::{
     archive::{Archive, Upkeep},
     job::Job,
     ledger::FINISHED_KEPT,
-    store::StoreError,
+    store::{Chain, StoreError},
     telemetry::metric,
 };
 use time::{Duration, OffsetDateTime};
@@ -24,8 +24,10 @@ use time::{Duration, OffsetDateTime};
 pub use context::Context;
 pub use report::Report;
 
-/// How many jobs `reconcile` enters in one transaction.
+/// How many jobs `reconcile` enters in one transaction at most, and how many bytes of JSON they have
+/// together, except if the last one of them is larger.
 const JOBS_AT_ONCE: usize = 200;
+const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
 
 /// The event that the function is invoked with.
 #[derive(Debug, Deserialize)]
@@ -90,9 +92,15 @@ async fn migrate(context: &Context) -> Result<Report, StoreError> {
     context.archive.migrate().await?;
     let schema = Archive::newest_migration();
     tracing::info!(schema, "The schema is up to date.");
+    // A step of the upkeep that has to wait for a lock must not fail a deployment. The schedule
+    // repeats the upkeep, and its failure raises an alarm.
+    let done = upkeep(context).await.unwrap_or_else(|error| {
+        tracing::error!(error = %Chain(&error), "The schema is up to date, but the upkeep failed. The schedule repeats it.");
+        Report::default()
+    });
     Ok(Report {
         schema: Some(schema),
-        ..upkeep(context).await?
+        ..done
     })
 }
 
@@ -115,8 +123,8 @@ async fn reconcile(context: &Context, hours: i64) -> Result<Report, Error> {
     }
     let mut entered = 0;
     let enter = async |jobs: Vec<Job>| {
-        for jobs in jobs.chunks(JOBS_AT_ONCE) {
-            entered += context.archive.finish(jobs, &[]).await?.len();
+        for jobs in in_parts(jobs) {
+            entered += context.archive.finish(&jobs, &[]).await?.len();
         }
         Ok(())
     };
@@ -129,4 +137,59 @@ async fn reconcile(context: &Context, hours: i64) -> Result<Report, Error> {
         entered,
         ..Report::default()
     })
+}
+
+/// Splits jobs into parts that fit into one transaction.
+fn in_parts(jobs: Vec<Job>) -> Vec<Vec<Job>> {
+    let (mut parts, mut room) = (Vec::new(), 0);
+    for job in jobs {
+        // This cannot fail, because a job was read from JSON.
+        let bytes = serde_json::to_vec(&job.resource).map_or(0, |json| json.len());
+        match parts.last_mut() {
+            Some(part) if Vec::len(part) < JOBS_AT_ONCE && room >= bytes => {
+                room -= bytes;
+                part.push(job);
+            }
+            _ => {
+                room = BYTES_AT_ONCE.saturating_sub(bytes);
+                parts.push(vec![job]);
+            }
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A job whose JSON has about this many bytes.
+    fn job(bytes: usize) -> Job {
+        let resource = serde_json::json!({
+            "id": "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV", "status": "failed", "lane": "bulk", "region": "us-east-1",
+            "created_at": "2026-11-24T10:00:00Z", "finished_at": "2026-11-24T10:00:00Z",
+            "request": {"format": "text", "length": {"sentences": 3}, "method": "extractive", "sort": "position",
+                "include": [], "priority": "bulk", "language": "auto", "metadata": {}},
+            "error": {"code": "no_sentence", "message": "x".repeat(bytes)},
+            "attempts": [], "links": {"self": "/v1/summaries/sum_use1_01JDCR0W00E05BQ75SEB3D7PSV"},
+        });
+        Job {
+            tenant: "demo".to_owned().try_into().unwrap(),
+            resource: serde_json::from_value(resource).unwrap(),
+        }
+    }
+
+    #[test]
+    fn parts_have_few_bytes_and_few_jobs() {
+        let sizes = |bytes: Vec<usize>| {
+            in_parts(bytes.into_iter().map(job).collect())
+                .iter()
+                .map(Vec::len)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(vec![5_000_000; 5]), [1, 1, 1, 1, 1]);
+        assert_eq!(sizes(vec![3_000_000, 3_000_000, 3_000_000, 20_000_000, 10, 10]), [2, 1, 1, 2]);
+        assert_eq!(sizes(vec![10; 450]), [200, 200, 50]);
+        assert_eq!(sizes(Vec::new()), Vec::<usize>::new());
+    }
 }

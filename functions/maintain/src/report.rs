@@ -11,7 +11,7 @@ pub struct Report {
     pub made: Vec<String>,
     /// Names of the partitions that were dropped.
     pub dropped: Vec<String>,
-    /// How many expired rows were deleted, and rows moved from the default partition.
+    /// How many expired rows were deleted.
     pub deleted: u64,
     /// How many jobs were entered into the archive again.
     pub entered: usize,

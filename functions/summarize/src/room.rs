@@ -15,6 +15,10 @@ const RESERVED: usize = 400 * MEGABYTE;
 const MEGABYTE: usize = 1024 * 1024;
 /// Memory is counted in this many bytes.
 const UNIT: usize = 1024;
+/// Lambda gives one virtual processor for this many megabytes
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>). A function with less
+/// sees two processors, but has only a part of one.
+const MEGABYTES_PER_PROCESSOR: usize = 1769;
 /// The memory of a function, in megabytes, if Lambda does not say it.
 const USUAL_MEGABYTES: usize = 1024;
 
@@ -36,8 +40,9 @@ impl Room {
     /// The room of this function. Lambda sets `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in megabytes.
     pub(crate) fn from_env() -> Self {
         let megabytes = config::optional("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|size| size.parse().ok());
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self::new(megabytes.unwrap_or(USUAL_MEGABYTES), processors)
+        let megabytes = megabytes.unwrap_or(USUAL_MEGABYTES);
+        let seen = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self::new(megabytes, seen.min(megabytes / MEGABYTES_PER_PROCESSOR).max(1))
     }
 
     fn new(megabytes: usize, processors: usize) -> Self {

@@ -34,6 +34,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate::Migrator {
 
 /// How long a connection is waited for.
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the answer to a read is waited for.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The database.
 #[derive(Clone)]
@@ -108,17 +110,16 @@ impl Archive {
         }
         self.refresh(OPERATION).await?;
         let mut connection = self.pool.acquire().await.map_err(failed(OPERATION))?;
-        // A migration may take longer than any other statement. Its lock time-out stays, so that no
-        // request waits long behind it.
-        sqlx::query("SET statement_timeout = 0")
-            .persistent(false)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed(OPERATION))?;
+        // A migration may take longer than any other statement, and may wait for another one.
+        for limit in ["SET statement_timeout = 0", "SET lock_timeout = '4min'"] {
+            let set = sqlx::query(limit).persistent(false).execute(&mut *connection).await;
+            set.map_err(failed(OPERATION))?;
+        }
         let migrated = MIGRATIONS.run(&mut *connection).await;
         // The connection is not used again, because it has another time-out.
-        connection.close().await.map_err(failed(OPERATION))?;
-        migrated.map_err(StoreError::because(Store::Archive, OPERATION))
+        let closed = connection.close().await;
+        migrated.map_err(StoreError::because(Store::Archive, OPERATION))?;
+        closed.map_err(failed(OPERATION))
     }
 
     async fn is_replica(&self) -> Result<bool, StoreError> {
@@ -139,25 +140,34 @@ impl Archive {
         self.ask("reach the database", "SELECT 1").await.map(|_: i32| ())
     }
 
-    /// Reads one value in a transaction of its own.
+    /// Reads one value in a transaction of its own, within [`READ_TIMEOUT`].
     async fn ask<T>(&self, operation: &'static str, question: &'static str) -> Result<T, StoreError>
     where
         T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin,
     {
-        let mut transaction = self.begin(operation).await?;
-        let answer = sqlx::query_scalar(question)
-            .persistent(false)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed(operation))?;
-        transaction.commit().await.map_err(failed(operation))?;
-        Ok(answer)
+        let ask = async {
+            let mut transaction = self.begin(operation).await?;
+            let answer = sqlx::query_scalar(question)
+                .persistent(false)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(failed(operation))?;
+            transaction.commit().await.map_err(failed(operation))?;
+            Ok(answer)
+        };
+        in_time(operation, ask).await
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
         self.refresh(operation).await?;
         self.pool.begin().await.map_err(failed(operation))
     }
+}
+
+/// Reads for [`READ_TIMEOUT`] at most.
+async fn in_time<T>(operation: &'static str, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = || StoreError::new(Store::Archive, operation, "there was no answer in time");
+    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {

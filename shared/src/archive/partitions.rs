@@ -1,14 +1,17 @@
 //! Monthly partitions of the table `summaries`. They are made some months ahead and dropped when
 //! all their jobs have expired.
 
-use sqlx::Row;
+use std::error::Error;
+
+use sqlx::{Row, error::DatabaseError};
 use time::{Date, Duration, Month, OffsetDateTime, macros::date};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Archive, failed};
 use crate::{
     job::RETENTION,
-    store::{Chain, StoreError},
+    store::{Chain, Store, StoreError},
 };
 
 /// For how many months after the current one partitions are made.
@@ -20,6 +23,9 @@ const LONGEST_LIFE: Duration = Duration::days(28);
 /// How often a step of the upkeep is tried, and how long it pauses between two tries.
 const TRIES: u32 = 4;
 const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long the steps of one run may take together. The function `maintain` has five minutes, and the
+/// last step may take one of them.
+const MOST: std::time::Duration = std::time::Duration::from_mins(3);
 /// The rows that no partition drops, by their table.
 ///
 /// - Jobs that no partition covered, after they have expired.
@@ -44,7 +50,7 @@ pub struct Upkeep {
     pub made: Vec<String>,
     /// Names of partitions that were dropped.
     pub dropped: Vec<String>,
-    /// How many expired rows were deleted, and rows moved from the default partition.
+    /// How many expired rows were deleted.
     pub deleted: u64,
 }
 
@@ -117,7 +123,7 @@ impl Archive {
     ///
     /// Each step is a transaction of its own, and a step that fails does not stop the others. A step
     /// that has to wait for a lock gives up after two seconds, because requests would wait behind
-    /// it, and is tried again some seconds later.
+    /// it, and is tried again some seconds later. After [`MOST`] no step is begun or tried again.
     ///
     /// # Errors
     /// If a step fails. The error is that of the last one, and the others are logged.
@@ -133,24 +139,28 @@ impl Archive {
             .await
             .map_err(failed(OPERATION))?;
         transaction.commit().await.map_err(failed(OPERATION))?;
+        let until = Instant::now() + MOST;
         let existing: Vec<_> = rows.iter().filter_map(|row| Partition::parse(row.get("name"))).collect();
         let (missing, expired) = plan_partitions(&existing, now);
         let (mut upkeep, mut outcome) = (Upkeep::default(), Ok(()));
         for month in missing {
-            match self.patiently("make a partition", &making(month)).await {
+            match self.patiently("make a partition", &making(month), until).await {
                 Ok(_) => upkeep.made.push(month.name()),
                 Err(error) => outcome = Err(error),
             }
         }
         for month in expired {
-            match self.patiently("drop a partition", &[format!("DROP TABLE {}", month.name())]).await {
+            match self
+                .patiently("drop a partition", &[format!("DROP TABLE {}", month.name())], until)
+                .await
+            {
                 Ok(_) => upkeep.dropped.push(month.name()),
                 Err(error) => outcome = Err(error),
             }
         }
         for (table, is_expired) in EXPIRED_ROWS {
             match self
-                .patiently("delete expired rows", &[format!("DELETE FROM {table} WHERE {is_expired}")])
+                .patiently("delete expired rows", &[format!("DELETE FROM {table} WHERE {is_expired}")], until)
                 .await
             {
                 Ok(rows) => upkeep.deleted += rows,
@@ -162,14 +172,17 @@ impl Archive {
 
     /// Runs statements in one transaction, and again if a lock cannot be had. Returns how many rows
     /// they changed.
-    async fn patiently(&self, operation: &'static str, statements: &[String]) -> Result<u64, StoreError> {
+    async fn patiently(&self, operation: &'static str, statements: &[String], until: Instant) -> Result<u64, StoreError> {
         let mut tries = 1;
         loop {
+            if Instant::now() > until {
+                return Err(StoreError::new(Store::Archive, operation, "there is no time left in this run"));
+            }
             let error = match self.run(operation, statements).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => error,
             };
-            if tries == TRIES {
+            if tries == TRIES || !is_locked(&error) {
                 tracing::error!(error = %Chain(&error), ?statements, "A step of the upkeep failed. The other steps go on.");
                 return Err(error);
             }
@@ -183,7 +196,7 @@ impl Archive {
         let mut rows = 0;
         let limits = [
             "SET LOCAL lock_timeout = '2s'".to_owned(),
-            "SET LOCAL statement_timeout = '2min'".to_owned(),
+            "SET LOCAL statement_timeout = '1min'".to_owned(),
         ];
         for statement in limits.iter().chain(statements) {
             // This is safe from SQL injection, because this module makes all names and bounds from
@@ -199,6 +212,13 @@ impl Archive {
         transaction.commit().await.map_err(failed(operation))?;
         Ok(rows)
     }
+}
+
+/// Whether a statement failed because it could not have a lock in time (`lock_not_available`).
+fn is_locked(error: &StoreError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<sqlx::Error>());
+    let code = cause.and_then(sqlx::Error::as_database_error).and_then(DatabaseError::code);
+    code.as_deref() == Some("55P03")
 }
 
 /// The statements that make the partition of a month. Rows of this month in the default partition

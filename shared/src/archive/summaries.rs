@@ -16,7 +16,7 @@ use sqlx::{
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Archive, failed};
+use super::{Archive, failed, in_time};
 use crate::{
     job::{Job, JobId, Lane, RegionTag, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError, parse_value},
@@ -113,18 +113,23 @@ impl Archive {
     /// If the database does not answer.
     pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
         const OPERATION: &str = "find a finished job";
-        let mut transaction = self.begin(OPERATION).await?;
+        let row = in_time(OPERATION, self.row(tenant, id, OPERATION)).await?;
+        let Some(row) = row else { return Ok(None) };
+        let resource = resource(row, id).map_err(StoreError::because(Store::Archive, OPERATION))?;
+        Ok(Some(resource).filter(|resource| RegionTag::from_region(&resource.region) == *id.region()))
+    }
+
+    async fn row(&self, tenant: &TenantId, id: &JobId, operation: &'static str) -> Result<Option<Value>, StoreError> {
+        let mut transaction = self.begin(operation).await?;
         let row = sqlx::query("SELECT to_jsonb(s) AS resource FROM summaries s WHERE id = $1 AND tenant = $2 AND expires_at > now()")
             .bind(id.uuid())
             .bind(tenant.as_str())
             .persistent(false)
             .fetch_optional(&mut *transaction)
             .await
-            .map_err(failed(OPERATION))?;
-        transaction.commit().await.map_err(failed(OPERATION))?;
-        let Some(row) = row else { return Ok(None) };
-        let resource = resource(row.get("resource"), id).map_err(StoreError::because(Store::Archive, OPERATION))?;
-        Ok(Some(resource).filter(|resource| RegionTag::from_region(&resource.region) == *id.region()))
+            .map_err(failed(operation))?;
+        transaction.commit().await.map_err(failed(operation))?;
+        Ok(row.map(|row| row.get("resource")))
     }
 }
 

@@ -35,11 +35,13 @@ pub struct Cache {
     connection: Mutex<Connection>,
 }
 
-enum Connection {
-    Closed,
-    Open(ClusterConnection),
-    /// Valkey did not answer at this moment.
-    Lost(Instant),
+#[derive(Default)]
+struct Connection {
+    open: Option<ClusterConnection>,
+    /// When Valkey did not answer the last time.
+    lost_at: Option<Instant>,
+    /// How many connections were opened. A late error of an old connection must not close a new one.
+    opened: u64,
 }
 
 impl Cache {
@@ -78,24 +80,27 @@ impl Cache {
         })?;
         Ok(Self {
             client,
-            connection: Mutex::new(Connection::Closed),
+            connection: Mutex::default(),
         })
     }
 
-    async fn connection(&self) -> Result<ClusterConnection, BoxError> {
+    /// The connection and its number.
+    async fn connection(&self) -> Result<(ClusterConnection, u64), BoxError> {
         let mut connection = self.connection.lock().await;
-        match &*connection {
-            Connection::Open(open) => return Ok(open.clone()),
-            Connection::Lost(at) if at.elapsed() < PAUSE => return Err("Valkey did not answer a moment ago".into()),
-            Connection::Closed | Connection::Lost(_) => {}
+        if let Some(open) = &connection.open {
+            return Ok((open.clone(), connection.opened));
+        }
+        if connection.lost_at.is_some_and(|at| at.elapsed() < PAUSE) {
+            return Err("Valkey did not answer a moment ago".into());
         }
         match self.client.get_async_connection().await {
             Ok(open) => {
-                *connection = Connection::Open(open.clone());
-                Ok(open)
+                connection.open = Some(open.clone());
+                connection.opened += 1;
+                Ok((open, connection.opened))
             }
             Err(error) => {
-                *connection = Connection::Lost(Instant::now());
+                connection.lost_at = Some(Instant::now());
                 Err(error.into())
             }
         }
@@ -109,15 +114,23 @@ impl Cache {
         operation: &'static str,
         question: impl AsyncFnOnce(ClusterConnection) -> Result<T, BoxError>,
     ) -> Result<T, StoreError> {
-        let answer = async { question(self.connection().await?).await };
-        let answer = answer.await;
+        let failed = StoreError::because(Store::Cache, operation);
+        let (open, number) = match self.connection().await {
+            Ok(connection) => connection,
+            Err(error) => return Err(failed(error)),
+        };
+        let answer = question(open).await;
         let lost = |error: &RedisError| error.is_timeout() || error.is_io_error() || error.is_connection_dropped();
         if let Err(error) = &answer
             && error.downcast_ref().is_some_and(lost)
         {
-            *self.connection.lock().await = Connection::Lost(Instant::now());
+            let mut connection = self.connection.lock().await;
+            if connection.opened == number {
+                connection.open = None;
+                connection.lost_at = Some(Instant::now());
+            }
         }
-        answer.map_err(StoreError::because(Store::Cache, operation))
+        answer.map_err(failed)
     }
 
     /// Finds a finished job of the same tenant with the same text and options.

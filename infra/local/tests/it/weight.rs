@@ -14,19 +14,24 @@ use crate::{
 #[path = "../../../../shared/summarizer/examples/engine_hostile/texts.rs"]
 mod texts;
 
-use texts::KINDS;
+use texts::{KINDS, Kind};
 
 /// The kinds that take the engine the longest.
 const SLOW: [&str; 3] = ["Chinese sentences", "backticks", "open quotation marks"];
 
-/// Stores a text and writes a job for it down. Returns its id and the record of its message.
-async fn stored(region: &Region, text: String, request: &Value) -> (JobId, Value) {
-    let (key, bytes) = (format!("documents/demo/{}", uuid::Uuid::now_v7()), text.len());
+/// Stores a text and returns its key.
+async fn store(region: &Region, text: String) -> String {
+    let key = format!("documents/demo/{}", uuid::Uuid::now_v7());
     let put = aws_sdk_s3::Client::new(&region.sdk)
         .put_object()
         .bucket(&region.outputs["DocumentsBucket"]);
     put.key(&key).body(text.into_bytes().into()).send().await.unwrap();
-    let (id, mut message) = written_down(region, "demo", Document::Stored(key)).await;
+    key
+}
+
+/// Writes a job for a stored text down. Returns its id and the record of its message.
+async fn job(region: &Region, key: &str, bytes: usize, request: &Value) -> (JobId, Value) {
+    let (id, mut message) = written_down(region, "demo", Document::Stored(key.to_owned())).await;
     message.document_bytes = Some(bytes);
     (_, message.options) = Submission::parse(request.to_string().as_bytes()).unwrap();
     let attributes = json!({"ApproximateReceiveCount": "1"});
@@ -34,6 +39,11 @@ async fn stored(region: &Region, text: String, request: &Value) -> (JobId, Value
     let record =
         json!({"messageId": id.to_string(), "receiptHandle": "none", "eventSource": "aws:sqs", "attributes": attributes, "body": body});
     (id, record)
+}
+
+/// A request for a summary of a text of a kind.
+fn request(kind: &Kind, include: &[&str]) -> Value {
+    json!({"text": "One.", "format": if kind.markdown { "markdown" } else { "text" }, "include": include})
 }
 
 /// The process of the function in an emulator.
@@ -62,19 +72,22 @@ fn processor_seconds(process: u32) -> f64 {
 #[tokio::test]
 async fn fifty_heavy_texts_in_one_batch_fit_the_memory_of_each_phase() {
     let (cloud, region) = (cloud().await, region().await);
+    let mut keys = Vec::new();
+    for kind in &KINDS {
+        keys.push(store(&region, kind.text(Limits::TEXT_BYTES)).await);
+    }
     // The memory of the workers in samconfig.toml.
-    for (megabytes, kinds) in [("1024", &KINDS[..50]), ("1769", &KINDS[10..]), ("3538", &KINDS[..50])] {
+    for (megabytes, first) in [("1024", 0), ("1769", KINDS.len() - 50), ("3538", 0)] {
         let mut jobs = Vec::new();
-        for kind in kinds {
-            let format = if kind.markdown { "markdown" } else { "text" };
-            let request = json!({"text": "One.", "format": format, "include": ["keywords", "scores"]});
-            jobs.push(stored(&region, kind.text(Limits::TEXT_BYTES), &request).await);
+        for (kind, key) in KINDS.iter().zip(&keys).skip(first).take(50) {
+            let request = request(kind, &["keywords", "scores"]);
+            jobs.push((kind, job(&region, key, Limits::TEXT_BYTES, &request).await));
         }
         let worker = cloud.emulator("summarize", &[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", megabytes)]);
         // On a busy machine some of the texts are returned and delivered again.
         comes_true("all texts have a final result", async || {
             let mut open = Vec::new();
-            for (id, record) in &jobs {
+            for (_, (id, record)) in &jobs {
                 let status = region.read(&id.to_string()).await.1["status"].clone();
                 if status != "succeeded" && status != "failed" {
                     open.push(record.clone());
@@ -85,10 +98,10 @@ async fn fifty_heavy_texts_in_one_batch_fit_the_memory_of_each_phase() {
             reply["batchItemFailures"] == json!([])
         })
         .await;
-        for ((id, _), kind) in jobs.iter().zip(kinds) {
+        for (kind, (id, _)) in &jobs {
             let job = region.read(&id.to_string()).await.1;
             let code = job["error"]["code"].as_str().unwrap_or_default();
-            let clear = ["", "no_sentence", "result_too_large", "text_too_complex"];
+            let clear = ["", "no_sentence", "result_too_large"];
             assert!(clear.contains(&code), "{}: {}", kind.name, job["error"]);
         }
         let used = peak(function(&worker));
@@ -99,33 +112,38 @@ async fn fifty_heavy_texts_in_one_batch_fit_the_memory_of_each_phase() {
 #[tokio::test]
 async fn a_batch_that_has_no_time_left_stops_working() {
     let (cloud, region) = (cloud().await, region().await);
-    let mut jobs = Vec::new();
-    for kind in KINDS.iter().filter(|kind| SLOW.contains(&kind.name)).cycle().take(12) {
-        let format = if kind.markdown { "markdown" } else { "text" };
-        jobs.push(stored(&region, kind.text(Limits::TEXT_BYTES), &json!({"text": "One.", "format": format})).await);
+    let mut records = Vec::new();
+    for kind in KINDS.iter().filter(|kind| SLOW.contains(&kind.name)) {
+        let key = store(&region, kind.text(Limits::TEXT_BYTES)).await;
+        for _ in 0..14 {
+            records.push(job(&region, &key, Limits::TEXT_BYTES, &request(kind, &[])).await.1);
+        }
     }
     // Their neighbours in the batch are usual texts.
-    let usual = jobs.len();
+    let mut usual = Vec::new();
     for number in 0..8 {
         let text = prose(&format!("beside heavy texts {number}"), 2_000);
-        jobs.push(stored(&region, text, &json!({"text": "One."})).await);
+        let (bytes, key) = (text.len(), store(&region, text).await);
+        let (id, record) = job(&region, &key, bytes, &json!({"text": "One."})).await;
+        usual.push(id);
+        records.push(record);
     }
-    // Five of these seconds are reserved for the commit.
-    let worker = cloud.emulator("summarize", &[("AWS_LAMBDA_FUNCTION_TIMEOUT", "9")]);
-    let records: Vec<&Value> = jobs.iter().map(|(_, record)| record).collect();
+    // Five of these seconds are reserved for the commit. The heavy texts need more than a hundred
+    // seconds of processor time.
+    let worker = cloud.emulator("summarize", &[("AWS_LAMBDA_FUNCTION_TIMEOUT", "20")]);
     let reply = worker.invoke(&json!({"Records": records})).await.unwrap();
     let returned = reply["batchItemFailures"].as_array().unwrap();
-    assert!(!returned.is_empty(), "twelve heavy texts take longer than four seconds: {reply}");
+    assert!(!returned.is_empty(), "there was time for all heavy texts: {reply}");
     let process = function(&worker);
     let after_answer = processor_seconds(process);
-    for (id, _) in &jobs[usual..] {
+    for id in &usual {
         assert_eq!(
             region.read(&id.to_string()).await.1["status"],
             "succeeded",
             "a usual text is not held up"
         );
     }
-    // The engine stops at its next step. The heavy texts that are left would take longer than this.
+    // The engine stops at its next step.
     comes_true("the process rests", async || {
         let before = processor_seconds(process);
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
@@ -133,5 +151,5 @@ async fn a_batch_that_has_no_time_left_stops_working() {
     })
     .await;
     let more = processor_seconds(process) - after_answer;
-    assert!(more < 8.0, "the engine worked for {more} seconds after the answer");
+    assert!(more < 30.0, "the engine worked for {more} seconds after the answer");
 }
