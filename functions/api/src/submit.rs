@@ -31,8 +31,8 @@ const CACHE_HEADER: HeaderName = HeaderName::from_static("summarease-cache");
 /// Submit a text
 ///
 /// If the same text was summarised with the same options during the last day, the answer is the
-/// finished summary (`200`). Otherwise the answer is a new job (`202`). Read the job until its
-/// `status` is `succeeded` or `failed`.
+/// finished summary (`200`), unless it has more than 512 KiB of JSON. Otherwise the answer is a new
+/// job (`202`). Read the job until its `status` is `succeeded` or `failed`.
 #[utoipa::path(
     post,
     path = "/v1/summaries",
