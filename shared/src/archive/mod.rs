@@ -13,6 +13,7 @@ use aws_config::SdkConfig;
 use secrecy::ExposeSecret;
 use sqlx::{
     Decode, PgPool, Postgres, Transaction, Type,
+    error::DatabaseError,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -170,6 +171,19 @@ async fn in_time<T>(operation: &'static str, read: impl Future<Output = Result<T
     tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(late()))
 }
 
+/// The database is a replica, and its cluster does not forward writes to the writer.
+#[derive(Debug, thiserror::Error)]
+#[error("the database of this region refuses writes; infra/runbooks/add-region.md says how to forward them")]
+struct WritesRefused(#[source] sqlx::Error);
+
 fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    StoreError::because(Store::Archive, operation)
+    move |error| {
+        // read_only_sql_transaction
+        let is_refused = error.as_database_error().and_then(DatabaseError::code).as_deref() == Some("25006");
+        if is_refused {
+            StoreError::new(Store::Archive, operation, WritesRefused(error))
+        } else {
+            StoreError::new(Store::Archive, operation, error)
+        }
+    }
 }

@@ -2,12 +2,19 @@
 
 use std::{os::unix::fs::MetadataExt, path::PathBuf, process::Stdio, str::FromStr};
 
-use serde_json::json;
-use shared::archive::Archive;
+use serde_json::{Value, json};
+use shared::{
+    archive::Archive,
+    job::{Document, FailureCode, JobError, Message},
+    ledger::Ledger,
+};
 use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{net::TcpListener, process::Command};
 
-use crate::cloud::{cloud, comes_true, region};
+use crate::{
+    cloud::{cloud, comes_true, prose, region},
+    failure::written_down,
+};
 
 /// A hot standby of the PostgreSQL server. It stops when it is dropped.
 pub(crate) struct Replica {
@@ -114,10 +121,39 @@ async fn a_replica_takes_the_schema_of_its_primary() {
     let report = maintain.invoke(&json!({"action": "migrate"})).await.unwrap();
     assert_eq!(
         report,
-        json!({"schema": Archive::newest_migration(), "made": [], "dropped": [], "entered": 0})
+        json!({"schema": Archive::newest_migration(), "made": [], "dropped": [], "deleted": 0, "entered": 0})
     );
     let report = maintain.invoke(&json!({"action": "upkeep"})).await.unwrap();
-    assert_eq!(report, json!({"schema": null, "made": [], "dropped": [], "entered": 0}));
+    assert_eq!(
+        report,
+        json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "entered": 0})
+    );
+
+    // Nothing forwards writes here. A job that cannot be recorded goes back to its lane, and the
+    // error says why.
+    let (id, message) = written_down(&region, "demo", Document::Inline(prose("refused", 500))).await;
+    let mut job = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone())
+        .find(&id)
+        .await
+        .unwrap()
+        .unwrap();
+    let failure = JobError::new(FailureCode::NoSentence, "No.");
+    job.resource.fail(time::OffsetDateTime::now_utc(), failure).unwrap();
+    let archive = Archive::connect(PgConnectOptions::from_str(&replica.url).unwrap(), None);
+    let error = archive.finish(&[&job], &[]).await.unwrap_err();
+    let error = shared::store::Chain(&error).to_string();
+    assert!(error.contains("refuses writes") && error.contains("add-region.md"), "{error}");
+    let mut event: Value = serde_json::from_str(include_str!("../../../../events/summarize/one.json")).unwrap();
+    event["Records"][0]["body"] = Message::Summarize(message).to_body().into();
+    let reply = cloud
+        .emulator("summarize", &[("DATABASE_URL", &replica.url)])
+        .invoke(&event)
+        .await
+        .unwrap();
+    assert_eq!(reply["batchItemFailures"].as_array().map(Vec::len), Some(1), "{reply}");
+    let reply = cloud.emulator("summarize", &[]).invoke(&event).await.unwrap();
+    assert_eq!(reply["batchItemFailures"], json!([]), "{reply}");
+    region.succeeds(&id.to_string()).await;
 
     let behind = PgConnectOptions::from_str(&replica.url).unwrap().database("behind");
     let error = Archive::connect(behind, None).migrate().await.unwrap_err();
