@@ -9,7 +9,7 @@ use std::{
 
 use cargo_metadata::{CargoOpt, Metadata, MetadataCommand, TargetKind};
 use local::checkout::workspace;
-use syn::{Item, ItemMod};
+use syn::{Attribute, Expr, ExprLit, Item, ItemMod, Lit};
 
 use crate::visit::{Import, Names, is_for_tests};
 
@@ -94,6 +94,15 @@ fn read(modules: &mut Vec<Module>, parent: Option<usize>, file: &Path, folder: &
     number
 }
 
+/// The path in `#[path = "…"]`.
+fn path_attribute(attributes: &[Attribute]) -> Option<String> {
+    let value = attributes.iter().find(|attribute| attribute.path().is_ident("path"))?;
+    match &value.meta.require_name_value().ok()?.value {
+        Expr::Lit(ExprLit { lit: Lit::Str(path), .. }) => Some(path.value()),
+        _ => None,
+    }
+}
+
 fn read_child(modules: &mut Vec<Module>, parent: usize, file: &Path, folder: &Path, child: &ItemMod) -> usize {
     let name = child.ident.to_string();
     if let Some((_, items)) = &child.content {
@@ -101,7 +110,8 @@ fn read_child(modules: &mut Vec<Module>, parent: usize, file: &Path, folder: &Pa
     }
     let beside = folder.join(&name).with_extension("rs");
     let below = folder.join(&name).join("mod.rs");
-    let found = [beside, below].into_iter().find(|file| file.is_file());
+    let named = path_attribute(&child.attrs).map(|path| fs::canonicalize(file.with_file_name(path)).unwrap());
+    let found = named.into_iter().chain([beside, below]).find(|file| file.is_file());
     let found = found.unwrap_or_else(|| panic!("{}: there is no file of `mod {name};`", file.display()));
     let items = syn::parse_file(&fs::read_to_string(&found).unwrap()).unwrap().items;
     read(modules, Some(parent), &found, &folder.join(name), &items)
