@@ -175,7 +175,7 @@ impl Case<'_> {
             let behind = book.price("rds", "instance_vcpus")?;
             fixed.insert("database proxy", behind * HOURS * book.price("rds", "proxy_vcpu_hour")?);
         }
-        if self.parameters.contains_key("BackupCopyRegion") {
+        if self.parameters.get("BackupCopyRegion").is_some_and(|region| !region.is_empty()) {
             // Each day a full copy is made, and the vault in the other region has a key of its own.
             let (kept, moved) = (self.value("BackupRetentionDays"), HOURS / 24.0);
             let copied = kept * book.price("backup", "aurora_gb_month")? + moved * book.price("backup", "gb_moved")?;

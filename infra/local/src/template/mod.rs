@@ -50,13 +50,19 @@ pub fn environments() -> Result<BTreeMap<String, (Option<String>, Parameters)>> 
             .map(|pair| {
                 pair.as_str()?
                     .split_once('=')
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .map(|(name, value)| (name.to_owned(), unquoted(value).to_owned()))
             })
             .collect();
         let parameters = parameters.with_context(|| format!("samconfig.toml: parameter_overrides of {name} must be NAME=VALUE"))?;
         environments.insert(name.clone(), (deploy["region"].as_str().map(str::to_owned), parameters));
     }
     Ok(environments)
+}
+
+/// The value that SAM reads. It refuses `NAME=` and takes `NAME=""`.
+fn unquoted(value: &str) -> &str {
+    let within = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(value)
 }
 
 /// All stacks of an environment, and the translated root template.

@@ -156,6 +156,44 @@ fn rows(from: &BTreeMap<String, Value>, to: &BTreeMap<String, Value>, kinds: &BT
     rows
 }
 
+/// SAM keeps the present value of a parameter that an environment does not list
+/// (`merge_parameters` of SAM CLI), so that a value of the phase before would stay. With the same
+/// parameters in all of them, an environment alone says what a change of the phase leads to.
+#[test]
+fn every_environment_lists_the_same_parameters() {
+    let environments = template::environments().unwrap();
+    let listed: BTreeMap<&str, BTreeSet<&str>> = environments
+        .iter()
+        .map(|(name, (_, values))| (name.as_str(), values.keys().map(String::as_str).collect()))
+        .collect();
+    let all: BTreeSet<&str> = listed.values().flatten().copied().collect();
+    for (name, own) in &listed {
+        let missing: Vec<_> = all.difference(own).collect();
+        assert!(missing.is_empty(), "{name} does not list {missing:?}");
+    }
+    assert_eq!(
+        environments["scale"].1["BackupCopyRegion"], "",
+        "growth copies backups, scale does not"
+    );
+}
+
+/// The function `values` of the runbook, the parser of this crate, and SAM itself read the same.
+#[test]
+fn the_runbook_hands_sam_the_values_of_a_phase() {
+    let runbook = fs::read_to_string(workspace().join(RUNBOOK)).unwrap();
+    let values = runbook.lines().map(str::trim).find(|line| line.starts_with("values()")).unwrap();
+    Environment::Tools.install().unwrap();
+    let read = "import json, sys; from samcli.cli.types import CfnParameterOverridesType as Type; print(json.dumps(Type().convert(sys.argv[1], None, None)))";
+    for (name, (_, parameters)) in template::environments().unwrap() {
+        let mut shell = Command::new("bash");
+        shell.current_dir(workspace()).args(["-c", &format!("{values}\nvalues {name}")]);
+        let handed = process::run(&mut shell, "read samconfig.toml").unwrap();
+        let mut sam = Command::new(Environment::Tools.bin().join("python"));
+        let taken = process::run(sam.args(["-c", read, &handed]), "parse the values").unwrap();
+        assert_eq!(serde_json::from_str::<stack::Parameters>(&taken).unwrap(), parameters, "{name}");
+    }
+}
+
 /// A resource that keeps data or a name is only replaced or left behind if the runbook says what to
 /// do with it.
 #[test]
