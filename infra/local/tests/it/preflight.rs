@@ -159,7 +159,7 @@ async fn a_new_account_has_too_little_concurrency() {
     let failing = lines(&said, "FAILS");
     assert_eq!((failing.len(), lines(&said, "unknown").len()), (1, 0), "{said}");
     for part in [
-        "may run 10 functions", "growth reserves 124", "at least 224", "--quota-code L-B99A9384",
+        "may run 10 functions", "growth reserves 136", "at least 236", "--quota-code L-B99A9384",
     ] {
         assert!(failing[0].contains(part), "{failing:?}");
     }
@@ -171,7 +171,7 @@ async fn taken_names_are_found_and_their_commands_free_them() {
     for taken in [
         "sqs create-queue --queue-name summarease-express",
         "logs create-log-group --log-group-name /summarease/summarease/api",
-        "cloudwatch put-dashboard --dashboard-name summarease --dashboard-body '{\"widgets\":[]}'",
+        "cloudwatch put-dashboard --dashboard-name summarease-us-east-1 --dashboard-body '{\"widgets\":[]}'",
         "backup create-backup-vault --backup-vault-name summarease",
         "elasticache create-user --user-id summarease --user-name summarease --engine valkey --access-string 'on ~* +@all' --authentication-mode Type=iam",
     ] {
@@ -223,7 +223,7 @@ async fn what_the_caller_may_not_ask_is_not_taken_for_success() {
     assert_eq!(
         lines(&said, "unknown"),
         [
-            "unknown  The name summarease (AWS::CloudWatch::Dashboard) could not be checked: the permission cloudwatch:ListDashboards is missing."
+            "unknown  The name summarease-us-east-1 (AWS::CloudWatch::Dashboard) could not be checked: the permission cloudwatch:ListDashboards is missing."
         ],
     );
 }
