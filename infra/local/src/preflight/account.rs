@@ -129,11 +129,19 @@ fn state(name: &str, answer: &Answer) -> Finding {
         "UPDATE_ROLLBACK_FAILED" => Finding::fails(format!(
             "The stack {name} is in the state {status}, which refuses updates. Finish the rollback with `aws cloudformation continue-update-rollback --stack-name {name}`."
         )),
+        // Such a stack was deployed without a rollback. It has data, and can be updated
+        // (docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html).
+        "UPDATE_FAILED" => Finding::warning(format!(
+            "The stack {name} is in the state {status}: an update failed and was not rolled back. Go back to the last good state with `aws cloudformation rollback-stack --stack-name {name}`, or mend the cause and deploy again."
+        )),
         busy if busy.ends_with("_IN_PROGRESS") => Finding::fails(format!(
             "The stack {name} is in the state {status}, which refuses updates until it is over. Wait until `aws cloudformation describe-stacks --stack-name {name}` shows another state."
         )),
-        _ => Finding::fails(format!(
+        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => Finding::fails(format!(
             "The stack {name} is in the state {status}, which refuses updates. Delete it with `aws cloudformation delete-stack --stack-name {name}`, and then deploy again."
+        )),
+        _ => Finding::unknown(format!(
+            "The stack {name} is in the state {status}, and it is not known whether that refuses updates. Look at `aws cloudformation describe-stack-events --stack-name {name}`."
         )),
     }
 }
@@ -263,6 +271,7 @@ mod tests {
         }
         for (status, fix) in [
             ("ROLLBACK_COMPLETE", "delete-stack"),
+            ("ROLLBACK_FAILED", "delete-stack"),
             ("DELETE_FAILED", "delete-stack"),
             ("CREATE_FAILED", "delete-stack"),
             ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
@@ -273,6 +282,19 @@ mod tests {
             assert_eq!(finding.outcome, Outcome::Fails, "{status}");
             assert!(finding.text.contains(fix), "{finding:?}");
         }
+        let failed = of("UPDATE_FAILED");
+        assert_eq!(failed.outcome, Outcome::Warning);
+        assert!(
+            failed.text.contains("rollback-stack") && failed.text.contains("deploy again"),
+            "{failed:?}"
+        );
+        for status in ["UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED", "SOMETHING_NEW"] {
+            assert!(
+                !of(status).text.contains("delete"),
+                "{status}: a stack that has data is not deleted"
+            );
+        }
+        assert_eq!(of("IMPORT_ROLLBACK_FAILED").outcome, Outcome::Unknown);
         assert_eq!(state(STACK, &Answer::Absent).outcome, Outcome::Fine);
         assert_eq!(state(STACK, &Answer::Unknown("why".to_owned())).outcome, Outcome::Unknown);
     }
