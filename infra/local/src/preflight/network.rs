@@ -13,13 +13,12 @@ use crate::template::rules::Estate;
 /// Amazon RDS User Guide.
 const WITHOUT_PROXY: [&str; 2] = ["use1-az3", "usw1-az2"];
 
-/// The fewest zones in which RDS Proxy must be available.
-const LEAST: usize = 2;
+/// A proxy takes the first subnets, this many, and can never get others.
+const PROXIED: usize = 2;
 
 /// The zones of the subnets, if the templates make any.
 pub(super) fn zones(estate: &Estate) -> Option<Check<'static>> {
-    let wanted = estate.of("AWS::EC2::Subnet").len();
-    let has_proxy = !estate.of("AWS::RDS::DBProxy").is_empty();
+    let plan = Plan::of(estate);
     let filter = |name: &str, value: &str| json!([{"Name": name, "Values": [value]}]);
     let calls = vec![
         Call::new(
@@ -35,6 +34,7 @@ pub(super) fn zones(estate: &Estate) -> Option<Check<'static>> {
             "Subnets[].AvailabilityZone",
         ),
     ];
+    let is_needed = plan.wanted > 0;
     let check = Check::new("The availability zones", calls, move |answers| {
         let pairs = answers[0].value().as_array().into_iter().flatten();
         let zones = pairs.filter_map(|pair| Some((pair[0].as_str()?, pair[1].as_str()?)));
@@ -45,41 +45,96 @@ pub(super) fn zones(estate: &Estate) -> Option<Check<'static>> {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        judge_zones(wanted, has_proxy, zones.collect(), &defaults)
+        plan.judge(zones.collect(), &defaults)
     });
-    (wanted > 0).then_some(check)
+    is_needed.then_some(check)
 }
 
-/// `Fn::GetAZs` gives the zones that have a default subnet, or all if none has one. The template
-/// takes the first of them in the order of their names.
-fn judge_zones(wanted: usize, has_proxy: bool, mut zones: Vec<(&str, &str)>, defaults: &[&str]) -> Finding {
-    zones.retain(|(name, _)| defaults.is_empty() || defaults.contains(name));
-    zones.sort_unstable();
-    if zones.len() < wanted {
-        return Finding::fails(format!(
-            "The network needs {wanted} availability zones, and CloudFormation offers {} in this region. Deploy with a smaller value of AvailabilityZones, in another region, or make a default subnet in one more zone with `aws ec2 create-default-subnet --availability-zone ZONE`.",
-            zones.len()
-        ));
+/// The subnets that the templates make.
+struct Plan {
+    wanted: usize,
+    has_proxy: bool,
+    /// The zones that `ZoneNames` gives to the subnets. It has none if the region chooses them.
+    chosen: Vec<String>,
+}
+
+impl Plan {
+    fn of(estate: &Estate) -> Self {
+        let mut subnets = estate.properties("AWS::EC2::Subnet");
+        subnets.sort_unstable_by_key(|(name, _)| *name);
+        let chosen = subnets.iter().filter_map(|(_, subnet)| subnet["AvailabilityZone"].as_str());
+        Self {
+            wanted: subnets.len(),
+            has_proxy: !estate.of("AWS::RDS::DBProxy").is_empty(),
+            chosen: chosen.map(str::to_owned).collect(),
+        }
     }
-    zones.truncate(wanted);
-    let (without, with): (Vec<_>, Vec<_>) = zones.iter().partition(|(_, id)| has_proxy && WITHOUT_PROXY.contains(id));
-    let shown = |zones: &[&(&str, &str)]| {
-        let names: Vec<_> = zones.iter().map(|(name, id)| format!("{name} ({id})")).collect();
-        names.join(" and ")
-    };
-    if without.is_empty() {
-        return Finding::fine(format!("The network would take the zones {}.", shown(&with)));
+
+    /// The subnets are in the zones of `ZoneNames`, in its order. Without it they are in the first
+    /// ones of `Fn::GetAZs` in the order of their names, which gives the zones that have a default
+    /// subnet, or all if none has one.
+    fn judge(&self, mut zones: Vec<(&str, &str)>, defaults: &[&str]) -> Finding {
+        let (wanted, all) = (self.wanted, zones.clone());
+        if self.chosen.is_empty() {
+            zones.retain(|(name, _)| defaults.is_empty() || defaults.contains(name));
+            zones.sort_unstable();
+            if zones.len() < wanted {
+                return Finding::fails(format!(
+                    "The network needs {wanted} availability zones, and CloudFormation offers {} in this region. Deploy with a smaller value of AvailabilityZones, in another region, or make a default subnet in one more zone with `aws ec2 create-default-subnet --availability-zone ZONE`.",
+                    zones.len()
+                ));
+            }
+        } else {
+            let named = |chosen: &String| zones.iter().copied().find(|(name, _)| name == chosen);
+            let missing: Vec<&str> = self.chosen.iter().filter(|one| named(one).is_none()).map(String::as_str).collect();
+            if !missing.is_empty() {
+                return Finding::fails(format!(
+                    "ZoneNames names {}, and this region has no such zone available. {}",
+                    missing.join(" and "),
+                    self.advice(all)
+                ));
+            }
+            if self.chosen.len() < wanted {
+                return Finding::fails(format!(
+                    "The network needs {wanted} availability zones, and ZoneNames names {}. {}",
+                    self.chosen.len(),
+                    self.advice(all)
+                ));
+            }
+            zones = self.chosen.iter().filter_map(named).collect();
+        }
+        zones.truncate(wanted);
+        let shown = |zones: &[(&str, &str)]| {
+            let names: Vec<_> = zones.iter().map(|(name, id)| format!("{name} ({id})")).collect();
+            names.join(" and ")
+        };
+        let mut without = zones.clone();
+        without.truncate(PROXIED);
+        without.retain(|(_, id)| self.has_proxy && WITHOUT_PROXY.contains(id));
+        if without.is_empty() {
+            return Finding::fine(format!("The network would take the zones {}.", shown(&zones)));
+        }
+        Finding::fails(format!(
+            "The proxy would be in the first {PROXIED} zones of the network, of which {} has no RDS Proxy. {}",
+            shown(&without),
+            self.advice(all)
+        ))
     }
-    let without = shown(&without);
-    if with.len() < LEAST {
-        return Finding::fails(format!(
-            "The network would take the zone {without}, where RDS Proxy is not available, and a proxy needs {LEAST} others. CloudFormation leaves out a zone that has no default subnet: if nothing uses the default subnet of that zone, delete it with `aws ec2 delete-subnet --subnet-id ID`, or deploy in another region."
-        ));
+
+    /// What to set `ZoneNames` to: zones with RDS Proxy first.
+    fn advice(&self, mut zones: Vec<(&str, &str)>) -> String {
+        let lacks = |id: &str| self.has_proxy && WITHOUT_PROXY.contains(&id);
+        zones.sort_unstable_by_key(|(name, id)| (lacks(id), *name));
+        let suitable = zones.iter().filter(|(_, id)| !lacks(id)).count();
+        if zones.len() < self.wanted || suitable < PROXIED {
+            return "No value of ZoneNames helps in this region, so deploy in another one.".to_owned();
+        }
+        let names: Vec<&str> = zones.iter().take(self.wanted).map(|(name, _)| *name).collect();
+        format!(
+            "Set ZoneNames in samconfig.toml to other zones, for example `ZoneNames={}`.",
+            names.join(",")
+        )
     }
-    Finding::warning(format!(
-        "The network would take the zone {without}, where RDS Proxy is not available. The proxy would use only {}, and nothing needs to be done.",
-        shown(&with)
-    ))
 }
 
 /// A quota, and how to count what is used of it.
@@ -167,36 +222,60 @@ fn judge_quota(quota: &Quota, wanted: f64, used: f64, allowed: &Answer) -> Findi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preflight::Outcome;
+    use crate::{
+        preflight::Outcome,
+        template::{self, stack},
+        tools::python::Environment,
+    };
 
     #[test]
     fn zones_without_a_proxy_are_noticed() {
         let zones = || vec![("us-east-1c", "use1-az4"), ("us-east-1a", "use1-az3"), ("us-east-1b", "use1-az1")];
-        let judge = |wanted, has_proxy, defaults: &[&str]| judge_zones(wanted, has_proxy, zones(), defaults);
-        for (wanted, has_proxy, defaults, outcome, says) in [
-            (2, true, &[][..], Outcome::Fails, "us-east-1a (use1-az3)"),
-            (2, false, &[], Outcome::Fine, "us-east-1a (use1-az3) and us-east-1b"),
-            (
-                3,
-                true,
-                &[],
-                Outcome::Warning,
-                "only us-east-1b (use1-az1) and us-east-1c (use1-az4)",
-            ),
-            (
-                2,
-                true,
-                &["us-east-1c", "us-east-1b"],
-                Outcome::Fine,
-                "us-east-1b (use1-az1) and us-east-1c",
-            ),
-            (3, true, &["us-east-1c", "us-east-1b"], Outcome::Fails, "offers 2"),
-            (4, true, &[], Outcome::Fails, "offers 3"),
+        let judge = |wanted, has_proxy, chosen: &[&str], defaults: &[&str]| {
+            let chosen = chosen.iter().map(|name| (*name).to_owned()).collect();
+            let plan = Plan { wanted, has_proxy, chosen };
+            plan.judge(zones(), defaults)
+        };
+        let [a, b, c] = ["us-east-1a", "us-east-1b", "us-east-1c"];
+        for (wanted, has_proxy, chosen, defaults, outcome, says) in [
+            (2, true, &[][..], &[][..], Outcome::Fails, "us-east-1a (use1-az3) has no RDS Proxy"),
+            (2, true, &[], &[], Outcome::Fails, "`ZoneNames=us-east-1b,us-east-1c`"),
+            (2, false, &[], &[], Outcome::Fine, "us-east-1a (use1-az3) and us-east-1b"),
+            (3, true, &[], &[], Outcome::Fails, "`ZoneNames=us-east-1b,us-east-1c,us-east-1a`"),
+            (2, true, &[], &[c, b], Outcome::Fine, "us-east-1b (use1-az1) and us-east-1c"),
+            (3, true, &[], &[c, b], Outcome::Fails, "offers 2"),
+            (4, true, &[], &[], Outcome::Fails, "offers 3"),
+            (3, true, &[b, c, a], &[], Outcome::Fine, "us-east-1b (use1-az1) and us-east-1c"),
+            (3, true, &[b, a, c], &[], Outcome::Fails, "us-east-1a (use1-az3) has no RDS Proxy"),
+            (2, true, &[b, "us-east-1x"], &[], Outcome::Fails, "names us-east-1x"),
+            (3, true, &[b, c], &[], Outcome::Fails, "ZoneNames names 2"),
         ] {
-            let finding = judge(wanted, has_proxy, defaults);
+            let finding = judge(wanted, has_proxy, chosen, defaults);
             assert_eq!(finding.outcome, outcome, "{finding:?}");
             assert!(finding.text.contains(says), "{finding:?}");
         }
+        let plan = Plan {
+            wanted: 2,
+            has_proxy: true,
+            chosen: Vec::new(),
+        };
+        let narrow = plan.judge(vec![("us-west-1a", "usw1-az1"), ("us-west-1b", "usw1-az2")], &[]);
+        assert!(narrow.text.contains("deploy in another one"), "{narrow:?}");
+    }
+
+    #[test]
+    fn the_zones_of_the_template_are_those_of_zone_names() {
+        Environment::Tools.install().unwrap();
+        let (region, mut parameters) = template::environments().unwrap()["scale"].clone();
+        let chosen = |parameters: &stack::Parameters| {
+            let estate = template::estate("scale", &(region.clone(), parameters.clone())).unwrap().0;
+            let plan = Plan::of(&estate);
+            assert!(plan.has_proxy && plan.wanted == 3);
+            plan.chosen
+        };
+        assert!(chosen(&parameters).is_empty());
+        parameters.insert("ZoneNames".to_owned(), "c,a,b".to_owned());
+        assert_eq!(chosen(&parameters), ["c", "a", "b"]);
     }
 
     #[test]
