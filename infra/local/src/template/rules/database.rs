@@ -30,7 +30,10 @@ pub(super) fn database(estate: &Estate, findings: &mut Vec<String>) {
         if properties["EnableIAMDatabaseAuthentication"] != true || !properties["MasterUserPassword"].is_null() {
             findings.push(format!("{name} is reached with a password"));
         }
-        if !is_true(&properties["DeletionProtection"]) || database["UpdateReplacePolicy"] != "Retain" {
+        // A change of the phase can take the database out of the template. DeletionPolicy alone keeps
+        // it then.
+        let stays = database["UpdateReplacePolicy"] == "Retain" && database["DeletionPolicy"] == "RetainExceptOnCreate";
+        if !is_true(&properties["DeletionProtection"]) || !stays {
             findings.push(format!("{name} can be deleted by mistake"));
         }
         if number(&properties["BackupRetentionPeriod"]).is_none_or(|days| days < 7.0) {

@@ -227,6 +227,8 @@ fn seeded_defects_are_caught() {
         ("Cluster", "/Properties/DeletionProtection", json!("false"), "deleted by mistake"),
         ("Cluster", "/Properties/BackupRetentionPeriod", json!(1), "less than a week"),
         ("Cluster", "/UpdateReplacePolicy", json!("Delete"), "deleted by mistake"),
+        ("Cluster", "/DeletionPolicy", json!("Delete"), "deleted by mistake"),
+        ("Cluster", "/DeletionPolicy", Value::Null, "deleted by mistake"),
         (
             "Cluster",
             "/Properties/ServerlessV2ScalingConfiguration/MinCapacity",
@@ -421,6 +423,16 @@ fn seeded_defects_are_caught() {
         ),
     ];
     every_defect_is_caught(&estate("scale-use1"), &defects);
+}
+
+#[test]
+fn seeded_defects_of_a_single_instance_are_caught() {
+    let defects: Vec<Defect> = vec![
+        ("Instance", "/DeletionPolicy", json!("Delete"), "deleted by mistake"),
+        ("Instance", "/UpdateReplacePolicy", Value::Null, "deleted by mistake"),
+        ("Instance", "/Properties/StorageEncrypted", json!(false), "not encrypted"),
+    ];
+    every_defect_is_caught(&estate("startup"), &defects);
 }
 
 #[test]
