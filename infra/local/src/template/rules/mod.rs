@@ -12,6 +12,7 @@ mod deployments;
 mod edge;
 mod estate;
 mod functions;
+mod insights;
 mod monitoring;
 mod names;
 mod network;

@@ -3,7 +3,10 @@
 use serde_json::Value;
 use shared::telemetry::{NAMESPACE, metric};
 
-use super::estate::{Estate, mentions};
+use super::{
+    estate::{Estate, mentions},
+    insights,
+};
 use crate::template::stack::text;
 
 /// The dimensions under which AWS publishes the metrics that alarms watch. Under any other set of
@@ -16,8 +19,8 @@ use crate::template::stack::text;
 /// amazondynamodb/latest/developerguide/metrics-dimensions.html,
 /// AmazonRDS/latest/AuroraUserGuide/dimensions.html, .../rds-proxy.monitoring.html,
 /// AmazonElastiCache/latest/dg/serverless-metrics-events-redis.html and .../CacheMetrics.html (the
-/// metrics of a node: a replication group has none).
-const DIMENSIONS: [(&str, &str, &[&str]); 20] = [
+/// metrics of a node: a replication group has none), aws-backup/latest/devguide/cloudwatch.html.
+const DIMENSIONS: [(&str, &str, &[&str]); 22] = [
     ("AWS/SQS", "ApproximateAgeOfOldestMessage", &["QueueName"]),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
     ("AWS/Lambda", "Errors", &["FunctionName"]),
@@ -42,6 +45,8 @@ const DIMENSIONS: [(&str, &str, &[&str]); 20] = [
         "DatabaseMemoryUsagePercentage",
         &["CacheClusterId", "CacheNodeId"],
     ),
+    ("AWS/Backup", "NumberOfBackupJobsFailed", &["BackupVaultName"]),
+    ("AWS/Backup", "NumberOfCopyJobsFailed", &["BackupVaultName"]),
     (NAMESPACE, metric::LEVEL, &["stack", "function"]),
     (NAMESPACE, metric::ACCEPTED, &["stack", "function", "lane"]),
 ];
@@ -70,12 +75,42 @@ fn metrics_exist(name: &str, alarm: &Value, findings: &mut Vec<String>) {
             findings.push(format!("{name}: there is no metric {metric} with the dimensions {dimensions:?}"));
         }
     }
+    for query in alarm["Metrics"].as_array().into_iter().flatten() {
+        let expression = query["Expression"]["Fn::Sub"].as_str().or_else(|| query["Expression"].as_str());
+        if let Some(expression) = expression.filter(|expression| insights::is_query(expression)) {
+            findings.extend(query_reads(expression).map(|finding| format!("{name}: {finding}")));
+        }
+    }
     let always = ALWAYS_THERE
         .iter()
         .any(|metric| alarm["MetricName"] == *metric || mentions(&alarm["Metrics"], metric));
     if always && alarm["TreatMissingData"] != "breaching" {
         findings.push(format!("{name} does not notice that its metric is missing"));
     }
+}
+
+/// Whether AWS publishes what a query of Metrics Insights reads. It says nothing if the metrics are
+/// not there.
+fn query_reads(expression: &str) -> Option<String> {
+    let Some(query) = insights::parse(expression) else {
+        return Some(format!("the query cannot be read: {expression}"));
+    };
+    let sets = DIMENSIONS
+        .iter()
+        .filter(|(namespace, metric, _)| *namespace == query.namespace && *metric == query.metric);
+    let fits = |set: &[&str]| {
+        let same = query
+            .schema
+            .as_ref()
+            .is_none_or(|schema| schema.len() == set.len() && schema.iter().all(|one| set.contains(&one.as_str())));
+        same && query.used.iter().all(|one| set.contains(&one.as_str()))
+    };
+    let mut sets = sets.map(|(_, _, set)| *set);
+    if sets.any(fits) {
+        return None;
+    }
+    let dimensions = [query.schema.unwrap_or_default(), query.used].concat();
+    Some(format!("there is no metric {} with the dimensions {dimensions:?}", query.metric))
 }
 
 pub(super) fn monitoring(estate: &Estate, findings: &mut Vec<String>) {

@@ -379,6 +379,30 @@ fn seeded_defects_are_caught() {
             "no metric EngineCPUUtilization with the dimensions",
         ),
         (
+            "NodesBusy",
+            "/Properties/Metrics/0/Expression",
+            json!(r#"SELECT MAX(EngineCPUUtilization) FROM SCHEMA("AWS/ElastiCache", ReplicationGroupId)"#),
+            "no metric EngineCPUUtilization with the dimensions",
+        ),
+        (
+            "NodesBusy",
+            "/Properties/Metrics/0/Expression",
+            json!(r#"SELECT MAX(EngineCPUUtilization) FROM "AWS/ElastiCache" GROUP BY ReplicationGroupId"#),
+            "no metric EngineCPUUtilization with the dimensions",
+        ),
+        (
+            "NodesFull",
+            "/Properties/Metrics/0/Expression",
+            json!(r#"SELECT MAX(DatabaseMemory) FROM SCHEMA("AWS/ElastiCache", CacheClusterId, CacheNodeId)"#),
+            "no metric DatabaseMemory",
+        ),
+        (
+            "NodesFull",
+            "/Properties/Metrics/0/Expression",
+            json!("SELECT MAX(DatabaseMemoryUsagePercentage)"),
+            "cannot be read",
+        ),
+        (
             "NodesFull",
             "/Properties/TreatMissingData",
             json!("notBreaching"),
@@ -454,6 +478,12 @@ fn seeded_defects_of_copied_backups_are_caught() {
             "/Properties/BackupSelection/Resources",
             json!("DatabaseArn, LedgerTable"),
             "leaves out DirectoryTable",
+        ),
+        (
+            "BackupFailed",
+            "/Properties/Metrics/0/Expression",
+            json!(r#"SELECT SUM(NumberOfBackupJobsFailed) FROM "AWS/Vault""#),
+            "no metric NumberOfBackupJobsFailed",
         ),
         ("BackupCopyFailed", "", Value::Null, "no alarm on NumberOfCopyJobsFailed"),
         ("Vault", "/DeletionPolicy", json!("Retain"), "after a first deployment that fails"),
