@@ -1,6 +1,6 @@
 //! What stands between clients and the API: the domain name, its health check, and the firewall.
 
-use super::estate::{Estate, mentions, waits_for};
+use super::estate::{Estate, mentions, number, waits_for};
 use crate::template::stack::text;
 
 /// The rules of the managed group that read the body of a request
@@ -29,6 +29,10 @@ pub(super) fn edge(estate: &Estate, findings: &mut Vec<String>) {
     }
 }
 
+/// Everyone may ask for the health of a region. A throttle that one client can use up takes the
+/// region out of the DNS, so it must let through this many requests a second.
+const HEALTH_CHECKS: f64 = 5_000.0;
+
 /// The health check asks only what intake needs, and a region whose clients are throttled does not
 /// count as ill.
 pub(super) fn routing(estate: &Estate, findings: &mut Vec<String>) {
@@ -44,8 +48,12 @@ pub(super) fn routing(estate: &Estate, findings: &mut Vec<String>) {
             continue;
         };
         for (stage, resource) in estate.of("AWS::ApiGatewayV2::Stage") {
-            if resource["Properties"]["RouteSettings"][&route]["ThrottlingRateLimit"].is_null() {
+            let settings = &resource["Properties"]["RouteSettings"][&route];
+            let limits = ["ThrottlingRateLimit", "ThrottlingBurstLimit"].map(|limit| number(&settings[limit]));
+            if limits.contains(&None) {
                 findings.push(format!("{stage} throttles the health check together with clients"));
+            } else if limits.iter().flatten().any(|limit| *limit < HEALTH_CHECKS) {
+                findings.push(format!("{stage} lets anyone use up the throttle of the health check"));
             }
             if !waits_for(resource, own) {
                 findings.push(format!("{stage} has settings of {own}, which may not be made yet"));

@@ -507,10 +507,14 @@ fn seeded_defects_of_copied_backups_are_caught() {
 fn seeded_defects_of_a_region_among_several_are_caught() {
     let check = "/Properties/HealthCheckConfig/ResourcePath";
     let settings = "/Properties/RouteSettings/GET ~1v1~1health~1routing";
+    let [rate, burst] = ["ThrottlingRateLimit", "ThrottlingBurstLimit"].map(|limit| format!("{settings}/{limit}"));
     let defects: Vec<Defect> = vec![
         ("HealthCheck", check, json!("/v1/health/deep"), "more than accepting a job needs"),
         ("HttpApiRoutingRoute", "", Value::Null, "no route of its own"),
         ("HttpApiStage", "/Properties/RouteSettings", Value::Null, "together with clients"),
+        ("HttpApiStage", &burst, Value::Null, "together with clients"),
+        ("HttpApiStage", &rate, json!(100), "lets anyone use up the throttle"),
+        ("HttpApiStage", &burst, json!(100), "lets anyone use up the throttle"),
         ("HttpApiStage", "/DependsOn", Value::Null, "may not be made yet"),
         (
             "Domain",
