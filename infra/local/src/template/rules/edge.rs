@@ -1,31 +1,78 @@
 //! What stands between clients and the API: the domain name, its health check, and the firewall.
 
+use serde_json::Value;
+
 use super::estate::{Estate, mentions, number, waits_for};
 use crate::template::stack::text;
 
-/// The rules of the managed group that read the body of a request
-/// (docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html).
-const BODY_RULES: [&str; 3] = ["JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"];
+/// The managed groups that may refuse requests, and their rules that read the body of a request,
+/// which must only count
+/// (docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html).
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("AWSManagedRulesAmazonIpReputationList", &[]),
+    ("AWSManagedRulesAnonymousIpList", &[]),
+    (
+        "AWSManagedRulesKnownBadInputsRuleSet",
+        &["JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"],
+    ),
+];
 
 /// A text may quote an exploit, so no rule of the firewall refuses a request for its body.
 pub(super) fn edge(estate: &Estate, findings: &mut Vec<String>) {
-    for (name, firewall) in estate.properties("AWS::WAFv2::WebACL") {
+    for (name, firewall) in ["AWS::WAFv2::WebACL", "AWS::WAFv2::RuleGroup"]
+        .iter()
+        .flat_map(|kind| estate.properties(kind))
+    {
         for rule in firewall["Rules"].as_array().into_iter().flatten() {
-            let group = &rule["Statement"]["ManagedRuleGroupStatement"];
-            if mentions(&group["Name"], "CommonRuleSet") {
-                findings.push(format!("{name} refuses bodies as long as documents are"));
-            }
-            if !mentions(&group["Name"], "KnownBadInputs") {
+            let called = text(&rule["Name"]);
+            let counts = [&rule["Action"], &rule["OverrideAction"]]
+                .iter()
+                .any(|action| !action["Count"].is_null());
+            let allows = !rule["Action"]["Allow"].is_null();
+            if counts || allows {
                 continue;
             }
-            for body_rule in BODY_RULES {
-                let overrides = group["RuleActionOverrides"].as_array().into_iter().flatten();
-                let counts = |one: &serde_json::Value| one["Name"] == body_rule && !one["ActionToUse"]["Count"].is_null();
-                if !overrides.into_iter().any(counts) {
-                    findings.push(format!("{name} refuses texts that {body_rule} takes for an attack"));
-                }
+            let statement = &rule["Statement"];
+            if !statement["ManagedRuleGroupStatement"].is_null() {
+                managed(name, &statement["ManagedRuleGroupStatement"], findings);
+            } else if !statement["RuleGroupReferenceStatement"].is_null() {
+                findings.push(format!("{name}: nobody knows whether the group of the rule {called} reads bodies"));
+            } else if reads_body(statement) {
+                findings.push(format!("{name}: the rule {called} refuses a request for its body"));
             }
         }
+    }
+}
+
+/// A group that is not known may read bodies in any of its rules, also in those that it gets later.
+fn managed(name: &str, group: &Value, findings: &mut Vec<String>) {
+    let called = text(&group["Name"]);
+    let known = GROUPS.iter().find(|(known, _)| called == *known && group["VendorName"] == "AWS");
+    let Some((_, body_rules)) = known else {
+        findings.push(format!(
+            "{name}: {called} is no group whose rules for bodies are known to count only"
+        ));
+        return;
+    };
+    for body_rule in *body_rules {
+        let mut overrides = group["RuleActionOverrides"].as_array().into_iter().flatten();
+        if !overrides.any(|one| one["Name"] == *body_rule && !one["ActionToUse"]["Count"].is_null()) {
+            findings.push(format!("{name} refuses texts that {body_rule} takes for an attack"));
+        }
+    }
+}
+
+/// Whether a statement reads the body, or a label that a rule may have given for the body. Labels of
+/// the lists of addresses say nothing about it.
+fn reads_body(statement: &Value) -> bool {
+    match statement {
+        Value::Object(fields) => fields.iter().any(|(field, value)| match field.as_str() {
+            "FieldToMatch" => !value["Body"].is_null() || !value["JsonBody"].is_null(),
+            "LabelMatchStatement" => !mentions(&value["Key"], "ip-list"),
+            _ => reads_body(value),
+        }),
+        Value::Array(items) => items.iter().any(reads_body),
+        _ => false,
     }
 }
 

@@ -532,10 +532,11 @@ fn seeded_defects_of_a_region_among_several_are_caught() {
 fn seeded_defects_of_templates_that_stand_alone_are_caught() {
     let group = "/Properties/Rules/2/Statement/ManagedRuleGroupStatement";
     let place = |field: &str| format!("{group}/{field}");
-    let (overrides, first, name) = (
+    let (overrides, first, name, vendor) = (
         place("RuleActionOverrides"),
         place("RuleActionOverrides/0/ActionToUse"),
         place("Name"),
+        place("VendorName"),
     );
     let edge: Vec<Defect> = vec![
         ("Firewall", &overrides, Value::Null, "takes for an attack"),
@@ -544,7 +545,38 @@ fn seeded_defects_of_templates_that_stand_alone_are_caught() {
             "Firewall",
             &name,
             json!("AWSManagedRulesCommonRuleSet"),
-            "bodies as long as documents are",
+            "AWSManagedRulesCommonRuleSet is no group",
+        ),
+        (
+            "Firewall",
+            &name,
+            json!("AWSManagedRulesSQLiRuleSet"),
+            "AWSManagedRulesSQLiRuleSet is no group",
+        ),
+        ("Firewall", &vendor, json!("Somebody"), "is no group"),
+        (
+            "Firewall",
+            "/Properties/Rules/0/Statement",
+            json!({"SizeConstraintStatement": {"FieldToMatch": {"Body": {}}, "ComparisonOperator": "GT", "Size": 8192}}),
+            "the rule rate refuses a request for its body",
+        ),
+        (
+            "Firewall",
+            "/Properties/Rules/0/Statement",
+            json!({"AndStatement": {"Statements": [{"NotStatement": {"Statement": {"SqliMatchStatement": {"FieldToMatch": {"JsonBody": {"MatchScope": "ALL"}}}}}}]}}),
+            "the rule rate refuses a request for its body",
+        ),
+        (
+            "Firewall",
+            "/Properties/Rules/0/Statement",
+            json!({"LabelMatchStatement": {"Scope": "LABEL", "Key": "awswaf:managed:aws:known-bad-inputs:Log4JRCE_Body"}}),
+            "the rule rate refuses a request for its body",
+        ),
+        (
+            "Firewall",
+            "/Properties/Rules/0/Statement",
+            json!({"RuleGroupReferenceStatement": {"Arn": "group"}}),
+            "nobody knows whether the group",
         ),
     ];
     let global: Vec<Defect> = vec![
