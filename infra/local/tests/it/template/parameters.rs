@@ -45,6 +45,10 @@ fn a_wrong_mix_of_parameters_is_refused() {
         (("AvailabilityZones", "1"), "AvailabilityZones may not be 1"),
         (("ExpressConcurrency", "1"), "ExpressConcurrency is out of bounds"),
         (("WorkerTimeout", "61"), "WorkerTimeout may not be 61"),
+        (("WorkerTimeout", "10"), "WorkerTimeout may not be 10"),
+        (("ExpressMemory", "1023"), "ExpressMemory is out of bounds"),
+        (("StandardMemory", "512"), "StandardMemory is out of bounds"),
+        (("BulkMemory", "256"), "BulkMemory is out of bounds"),
         (("Colour", "blue"), "there is no parameter Colour"),
     ] {
         let mut pairs = brought.to_vec();
