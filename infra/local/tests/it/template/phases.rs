@@ -177,20 +177,35 @@ fn every_environment_lists_the_same_parameters() {
     );
 }
 
-/// The function `values` of the runbook, the parser of this crate, and SAM itself read the same.
+/// The function `values` of each runbook, the parser of this crate, and SAM itself read the same.
 #[test]
-fn the_runbook_hands_sam_the_values_of_a_phase() {
-    let runbook = fs::read_to_string(workspace().join(RUNBOOK)).unwrap();
-    let values = runbook.lines().map(str::trim).find(|line| line.starts_with("values()")).unwrap();
+fn the_runbooks_hand_sam_the_values_of_a_phase() {
     Environment::Tools.install().unwrap();
+    let environments = template::environments().unwrap();
     let read = "import json, sys; from samcli.cli.types import CfnParameterOverridesType as Type; print(json.dumps(Type().convert(sys.argv[1], None, None)))";
-    for (name, (_, parameters)) in template::environments().unwrap() {
-        let mut shell = Command::new("bash");
-        shell.current_dir(workspace()).args(["-c", &format!("{values}\nvalues {name}")]);
-        let handed = process::run(&mut shell, "read samconfig.toml").unwrap();
-        let mut sam = Command::new(Environment::Tools.bin().join("python"));
-        let taken = process::run(sam.args(["-c", read, &handed]), "parse the values").unwrap();
-        assert_eq!(serde_json::from_str::<stack::Parameters>(&taken).unwrap(), parameters, "{name}");
+    let mut functions = BTreeSet::new();
+    for entry in fs::read_dir(workspace().join("infra/runbooks")).unwrap() {
+        let runbook = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let lines = runbook.lines().map(|line| line.trim().to_owned());
+        functions.extend(lines.filter(|line| line.starts_with("values()")));
+    }
+    assert!(functions.len() >= 4, "{functions:?}");
+    for function in functions {
+        // Some take the phase as an argument or a variable, others are for one phase only.
+        let own = environments.keys().filter(|name| function.contains(&format!("[{name}\\.")));
+        let own: Vec<&String> = own.collect();
+        let phases = if own.is_empty() { environments.keys().collect() } else { own };
+        for name in phases {
+            let mut shell = Command::new("bash");
+            shell
+                .current_dir(workspace())
+                .args(["-c", &format!("{function}\nPHASE={name}; values {name}")]);
+            let handed = process::run(&mut shell, "read samconfig.toml").unwrap();
+            let mut sam = Command::new(Environment::Tools.bin().join("python"));
+            let taken = process::run(sam.args(["-c", read, &handed]), "parse the values").unwrap();
+            let taken: stack::Parameters = serde_json::from_str(&taken).unwrap();
+            assert_eq!(taken, environments[name].1, "{name}: {function}");
+        }
     }
 }
 
