@@ -123,7 +123,8 @@ impl Archive {
     ///
     /// Each step is a transaction of its own, and a step that fails does not stop the others. A step
     /// that has to wait for a lock gives up after two seconds, because requests would wait behind
-    /// it, and is tried again some seconds later. After [`MOST`] no step is begun or tried again.
+    /// it, and is tried again some seconds later. After three minutes no step is begun or
+    /// tried again.
     ///
     /// # Errors
     /// If a step fails. The error is that of the last one, and the others are logged.

@@ -4,13 +4,14 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::{
     block::{Block, Kind, Structure},
-    shown::Shown,
+    shown::{Shown, without_long_runs},
     steps::Steps,
     summary::NoSummary,
 };
 
 /// Reads the structure of Markdown.
 pub(super) fn markdown(text: &str, steps: &Steps<'_>) -> Result<Structure, NoSummary> {
+    let text = without_long_runs(text);
     let mut structure = Structure::default();
     let mut open: Option<(Kind, Shown)> = None;
     let (mut paragraph, mut items, mut skipped) = (0, 0usize, 0usize);
@@ -19,7 +20,7 @@ pub(super) fn markdown(text: &str, steps: &Steps<'_>) -> Result<Structure, NoSum
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+    for (event, range) in Parser::new_ext(&text, options).into_offset_iter() {
         steps.next()?;
         match &event {
             Event::Start(Tag::CodeBlock(_) | Tag::Table(_) | Tag::MetadataBlock(_) | Tag::Image { .. }) => {
@@ -46,7 +47,7 @@ pub(super) fn markdown(text: &str, steps: &Steps<'_>) -> Result<Structure, NoSum
             Event::Start(Tag::List(_)) => close(&mut structure, open.take(), paragraph),
             event => {
                 if let Some((_, shown)) = &mut open {
-                    shown.add(text, event, range);
+                    shown.add(&text, event, range);
                 }
             }
         }

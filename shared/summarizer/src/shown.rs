@@ -3,10 +3,13 @@
 //! Plain text that contains links, tags or entities is read as Markdown, because a reader does not
 //! want them in a summary.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
-use memchr::memchr3;
+use memchr::{memchr, memchr3};
 use pulldown_cmark::{Event, Options, Parser};
+
+/// The most backticks that may mark a code span.
+const LONGEST_MARK: usize = 16;
 
 /// The text that is shown, and the place of each of its pieces in the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +59,7 @@ impl Shown {
                 c => line.push(c),
             }
         }
+        let line = without_long_runs(&line);
         let mut shown = Self::default();
         for (event, range) in Parser::new_ext(&line, Options::empty()).into_offset_iter() {
             shown.add(&line, &event, range);
@@ -103,6 +107,28 @@ impl Shown {
             .get(piece)
             .map_or(0, |(start, source)| (source.start + (at - start)).min(source.end))
     }
+}
+
+/// The text with spaces in place of the backticks in very long runs. The parser looks for the end of
+/// a code span once for each length of its mark, so that many lengths would take it long.
+pub(super) fn without_long_runs(text: &str) -> Cow<'_, str> {
+    let mut shorter = String::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = memchr(b'`', &text.as_bytes()[at..]) {
+        let start = at + found;
+        let length = text[start..].bytes().take_while(|b| *b == b'`').count();
+        at = start + length;
+        if length > LONGEST_MARK {
+            shorter.push_str(&text[copied..start]);
+            shorter.extend(std::iter::repeat_n(' ', length));
+            copied = at;
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    shorter.push_str(&text[copied..]);
+    Cow::Owned(shorter)
 }
 
 /// The notes of a transcriber. They are words in braces or square brackets.

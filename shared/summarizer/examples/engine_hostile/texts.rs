@@ -10,9 +10,11 @@ enum Pattern {
     Between(&'static str, &'static str, &'static str),
     /// Parts with a number in place of each `#`, so that each part is different.
     Numbered(&'static str),
+    /// A part once, twice, three times and so on, with a word after each run.
+    Rising(&'static str),
 }
 
-use Pattern::{Between, Numbered, Repeat};
+use Pattern::{Between, Numbered, Repeat, Rising};
 
 /// A kind of text: its name, whether it is Markdown, and how it is made.
 pub(crate) struct Kind {
@@ -37,7 +39,7 @@ const fn markdown(name: &'static str, pattern: Pattern) -> Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 60] = [
+pub(crate) const KINDS: [Kind; 62] = [
     // No spaces, or nothing but ends of sentences.
     plain("digits and periods", Repeat("1.2.3.")),
     plain("one word", Repeat("a")),
@@ -100,6 +102,8 @@ pub(crate) const KINDS: [Kind; 60] = [
     // Markdown.
     markdown("backticks", Repeat("a ` `` ``` ")),
     markdown("backticks of all lengths", Numbered("`#` ")),
+    markdown("runs of backticks", Rising("`")),
+    markdown("runs of stars", Rising("*")),
     markdown("stars", Repeat("*a **b ")),
     markdown("open links", Repeat("[a](")),
     markdown("nested quotes", Between("", "> ", "a.")),
@@ -127,6 +131,16 @@ impl Kind {
                         break;
                     }
                     text.push_str(&part);
+                }
+                ""
+            }
+            Rising(part) => {
+                for length in 1.. {
+                    if text.len() + length * part.len() + 6 > bytes {
+                        break;
+                    }
+                    text.extend(std::iter::repeat_n(part, length));
+                    text.push_str(" word ");
                 }
                 ""
             }
