@@ -320,7 +320,7 @@ pub fn table() -> Result<String> {
         )?;
         writeln!(
             text,
-            "  four small ones would pay from {:.1} million summaries a month\n",
+            "  four small containers would be cheaper from {:.1} million summaries a month\n",
             cost.break_even / MILLION
         )?;
     }

@@ -39,7 +39,7 @@ const fn markdown(name: &'static str, pattern: Pattern) -> Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 62] = [
+pub(crate) const KINDS: [Kind; 77] = [
     // No spaces, or nothing but ends of sentences.
     plain("digits and periods", Repeat("1.2.3.")),
     plain("one word", Repeat("a")),
@@ -105,6 +105,21 @@ pub(crate) const KINDS: [Kind; 62] = [
     markdown("runs of backticks", Rising("`")),
     markdown("runs of stars", Rising("*")),
     markdown("stars", Repeat("*a **b ")),
+    markdown("open square brackets in Markdown", Repeat("a [")),
+    markdown("open images", Repeat("a ![")),
+    markdown("open comments", Repeat("a <!-- ")),
+    markdown("open tags in Markdown", Repeat("a <b c=\"")),
+    markdown("open instructions", Repeat("a <? ")),
+    markdown("open declarations", Repeat("a <!A ")),
+    markdown("mixed emphasis", Repeat("*a _b **c __d ")),
+    markdown("definitions", Numbered("[a#]: /b\n\nSee [a#] now.\n\n")),
+    markdown("footnotes", Numbered("See[^#] now.\n\n[^#]: This is a note.\n\n")),
+    markdown("tables", Repeat("| a | b |\n|---|---|\n| c | d |\n\n")),
+    markdown("a wide table", Between("", "| a ", "|\n\nOne went on.")),
+    markdown("brackets and parentheses", Repeat("](")),
+    markdown("entities in Markdown", Repeat("&a;&#1;")),
+    markdown("strikethrough", Repeat("~a ~~b ")),
+    markdown("headings of equals signs", Repeat("a\n=\n")),
     markdown("open links", Repeat("[a](")),
     markdown("nested quotes", Between("", "> ", "a.")),
     markdown("nested items", Between("", "- ", "a.")),

@@ -138,7 +138,7 @@ fn rows(from: &BTreeMap<String, Value>, to: &BTreeMap<String, Value>, kinds: &BT
     }
     for (path, resource) in to.iter().filter(|(path, resource)| !from.contains_key(*path) && stays(resource)) {
         if let Some(name) = name(resource, kinds) {
-            let what = format!("is made; if the stack was in this phase before, `{name}` is still in use");
+            let what = format!("is made; delete `{name}` first if it remained from an earlier time in this phase");
             rows.push((path.clone(), what, true));
         }
     }
