@@ -2,10 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use local::{
-    preflight::{self, Finding, Outcome},
-    tools::python::Environment,
-};
+use local::preflight::{self, Finding, Outcome};
 
 use super::say;
 
@@ -18,7 +15,6 @@ pub(crate) struct Preflight {
 
 impl Preflight {
     pub(crate) fn run(&self) -> Result<()> {
-        Environment::Tools.install()?;
         let (mut failing, mut unknown, mut said) = (0, 0, Ok(()));
         preflight::run(&self.config_env, |Finding { outcome, text }| {
             let mark = match outcome {

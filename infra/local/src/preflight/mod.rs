@@ -20,7 +20,10 @@ use std::collections::{BTreeSet, VecDeque};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use crate::template::{self, STACK, rules::Estate};
+use crate::{
+    template::{self, STACK, rules::Estate, stack::Parameters},
+    tools::python::Environment,
+};
 use account::Present;
 use ask::{Answer, Call};
 use check::Check;
@@ -52,19 +55,31 @@ pub fn fixed_names(estate: &Estate) -> BTreeSet<(String, String)> {
     names::unchecked(estate)
 }
 
+/// The region and the parameters of an environment that is deployed to AWS.
+fn find(environment: &str) -> Result<(Option<String>, Parameters)> {
+    let mut environments = template::environments()?;
+    let known: Vec<_> = environments.keys().cloned().collect();
+    let known = known.join(", ");
+    environments.remove(environment).with_context(|| {
+        if environment == "local" {
+            format!("the environment local belongs to `cargo local deploy`. Those that are deployed to AWS are {known}")
+        } else {
+            format!("samconfig.toml has no environment {environment}. It has {known}")
+        }
+    })
+}
+
 /// Checks the account and the region in which `sam deploy --config-env` would deploy an environment,
-/// and calls `show` with each finding as soon as it is there.
+/// and calls `show` with each finding as soon as it is there. The tools are installed if they are
+/// missing.
 ///
 /// # Errors
 /// If there is no such environment, or the caller has no account or no region.
 pub fn run(environment: &str, mut show: impl FnMut(&Finding)) -> Result<()> {
-    let environments = template::environments()?;
-    let Some((region, parameters)) = environments.get(environment) else {
-        let known: Vec<_> = environments.keys().map(String::as_str).collect();
-        bail!("samconfig.toml has no environment {environment}; it has {}", known.join(", "));
-    };
+    let (region, parameters) = find(environment)?;
+    Environment::Tools.install()?;
     let region = match region {
-        Some(region) => region.clone(),
+        Some(region) => region,
         None => {
             ask::usual_region()?.context("no region is set: set AWS_DEFAULT_REGION, or a region in the profile that AWS_PROFILE names")?
         }
@@ -78,7 +93,7 @@ pub fn run(environment: &str, mut show: impl FnMut(&Finding)) -> Result<()> {
     show(&Finding::fine(format!(
         "The stack {STACK} would be deployed to the account {account} in {region}."
     )));
-    let (estate, _) = template::estate(environment, &(Some(region.clone()), parameters.clone()))?;
+    let (estate, _) = template::estate(environment, &(Some(region.clone()), parameters))?;
     let present = account::present(&region, &mut show)?;
     let checks = checks(&estate, &present);
     let calls: Vec<Call> = checks
@@ -97,4 +112,21 @@ pub fn run(environment: &str, mut show: impl FnMut(&Finding)) -> Result<()> {
         }
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_that_is_not_deployed_to_aws_is_refused() {
+        assert!(find("growth").is_ok());
+        for (name, says) in [
+            ("grwth", "no environment grwth. It has growth, scale"),
+            ("local", "`cargo local deploy`"),
+        ] {
+            let error = find(name).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
 }
