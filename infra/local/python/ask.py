@@ -1,13 +1,15 @@
 """Makes read-only calls of AWS with the account and the region that `sam deploy` would use.
 
 ask.py CALLS takes a JSON list of calls, each with its service, operation, parameters, region and a
-JMESPath query. The first line of JSON that it prints is the usual region. Then comes a line for each
-call, as soon as it is answered: what the query finds in the answer, or the code and the message of
-the refusal.
+JMESPath query. The first line of JSON that it prints has the usual region and whether there are
+credentials, or why botocore refuses the settings of the caller, and then it is the only line. A line
+for each call follows, as soon as it is answered: what the query finds in the answer, or the code and
+the message of the refusal.
 """
 
 import functools
 import json
+import os
 import sys
 
 import boto3
@@ -35,7 +37,21 @@ def ask(call):
     return {"answer": jmespath.search(call["query"], answer)}
 
 
-print(json.dumps(boto3.Session().region_name), flush=True)
+def caller():
+    """The usual region, and whether there are credentials. botocore may refuse the settings."""
+    try:
+        session = boto3.Session()
+        # SAM and boto3 read AWS_DEFAULT_REGION and the profile. The AWS CLI reads AWS_REGION as well.
+        region = session.region_name or os.environ.get("AWS_REGION") or None
+        return {"region": region, "has_credentials": session.get_credentials() is not None}
+    except BotoCoreError as error:
+        return {"refused": " ".join(str(error).split())}
+
+
+first = caller()
+print(json.dumps(first), flush=True)
+if "refused" in first:
+    sys.exit()
 for call in json.loads(sys.argv[1]):
     try:
         line = ask(call)

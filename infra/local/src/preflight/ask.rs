@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use serde::Serialize;
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -115,19 +115,42 @@ fn capitalised(word: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// What is known of the caller without a call of AWS.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Caller {
+    /// The region of the environment variables or of the profile.
+    pub(super) region: Option<String>,
+    #[serde(default)]
+    pub(super) has_credentials: bool,
+    /// Why botocore refuses the settings, such as a profile that does not exist.
+    refused: Option<String>,
+}
+
+impl Caller {
+    fn check(self) -> Result<Self> {
+        if let Some(why) = self.refused {
+            bail!(
+                "{}. Set AWS_PROFILE to a profile that `aws configure list-profiles` shows, or mend ~/.aws/config and the AWS variables of this shell.",
+                why.trim_end_matches('.')
+            );
+        }
+        Ok(self)
+    }
+}
+
 /// Makes the calls one after the other, and calls `show` with each answer as soon as it is there.
 ///
 /// # Errors
-/// If boto3 does not run, or a call has parameters that AWS does not know.
-pub(super) fn ask(calls: &[Call], mut show: impl FnMut(Answer)) -> Result<Option<String>> {
+/// If boto3 does not run, or refuses the settings of the caller.
+pub(super) fn ask(calls: &[Call], mut show: impl FnMut(Answer)) -> Result<Caller> {
     let mut command = Command::new(Environment::Tools.bin().join("python"));
     command
         .arg(workspace().join("infra/local/python/ask.py"))
         .arg(serde_json::to_string(calls)?);
-    let (mut region, mut waiting, mut failed) = (None, calls.iter(), None);
+    let (mut caller, mut waiting, mut failed) = (None, calls.iter(), None);
     process::run_showing(&mut command, "ask AWS", |line| {
-        if region.is_none() {
-            region = Some(serde_json::from_str(line).unwrap_or_default());
+        if caller.is_none() {
+            caller = Some(serde_json::from_str::<Caller>(line));
             return;
         }
         match waiting.next().context("an answer has no call").and_then(|call| call.read(line)) {
@@ -135,18 +158,19 @@ pub(super) fn ask(calls: &[Call], mut show: impl FnMut(Answer)) -> Result<Option
             Err(error) => failed = failed.take().or(Some(error)),
         }
     })?;
+    let caller = caller.context("boto3 printed nothing")??.check()?;
     if let Some(error) = failed {
         return Err(error);
     }
     ensure!(waiting.len() == 0, "{} calls have no answer", waiting.len());
-    Ok(region.flatten())
+    Ok(caller)
 }
 
-/// The usual region of the caller, if there is one.
+/// The caller, without a call of AWS.
 ///
 /// # Errors
-/// If boto3 does not run.
-pub(super) fn usual_region() -> Result<Option<String>> {
+/// As [`ask`].
+pub(super) fn caller() -> Result<Caller> {
     ask(&[], |_| {})
 }
 
@@ -165,6 +189,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn refused_settings_say_what_to_do() {
+        let read = |line: &str| serde_json::from_str::<Caller>(line).unwrap().check();
+        let error = read(r#"{"refused":"The config profile (nope) could not be found"}"#).unwrap_err();
+        let says = "The config profile (nope) could not be found. Set AWS_PROFILE to";
+        assert!(error.to_string().starts_with(says), "{error}");
+        let caller = read(r#"{"region":null,"has_credentials":true}"#).unwrap();
+        assert!(caller.region.is_none() && caller.has_credentials);
+    }
 
     #[test]
     fn a_call_names_its_permission() {

@@ -25,7 +25,7 @@ use crate::{
     tools::python::Environment,
 };
 use account::Present;
-use ask::{Answer, Call};
+use ask::{Answer, Call, Caller};
 use check::Check;
 pub use check::{Finding, Outcome};
 
@@ -69,6 +69,22 @@ fn find(environment: &str) -> Result<(Option<String>, Parameters)> {
     })
 }
 
+/// The region of the environment, or else of the caller, who must have credentials too.
+fn settled(region: Option<String>, caller: Caller) -> Result<String> {
+    let mut missing = Vec::new();
+    if !caller.has_credentials {
+        missing.push("No credentials were found. Sign in (`aws sso login`), or set AWS_PROFILE.");
+    }
+    let region = region.or(caller.region);
+    if region.is_none() {
+        missing.push("No region was found. Set AWS_DEFAULT_REGION, or a region in the profile that AWS_PROFILE names.");
+    }
+    match region {
+        Some(region) if missing.is_empty() => Ok(region),
+        _ => bail!("{}", missing.join(" ")),
+    }
+}
+
 /// Checks the account and the region in which `sam deploy --config-env` would deploy an environment,
 /// and calls `show` with each finding as soon as it is there. The tools are installed if they are
 /// missing.
@@ -78,12 +94,7 @@ fn find(environment: &str) -> Result<(Option<String>, Parameters)> {
 pub fn run(environment: &str, mut show: impl FnMut(&Finding)) -> Result<()> {
     let (region, parameters) = find(environment)?;
     Environment::Tools.install()?;
-    let region = match region {
-        Some(region) => region,
-        None => {
-            ask::usual_region()?.context("no region is set: set AWS_DEFAULT_REGION, or a region in the profile that AWS_PROFILE names")?
-        }
-    };
+    let region = settled(region, ask::caller()?)?;
     let whoami = Call::new("sts", "get_caller_identity", json!({}), "Account").in_region(&region);
     let account = match &ask::answers(&[whoami])?[..] {
         [Answer::Is(account)] => template::stack::text(account),
@@ -117,6 +128,23 @@ pub fn run(environment: &str, mut show: impl FnMut(&Finding)) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_that_the_caller_lacks_is_said_at_once() {
+        let settled = |own: Option<&str>, region: Option<&str>, has_credentials| {
+            let mut caller = Caller::default();
+            (caller.region, caller.has_credentials) = (region.map(str::to_owned), has_credentials);
+            super::settled(own.map(str::to_owned), caller).map_err(|error| error.to_string())
+        };
+        assert_eq!(settled(Some("eu-west-1"), Some("us-east-1"), true).unwrap(), "eu-west-1");
+        assert_eq!(settled(None, Some("us-east-1"), true).unwrap(), "us-east-1");
+        let both = settled(None, None, false).unwrap_err();
+        assert!(both.contains("No credentials") && both.contains("No region"), "{both}");
+        let credentials = settled(Some("eu-west-1"), None, false).unwrap_err();
+        assert!(!credentials.contains("No region"), "{credentials}");
+        let region = settled(None, None, true).unwrap_err();
+        assert!(!region.contains("No credentials"), "{region}");
+    }
 
     #[test]
     fn an_environment_that_is_not_deployed_to_aws_is_refused() {
