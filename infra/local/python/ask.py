@@ -11,13 +11,29 @@ import functools
 import json
 import os
 import sys
+from urllib.parse import urlsplit
 
 import boto3
 import jmespath
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.parsers import ResponseParserError
 
-CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
+UNREACHABLE = (ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError)
+SIGNED_OUT = (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError, SSOError, TokenRetrievalError)
 
 
 @functools.cache
@@ -28,7 +44,7 @@ def client(service, region):
 def ask(call):
     operation = call["operation"]
     if not operation.startswith(("describe_", "get_", "list_")):
-        raise ValueError(f"{operation} may change something")
+        sys.exit(f"{operation} may change something")
     aws = client(call["service"], call["region"])
     if aws.can_paginate(operation):
         answer = aws.get_paginator(operation).paginate(**call["parameters"]).build_full_result()
@@ -57,6 +73,14 @@ for call in json.loads(sys.argv[1]):
         line = ask(call)
     except ClientError as error:
         line = {"code": error.response["Error"]["Code"], "message": error.response["Error"].get("Message", "")}
-    except BotoCoreError as error:
-        line = {"code": type(error).__name__, "message": str(error)}
+    except UNREACHABLE as error:
+        url = urlsplit(error.kwargs["endpoint_url"])
+        line = {"unreachable": f"{url.scheme}://{url.netloc}"}
+    except SIGNED_OUT as error:
+        line = {"signed_out": str(error)}
+    except ResponseParserError:
+        line = {"unasked": "something answered that is not AWS. Check AWS_ENDPOINT_URL and the proxy"}
+    # botocore raises a ValueError for an endpoint that is no URL.
+    except (BotoCoreError, ValueError) as error:
+        line = {"unasked": f"{type(error).__name__}: {error}"}
     print(json.dumps(line, default=str), flush=True)

@@ -12,6 +12,14 @@ use crate::{
     tools::{process, python::Environment},
 };
 
+/// What to do without valid credentials.
+const SIGN_IN: &str = "Sign in (`aws sso login`), or set AWS_PROFILE";
+
+/// The codes with which AWS refuses credentials, apart from those that say `ExpiredToken`.
+const SIGNED_OUT: [&str; 5] = [
+    "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure",
+];
+
 /// A read-only call of AWS.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Call {
@@ -80,6 +88,22 @@ impl Call {
 
     fn read(&self, line: &str) -> Result<Answer> {
         let line: Value = serde_json::from_str(line).with_context(|| format!("boto3 printed {line}"))?;
+        let failure = |kind: &str| {
+            line[kind]
+                .as_str()
+                .map(|why| why.lines().next().unwrap_or_default().trim_end_matches('.'))
+        };
+        if let Some(url) = failure("unreachable") {
+            return Ok(Answer::Unknown(format!(
+                "AWS cannot be reached at {url}. Check the network and AWS_ENDPOINT_URL"
+            )));
+        }
+        if let Some(why) = failure("signed_out") {
+            return Ok(Answer::Unknown(format!("{why}. {SIGN_IN}")));
+        }
+        if let Some(why) = failure("unasked") {
+            return Ok(Answer::Unknown(format!("{} could not be asked: {why}", self.permission())));
+        }
         let Some(code) = line["code"].as_str() else {
             return Ok(Answer::Is(line["answer"].clone()));
         };
@@ -93,14 +117,14 @@ impl Call {
         let is_refused = ["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"]
             .iter()
             .any(|sign| code.contains(sign));
+        let is_signed_out = code.contains("ExpiredToken") || SIGNED_OUT.contains(&code);
+        let message = message.lines().next().unwrap_or_default();
         Ok(Answer::Unknown(if is_refused {
             format!("the permission {} is missing", self.permission())
+        } else if is_signed_out {
+            format!("AWS does not accept the credentials ({code}: {message}). {SIGN_IN}")
         } else {
-            format!(
-                "AWS answered {} with {code}: {}",
-                self.permission(),
-                message.lines().next().unwrap_or_default()
-            )
+            format!("AWS answered {} with {code}: {}", self.permission(), message)
         }))
     }
 }
@@ -224,13 +248,30 @@ mod tests {
             ("AccessDenied", "the permission iam:GetRole is missing"),
             ("UnauthorizedOperation", "the permission iam:GetRole is missing"),
             ("ValidationError", "AWS answered iam:GetRole with ValidationError"),
-            ("EndpointConnectionError", "EndpointConnectionError"),
+            ("ExpiredToken", "Sign in"),
+            ("InvalidClientTokenId", "Sign in"),
             ("500", "500"),
         ] {
             let Answer::Unknown(why) = read(code, "first line\nsecond line") else {
                 panic!("{code} is taken for an answer");
             };
             assert!(why.contains(says) && !why.contains("second"), "{why}");
+        }
+        for (line, says) in [
+            (
+                r#"{"unreachable":"http://127.0.0.1:9"}"#,
+                "AWS cannot be reached at http://127.0.0.1:9. Check the network and AWS_ENDPOINT_URL",
+            ),
+            (
+                r#"{"signed_out":"The token has expired."}"#,
+                "The token has expired. Sign in (`aws sso login`), or set AWS_PROFILE",
+            ),
+            (
+                r#"{"unasked":"ValueError: Invalid endpoint: x"}"#,
+                "iam:GetRole could not be asked: ValueError: Invalid endpoint: x",
+            ),
+        ] {
+            assert_eq!(call.read(line).unwrap(), Answer::Unknown(says.to_owned()));
         }
         assert_eq!(call.read(r#"{"answer":3}"#).unwrap(), Answer::Is(json!(3)));
     }

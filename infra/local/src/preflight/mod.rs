@@ -21,6 +21,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::{
+    progress::Step,
     template::{self, STACK, rules::Estate, stack::Parameters},
     tools::python::Environment,
 };
@@ -94,13 +95,15 @@ fn settled(region: Option<String>, caller: Caller) -> Result<String> {
 pub fn run(environment: &str, mut show: impl FnMut(&Finding)) -> Result<()> {
     let (region, parameters) = find(environment)?;
     Environment::Tools.install()?;
+    let step = Step::begin("Asking AWS for the account");
     let region = settled(region, ask::caller()?)?;
     let whoami = Call::new("sts", "get_caller_identity", json!({}), "Account").in_region(&region);
     let account = match &ask::answers(&[whoami])?[..] {
         [Answer::Is(account)] => template::stack::text(account),
-        [Answer::Unknown(why)] => bail!("the account is not known: {why}. Sign in, or set AWS_PROFILE"),
+        [Answer::Unknown(why)] => bail!("{why}."),
         _ => bail!("the account is not known"),
     };
+    step.done();
     show(&Finding::fine(format!(
         "The stack {STACK} would be deployed to the account {account} in {region}."
     )));
