@@ -31,8 +31,51 @@ impl Preflight {
         })?;
         said?;
         if failing > 0 || unknown > 0 {
-            bail!("{failing} of these would make the deployment fail, and {unknown} could not be checked");
+            bail!(summary(failing, unknown));
         }
         say("Nothing is in the way of the deployment.")
+    }
+}
+
+/// The last line, if something would fail or could not be checked.
+fn summary(failing: u32, unknown: u32) -> String {
+    let things = |count: u32| {
+        if count == 1 {
+            "1 thing".to_owned()
+        } else {
+            format!("{count} things")
+        }
+    };
+    let (fails, unchecked) = (things(failing), things(unknown));
+    match (failing, unknown) {
+        (_, 0) => format!("{fails} would make the deployment fail. Do what is said above and run this again."),
+        (0, _) => format!(
+            "Nothing would fail, but {unchecked} could not be checked. Give the permissions that are named above, or mend the cause, and run this again."
+        ),
+        _ => format!(
+            "{fails} would make the deployment fail, and {unchecked} could not be checked. Do what is said above and run this again."
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+
+    #[test]
+    fn the_last_line_reads_plainly() {
+        for (failing, unknown, begins) in [
+            (0, 1, "Nothing would fail, but 1 thing could not be checked. Give the permissions"),
+            (0, 2, "Nothing would fail, but 2 things could not be checked. Give the permissions"),
+            (1, 0, "1 thing would make the deployment fail. Do"),
+            (
+                2,
+                1,
+                "2 things would make the deployment fail, and 1 thing could not be checked. Do",
+            ),
+        ] {
+            let said = summary(failing, unknown);
+            assert!(said.starts_with(begins), "{said}");
+        }
     }
 }
