@@ -57,9 +57,12 @@ def caller():
     """The usual region, and whether there are credentials. botocore may refuse the settings."""
     try:
         session = boto3.Session()
-        # SAM and boto3 read AWS_DEFAULT_REGION and the profile. The AWS CLI reads AWS_REGION as well.
-        region = session.region_name or os.environ.get("AWS_REGION") or None
-        return {"region": region, "has_credentials": session.get_credentials() is not None}
+        return {
+            # This reads AWS_DEFAULT_REGION and the profile, as SAM does. Other tools read AWS_REGION.
+            "region": session.region_name or os.environ.get("AWS_REGION") or None,
+            "is_unread": not session.region_name,
+            "has_credentials": session.get_credentials() is not None,
+        }
     except BotoCoreError as error:
         return {"refused": " ".join(str(error).split())}
 

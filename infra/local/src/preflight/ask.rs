@@ -144,6 +144,9 @@ fn capitalised(word: &str) -> String {
 pub(super) struct Caller {
     /// The region of the environment variables or of the profile.
     pub(super) region: Option<String>,
+    /// Whether the region is only in `AWS_REGION`, which `sam deploy` does not read.
+    #[serde(default)]
+    pub(super) is_unread: bool,
     #[serde(default)]
     pub(super) has_credentials: bool,
     /// Why botocore refuses the settings, such as a profile that does not exist.

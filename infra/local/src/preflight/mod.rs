@@ -96,7 +96,9 @@ pub fn run(environment: &str, mut show: impl FnMut(&Finding)) -> Result<()> {
     let (region, parameters) = find(environment)?;
     Environment::Tools.install()?;
     let step = Step::begin("Asking AWS for the account");
-    let region = settled(region, ask::caller()?)?;
+    let caller = ask::caller()?;
+    let is_unread = region.is_none() && caller.is_unread;
+    let region = settled(region, caller)?;
     let whoami = Call::new("sts", "get_caller_identity", json!({}), "Account").in_region(&region);
     let account = match &ask::answers(&[whoami])?[..] {
         [Answer::Is(account)] => template::stack::text(account),
@@ -107,6 +109,11 @@ pub fn run(environment: &str, mut show: impl FnMut(&Finding)) -> Result<()> {
     show(&Finding::fine(format!(
         "The stack {STACK} would be deployed to the account {account} in {region}."
     )));
+    if is_unread {
+        show(&Finding::warning(format!(
+            "The region is only in AWS_REGION, which `sam deploy` does not read. Set it with `export AWS_DEFAULT_REGION={region}` before you deploy."
+        )));
+    }
     let (estate, _) = template::estate(environment, &(Some(region.clone()), parameters))?;
     let present = account::present(&region, &mut show)?;
     let checks = checks(&estate, &present);
