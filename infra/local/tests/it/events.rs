@@ -110,7 +110,10 @@ async fn maintain() {
         let reply = emulator.invoke(&event).await.unwrap();
         match name.as_str() {
             "migrate" => assert_eq!(reply["schema"], shared::archive::Archive::newest_migration()),
-            "upkeep" => assert_eq!(reply, json!({"schema": null, "made": [], "dropped": [], "entered": 0})),
+            "upkeep" => assert_eq!(
+                reply,
+                json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "entered": 0})
+            ),
             "reconcile" => assert!(reply["entered"].is_u64(), "{reply}"),
             "reconcile-too-long" => assert!(
                 reply["errorMessage"].as_str().unwrap().contains("hours must be between 1 and 72"),
