@@ -21,7 +21,10 @@ impl FromRequestParts<Arc<Context>> for Caller {
         let key = key(parts).ok_or_else(|| Problem::of(Kind::Unauthorized))?;
         match context.directory.holder(&key).await {
             Ok(Some(tenant)) => Ok(Self(tenant)),
-            Ok(None) => Err(Problem::of(Kind::Unauthorized)),
+            Ok(None) => Err(Problem::new(
+                Kind::Unauthorized,
+                "The API key that you sent is not known or has expired. Send a valid one as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
+            )),
             Err(error) => Err(Problem::from(&*error)),
         }
     }

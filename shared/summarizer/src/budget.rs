@@ -1,6 +1,11 @@
 //! The length of a summary.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use utoipa::ToSchema;
 
 /// The length of the summary, in exactly one of four units. The summary is never longer.
@@ -20,12 +25,33 @@ pub enum Budget {
 
 /// The four units as a client sends them. Exactly one of them should be set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Lengths {
     pub sentences: Option<u32>,
     pub words: Option<u32>,
     pub characters: Option<u32>,
     pub ratio: Option<f64>,
+}
+
+/// Reads an object only. A derived implementation would also read a list, such as `[3]`.
+impl<'de> Deserialize<'de> for Lengths {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Lengths;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object such as {\"sentences\": 3}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Lengths, A::Error> {
+                Lengths::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
 }
 
 /// None of the four units is set, or several of them are.

@@ -8,6 +8,7 @@ use crate::budget::Budget;
 /// The order of the chosen sentences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(default = "position")]
 pub enum Sort {
     /// The order of the text.
     #[default]

@@ -57,12 +57,12 @@ fn without_values(message: &str) -> String {
     let message = message.rsplit_once(" at line ").map_or(message, |(what, _)| what);
     let expected = message.rfind(", expected ").map(|at| &message[at + 2..]);
     if let Some(rest) = message.strip_prefix("invalid ") {
-        let kind = rest.split_once(": ").map_or("", |(_, found)| found);
-        let kind: String = kind.chars().take_while(|c| c.is_ascii_alphabetic() || *c == ' ').collect();
-        return match expected {
-            Some(expected) => format!("The value has a wrong type or is out of range (found {}, {expected}).", kind.trim()),
-            None => "The value has a wrong type or is out of range.".to_owned(),
-        };
+        let found = rest.split_once(": ").map_or("", |(_, found)| found);
+        let found: String = found.chars().take_while(|c| c.is_ascii_alphabetic() || *c == ' ').collect();
+        let expected = expected
+            .and_then(|expected| expected.strip_prefix("expected "))
+            .unwrap_or("a value as documented");
+        return format!("The value is {}. It must be {}.", in_json(found.trim()), in_json(expected));
     }
     if message.starts_with("unknown variant") {
         return expected.map_or("The value is none of the allowed values.".to_owned(), |expected| {
@@ -85,6 +85,22 @@ fn without_values(message: &str) -> String {
     expected.map_or("The value is not as documented.".to_owned(), |expected| {
         format!("The value is not as documented ({expected}).")
     })
+}
+
+/// The name in JSON of a type as serde calls it.
+fn in_json(name: &str) -> &str {
+    match name {
+        "u32" => "a whole number",
+        "f64" => "a number",
+        "integer" => "a whole number outside the allowed range",
+        "floating point" => "a number that is not allowed here",
+        "string" => "a string",
+        "boolean" => "true or false",
+        "null" => "null",
+        "map" | "a map" => "an object",
+        "sequence" | "a sequence" => "a list",
+        other => other,
+    }
 }
 
 /// Escapes one reference token of a JSON pointer (RFC 6901 §3). It is cut after 64 characters, so

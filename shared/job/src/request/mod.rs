@@ -40,22 +40,22 @@ pub struct Submission {
     #[schema(min_length = 1, max_length = 4_194_304)]
     pub text: String,
     #[serde(default)]
-    #[schema(inline, default = "text")]
+    #[schema(inline)]
     pub format: Format,
     #[serde(default)]
     pub length: Budget,
     #[serde(default)]
-    #[schema(inline, default = "extractive")]
+    #[schema(inline)]
     pub method: Method,
     #[serde(default)]
-    #[schema(inline, default = "position")]
+    #[schema(inline)]
     pub sort: Sort,
     /// What the result contains besides the summary.
     #[serde(default)]
     #[schema(inline)]
     pub include: Vec<Include>,
     #[serde(default)]
-    #[schema(inline, default = "standard")]
+    #[schema(inline)]
     pub priority: Priority,
     /// The language of the text as a BCP 47 tag such as `de` or `pt-BR`, or `auto` to detect it.
     #[serde(default = "auto")]
@@ -114,6 +114,14 @@ impl Submission {
                 "The body is not UTF-8, because no character starts at byte {at}. Send UTF-8."
             ))
         })?;
+        match body.trim_ascii_start().chars().next() {
+            Some('{') => {}
+            Some(_) => {
+                let wrong = "The body is not a JSON object. Send one such as {\"text\": \"…\"}.";
+                return Err(SubmissionError::Malformed(wrong.to_owned()));
+            }
+            None => return Err(SubmissionError::Malformed("The body is empty. Send one JSON object.".to_owned())),
+        }
         let mut json = serde_json::Deserializer::from_str(body);
         let submission: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| explain(&error))?;
         json.end().map_err(|error| malformed(&error))?;

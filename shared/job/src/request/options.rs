@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 /// The format of the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(default = "text")]
 pub enum Format {
     /// Plain text.
     #[default]
@@ -17,6 +18,7 @@ pub enum Format {
 /// How the summary is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(default = "extractive")]
 pub enum Method {
     /// The summary consists of whole sentences of the text, word for word.
     #[default]
@@ -28,6 +30,7 @@ pub enum Method {
 /// How urgent the job is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(default = "standard")]
 pub enum Priority {
     /// Someone waits for the summary. Only for tenants on the `pro` plan. Other tenants get
     /// `standard`.

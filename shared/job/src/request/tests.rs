@@ -34,8 +34,8 @@ fn each_bad_field_is_named_with_its_limit() {
     let text = "Fine.";
     for (body, pointer, says) in [
         (json!({}), "#", "missing field `text`"),
-        (json!({"text": 5}), "#/text", "expected a string"),
-        (json!({"text": null}), "#/text", "expected a string"),
+        (json!({"text": 5}), "#/text", "It must be a string"),
+        (json!({"text": null}), "#/text", "The value is null. It must be a string."),
         (json!({"text": ""}), "#/text", "no letter or digit"),
         (json!({"text": " \n.!?"}), "#/text", "no letter or digit"),
         (json!({"text": "a\u{0}b"}), "#/text", "U+0000 at character 1"),
@@ -54,7 +54,7 @@ fn each_bad_field_is_named_with_its_limit() {
         (
             json!({"text": text, "length": {"sentences": -1}}),
             "#/length/sentences",
-            "expected u32",
+            "The value is a whole number outside the allowed range. It must be a whole number.",
         ),
         (json!({"text": text, "length": {"words": 5001}}), "#/length/words", "from 1 to 5000"),
         (
@@ -78,6 +78,21 @@ fn each_bad_field_is_named_with_its_limit() {
             "exactly one",
         ),
         (json!({"text": text, "length": {}}), "#/length", "exactly one"),
+        (
+            json!({"text": text, "length": 3}),
+            "#/length",
+            "an object such as {\"sentences\": 3}",
+        ),
+        (
+            json!({"text": text, "length": [3]}),
+            "#/length",
+            "The value is a list. It must be an object",
+        ),
+        (
+            json!({"text": text, "length": {"sentences": "3"}}),
+            "#/length/sentences",
+            "The value is a string. It must be a whole number.",
+        ),
         (json!({"text": text, "method": "magic"}), "#/method", "`extractive` or `auto`"),
         (
             json!({"text": text, "include": ["scores", "secrets"]}),
@@ -89,13 +104,17 @@ fn each_bad_field_is_named_with_its_limit() {
         (json!({"text": text, "focus": "?!"}), "#/focus", "a letter or digit"),
         (json!({"text": text, "focus": "é".repeat(501)}), "#/focus", "1 to 500 characters"),
         (json!({"text": text, "focus": "a\u{0}"}), "#/focus", "none U+0000"),
-        (json!({"text": text, "focus": ["a"]}), "#/focus", "expected a string"),
+        (
+            json!({"text": text, "focus": ["a"]}),
+            "#/focus",
+            "The value is a list. It must be a string.",
+        ),
         (
             json!({"text": text, "metadata": {"a/b": "x".repeat(513)}}),
             "#/metadata/a~1b",
             "at most 512",
         ),
-        (json!({"text": text, "metadata": {"n": 1}}), "#/metadata/n", "expected a string"),
+        (json!({"text": text, "metadata": {"n": 1}}), "#/metadata/n", "It must be a string"),
     ] {
         let fields = refused(&body);
         assert_eq!(fields.len(), 1, "{fields:?}");
@@ -123,7 +142,11 @@ fn all_invalid_values_are_reported_together() {
 #[test]
 fn bodies_that_are_not_json_say_where() {
     for (body, says) in [
-        (&b""[..], "EOF"),
+        (&b""[..], "The body is empty."),
+        (b" \n", "The body is empty."),
+        (b"[\"One.\"]", "not a JSON object"),
+        (b"\"One.\"", "not a JSON object"),
+        (b"null", "not a JSON object"),
         (b"{\"text\":", "line 1 column 8"),
         (b"{\"text\":\"a\"} trailing", "trailing characters"),
         (b"\xff\xfe", "byte 0"),
@@ -152,9 +175,10 @@ proptest! {
             json!({"text": "A.", "include": [secret]}),
             json!({"text": "A.", "metadata": secret}),
             json!({"text": "A.", "language": format!("{secret} {secret}")}),
-            json!(secret),
         ] {
             prop_assert!(!format!("{:?}", refused(&body)).contains(&secret), "{body}");
         }
+        let error = format!("{:?}", Submission::parse(json!(secret).to_string().as_bytes()));
+        prop_assert!(!error.contains(&secret), "{}", error);
     }
 }
