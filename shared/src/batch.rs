@@ -24,7 +24,7 @@ use tracing::Instrument;
 use crate::{
     job::{FailureCode, JobError, Message, MessageError},
     lanes::Queue,
-    store::{Chain, Store, StoreError},
+    store::{Chain, Store, StoreError, in_time},
 };
 
 /// The last seconds of an invocation are reserved for the commit. The last two tenths of this time
@@ -85,15 +85,14 @@ pub trait Worker: Send + Sync + 'static {
 pub async fn process<W: Worker>(worker: &Arc<W>, queue: &Queue, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
     let returned = work_and_commit(worker, event, deadline).await;
     // The answer must come before the deadline, or the messages that were committed come again too.
-    let delayed = tokio::time::timeout_at(deadline - COMMIT_TIME / 20, queue.delay(&returned.delays)).await;
-    let late = || {
-        StoreError::new(
-            Store::Lanes,
-            "change the visibility timeout of messages",
-            "there was no answer in time",
-        )
-    };
-    if let Err(error) = delayed.unwrap_or_else(|_| Err(late())) {
+    let left = (deadline - COMMIT_TIME / 20).saturating_duration_since(Instant::now());
+    let delayed = in_time(
+        Store::Lanes,
+        "change the visibility timeout of messages",
+        left,
+        queue.delay(&returned.delays),
+    );
+    if let Err(error) = delayed.await {
         tracing::warn!(error = %Chain(&error), "The visibility timeout of messages was not changed. They are delivered again when it is over.");
     }
     returned.into_response()

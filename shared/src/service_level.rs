@@ -16,7 +16,7 @@ use crate::{
     capacity::{Controller, Level, Memory, Pin},
     config::{self, ConfigError},
     recent::Recent,
-    store::{BoxError, Chain, Store, StoreError, parse},
+    store::{BoxError, Chain, Store, StoreError, in_time, parse},
 };
 
 /// How long a process keeps the level that it has read. A new level is known to all processes after
@@ -67,12 +67,11 @@ impl ServiceLevel {
     /// a table does not answer.
     pub async fn current(&self) -> Level {
         let read = async {
-            let read = tokio::time::timeout(TIMEOUT, self.read_level()).await;
-            read.unwrap_or_else(|_| Err(StoreError::new(Store::Ledger, READ, "there was no answer in time")))
-                .unwrap_or_else(|error| {
-                    tracing::warn!(error = %Chain(&error), "The service level cannot be read. Level 0 is assumed.");
-                    Level::Normal
-                })
+            let read = in_time(Store::Ledger, READ, TIMEOUT, self.read_level()).await;
+            read.unwrap_or_else(|error| {
+                tracing::warn!(error = %Chain(&error), "The service level cannot be read. Level 0 is assumed.");
+                Level::Normal
+            })
         };
         self.known.get_with((), Box::pin(read)).await
     }

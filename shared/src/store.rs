@@ -1,7 +1,7 @@
-//! The error that the modules for all stores share. It says which store failed, at which operation,
-//! and why.
+//! The error that the modules for all stores share, and the wait for an answer. The error says which
+//! store failed, at which operation, and why.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, future::Future, time::Duration};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, error::Category};
@@ -91,6 +91,22 @@ fn unquoted(error: &serde_json::Error) -> BoxError {
         Category::Io | Category::Syntax | Category::Eof => "is not JSON",
     };
     format!("a stored value {what} (line {}, column {})", error.line(), error.column()).into()
+}
+
+/// Waits for the answer of a store for `limit` at most.
+///
+/// # Errors
+/// The error of the store, or one that says that there was no answer in time.
+pub async fn in_time<T>(
+    store: Store,
+    operation: &'static str,
+    limit: Duration,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = || StoreError::new(store, operation, "there was no answer in time");
+    // The future of a request holds many others. A boxed one lies on the heap, so that the compiler
+    // does not have to lay it out as a part of its caller.
+    tokio::time::timeout(limit, Box::pin(answer)).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// Shows an error with all its causes. It is for logs and operators only, because a cause may name

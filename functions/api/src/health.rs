@@ -74,12 +74,11 @@ pub(crate) async fn shallow(State(context): State<Arc<Context>>) -> Json<Health>
 )]
 pub(crate) async fn deep(State(context): State<Arc<Context>>) -> (StatusCode, Json<DeepHealth>) {
     let ask = async {
-        let (mut stores, (archive, cache)) = tokio::join!(needed(&context, DEEP.0), async {
-            tokio::join!(
-                timed(Store::Archive, DEEP.0, context.archive.ping()),
-                timed(Store::Cache, DEEP.0, context.cache.ping())
-            )
-        },);
+        let (mut stores, archive, cache) = tokio::join!(
+            needed(&context, DEEP.0),
+            timed(Store::Archive, DEEP.0, context.archive.ping()),
+            timed(Store::Cache, DEEP.0, context.cache.ping()),
+        );
         stores.extend([archive, cache]);
         stores
     };

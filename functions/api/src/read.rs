@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use shared::{
     job::{JobId, SummaryResource, TenantId},
     problem::{Kind, Problem},
-    store::{Chain, StoreError},
+    store::{Chain, Store, StoreError, in_time},
 };
 
 use time::{Duration, OffsetDateTime};
@@ -96,8 +96,8 @@ async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option
 /// An unfinished job of the cache as the ledger knows it. If the ledger does not know it or does not
 /// answer, it is the job of the cache.
 async fn recorded(context: &Context, tenant: &TenantId, cached: SummaryResource) -> SummaryResource {
-    match tokio::time::timeout(TIMEOUT, context.ledger.find(&cached.id)).await {
-        Ok(Ok(Some(job))) if job.tenant == *tenant => {
+    match in_time(Store::Ledger, "find a job", TIMEOUT, context.ledger.find(&cached.id)).await {
+        Ok(Some(job)) if job.tenant == *tenant => {
             let mut recorded = job.resource;
             if let Some(started_at) = cached.started_at() {
                 // This is refused if the job has finished meanwhile, which changes nothing.
@@ -105,13 +105,9 @@ async fn recorded(context: &Context, tenant: &TenantId, cached: SummaryResource)
             }
             recorded
         }
-        Ok(Ok(_)) => cached,
-        Ok(Err(error)) => {
+        Ok(_) => cached,
+        Err(error) => {
             tracing::warn!(error = %Chain(&error), "The ledger did not answer. The job is shown as the cache knows it.");
-            cached
-        }
-        Err(_) => {
-            tracing::warn!("The ledger did not answer in time. The job is shown as the cache knows it.");
             cached
         }
     }

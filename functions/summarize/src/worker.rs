@@ -14,7 +14,7 @@ use shared::{
     },
     ledger::Ledger,
     service_level::ServiceLevel,
-    store::{Chain, Store, StoreError},
+    store::{Chain, Store, StoreError, in_time},
     summarizer::{self, ENGINE, NoSummary, Summary},
     telemetry::metric,
 };
@@ -206,16 +206,12 @@ impl Summarizer {
             return Vec::new();
         }
         let Message::Summarize(job) = &delivery.message;
-        match tokio::time::timeout(ATTEMPTS_TIMEOUT, self.ledger.find(&job.job)).await {
-            Ok(Ok(job)) => return job.map(|job| job.resource.attempts).unwrap_or_default(),
-            Ok(Err(error)) => {
-                tracing::warn!(job = %job.job, error = %Chain(&error), "The failed attempts of a job could not be read. The job is recorded without them.");
-            }
-            Err(_) => {
-                tracing::warn!(job = %job.job, "The ledger did not answer in time. The job is recorded without its failed attempts.");
-            }
-        }
-        Vec::new()
+        let found = in_time(Store::Ledger, "find a job", ATTEMPTS_TIMEOUT, self.ledger.find(&job.job)).await;
+        let found = found.unwrap_or_else(|error| {
+            tracing::warn!(job = %job.job, error = %Chain(&error), "The failed attempts of a job could not be read. The job is recorded without them.");
+            None
+        });
+        found.map(|job| job.resource.attempts).unwrap_or_default()
     }
 }
 

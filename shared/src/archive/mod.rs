@@ -19,7 +19,7 @@ use sqlx::{
 
 use crate::{
     config::{self, ConfigError},
-    store::{Store, StoreError},
+    store::{Store, StoreError, in_time},
     tokens::{Audience, Tokens},
 };
 
@@ -156,19 +156,13 @@ impl Archive {
             transaction.commit().await.map_err(failed(operation))?;
             Ok(answer)
         };
-        in_time(operation, ask).await
+        in_time(Store::Archive, operation, READ_TIMEOUT, ask).await
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
         self.refresh(operation).await?;
         self.pool.begin().await.map_err(failed(operation))
     }
-}
-
-/// Reads for [`READ_TIMEOUT`] at most.
-async fn in_time<T>(operation: &'static str, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let late = || StoreError::new(Store::Archive, operation, "there was no answer in time");
-    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// The database is a replica, and its cluster does not forward writes to the writer.

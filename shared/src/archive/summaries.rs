@@ -16,10 +16,10 @@ use sqlx::{
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Archive, failed, in_time};
+use super::{Archive, READ_TIMEOUT, failed};
 use crate::{
     job::{Job, JobId, Lane, RegionTag, SummaryResource, TenantId},
-    store::{BoxError, Store, StoreError, parse_value},
+    store::{BoxError, Store, StoreError, in_time, parse_value},
 };
 
 /// A message that was taken from a dead-letter queue.
@@ -113,7 +113,7 @@ impl Archive {
     /// If the database does not answer.
     pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
         const OPERATION: &str = "find a finished job";
-        let row = in_time(OPERATION, self.row(tenant, id, OPERATION)).await?;
+        let row = in_time(Store::Archive, OPERATION, READ_TIMEOUT, self.row(tenant, id, OPERATION)).await?;
         let Some(row) = row else { return Ok(None) };
         let resource = resource(row, id).map_err(StoreError::because(Store::Archive, OPERATION))?;
         Ok(Some(resource).filter(|resource| RegionTag::from_region(&resource.region) == *id.region()))
