@@ -14,7 +14,8 @@ use time::OffsetDateTime;
 
 use crate::{
     config::{self, ConfigError},
-    job::{Plan, TenantId, hex},
+    job::{KeyId, Plan, TenantId, hex},
+    quota::Limits,
     recent::Recent,
     store::{BoxError, Store, StoreError, parse_value},
 };
@@ -25,18 +26,26 @@ const REMEMBERED: Duration = Duration::from_mins(1);
 /// How many keys a process keeps.
 const REMEMBERED_KEYS: u64 = 10_000;
 
-/// The tenant that an API key belongs to, and its plan.
+/// A tenant and its plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
     pub id: TenantId,
     pub plan: Plan,
 }
 
+/// Who an API key belongs to, and what it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub tenant: Tenant,
+    pub key: KeyId,
+    pub limits: Limits,
+}
+
 /// The table of API keys.
 pub struct Directory {
     client: Client,
     table: String,
-    known: Recent<String, Option<Tenant>>,
+    known: Recent<String, Option<Holder>>,
 }
 
 impl Directory {
@@ -57,17 +66,25 @@ impl Directory {
         }
     }
 
-    /// The tenant that `key` belongs to, if the key is known. DynamoDB is asked at most once a
+    /// The holder of `key`, if the key is known. DynamoDB is asked at most once a
     /// minute for each key.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
-    pub async fn holder(&self, key: &SecretString) -> Result<Option<Tenant>, Arc<StoreError>> {
+    pub async fn holder(&self, key: &SecretString) -> Result<Option<Holder>, Arc<StoreError>> {
         if key.expose_secret().len() > 200 {
             return Ok(None);
         }
-        let id = item_id(key);
-        self.known.try_get_with(id.clone(), Box::pin(self.look_up(id))).await
+        let hash = hash(key);
+        let look_up = async {
+            let tenant = self.look_up(item_id(&hash)).await?;
+            Ok(tenant.map(|tenant| Holder {
+                key: KeyId::of_hash(&hash),
+                limits: Limits::of(tenant.plan),
+                tenant,
+            }))
+        };
+        self.known.try_get_with(item_id(&hash), Box::pin(look_up)).await
     }
 
     async fn look_up(&self, id: String) -> Result<Option<Tenant>, StoreError> {
@@ -109,7 +126,7 @@ impl Directory {
             .client
             .put_item()
             .table_name(&self.table)
-            .item("id", AttributeValue::S(item_id(key)))
+            .item("id", AttributeValue::S(item_id(&hash(key))))
             .item("tenant", AttributeValue::S(tenant.id.to_string()))
             .item("plan", AttributeValue::S(plan));
         if let Some(expires_at) = expires_at {
@@ -131,6 +148,10 @@ impl Directory {
     }
 }
 
-fn item_id(key: &SecretString) -> String {
-    format!("key#{}", hex(&Sha256::digest(key.expose_secret())))
+fn hash(key: &SecretString) -> [u8; 32] {
+    Sha256::digest(key.expose_secret()).into()
+}
+
+fn item_id(hash: &[u8; 32]) -> String {
+    format!("key#{}", hex(hash))
 }

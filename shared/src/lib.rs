@@ -1,8 +1,8 @@
 //! The crate that every SummarEase function uses.
 //!
-//! Three crates are pure: they have no I/O, no clock and no async code. They are [`job`] (what a
-//! summary job is), [`summarizer`] (the engine that summarises texts) and [`capacity`] (how much
-//! capacity must be ready). They are re-exported here.
+//! Four crates are pure: they have no I/O, no clock and no async code. They are [`job`] (what a
+//! summary job is), [`summarizer`] (the engine that summarises texts), [`quota`] (how much a tenant
+//! may submit) and [`capacity`] (how much capacity must be ready). They are re-exported here.
 //!
 //! The modules of this crate connect them with the stores: [`ledger`], [`directory`] and
 //! [`service_level`] (DynamoDB), [`documents`] (S3), [`lanes`] (SQS), [`archive`] (Postgres) and
@@ -28,4 +28,4 @@ pub mod store;
 pub mod telemetry;
 pub mod tokens;
 
-pub use {capacity, job, summarizer};
+pub use {capacity, job, quota, summarizer};

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use secrecy::SecretString;
 use shared::{
-    directory::Tenant,
+    directory::Holder,
     problem::{Kind, Problem},
 };
 
 use crate::context::Context;
 
-/// The tenant that the API key of the request belongs to.
-pub(crate) struct Caller(pub(crate) Tenant);
+/// The holder of the API key of the request.
+pub(crate) struct Caller(pub(crate) Holder);
 
 impl FromRequestParts<Arc<Context>> for Caller {
     type Rejection = Problem;
@@ -20,7 +20,7 @@ impl FromRequestParts<Arc<Context>> for Caller {
     async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Problem> {
         let key = key(parts).ok_or_else(|| Problem::of(Kind::Unauthorized))?;
         match context.directory.holder(&key).await {
-            Ok(Some(tenant)) => Ok(Self(tenant)),
+            Ok(Some(holder)) => Ok(Self(holder)),
             Ok(None) => Err(Problem::new(
                 Kind::Unauthorized,
                 "The API key that you sent is not known or has expired. Send a valid one as `Authorization: Bearer KEY` or `x-api-key: KEY`.",

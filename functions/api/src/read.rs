@@ -10,6 +10,7 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 use shared::{
+    directory::Holder,
     job::{JobId, SummaryResource, TenantId},
     problem::{Kind, Problem},
     store::{Chain, Store, StoreError, in_time},
@@ -45,7 +46,7 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
 )]
 pub(crate) async fn read(
     State(context): State<Arc<Context>>,
-    Caller(tenant): Caller,
+    Caller(Holder { tenant, .. }): Caller,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use shared::{
-    directory::Tenant,
+    directory::{Holder, Tenant},
     job::{
         Document, Job, JobId, Limits, Links, Message, RegionTag, RequestOptions, Submission, SummarizeMessage, SummaryResource,
         fingerprint, route,
@@ -51,7 +51,7 @@ const CACHE_HEADER: HeaderName = HeaderName::from_static("summarease-cache");
 )]
 pub(crate) async fn submit(
     State(context): State<Arc<Context>>,
-    Caller(tenant): Caller,
+    Caller(Holder { tenant, .. }): Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

@@ -24,4 +24,4 @@ pub use request::{
 pub use resource::{Attempt, Job, JobError, Links, RETENTION, SummaryResource, SummaryResult};
 pub use routing::{INLINE_DOCUMENT_BYTES, Lane, PerLane, route};
 pub use state::{ForbiddenTransition, Status};
-pub use tenant::{InvalidTenant, Plan, TenantId};
+pub use tenant::{InvalidKeyId, InvalidTenant, KeyId, Plan, TenantId};

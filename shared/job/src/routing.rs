@@ -15,7 +15,8 @@ pub const INLINE_DOCUMENT_BYTES: usize = 200 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// For small documents of tenants on the `pro` plan. Its workers receive one job at a time.
+    /// For small documents of tenants on the plans `pro` and `enterprise`. Its workers receive one job
+    /// at a time.
     Express,
     /// For all other jobs for which someone waits.
     Standard,
@@ -120,7 +121,7 @@ pub fn route(plan: Plan, priority: Priority, bytes: usize) -> Lane {
     match (priority, plan) {
         _ if bytes > INLINE_DOCUMENT_BYTES => Lane::Bulk,
         (Priority::Bulk, _) => Lane::Bulk,
-        (Priority::Express, Plan::Pro) => Lane::Express,
+        (Priority::Express, Plan::Pro | Plan::Enterprise) => Lane::Express,
         (Priority::Express, Plan::Free) | (Priority::Standard, _) => Lane::Standard,
     }
 }
@@ -140,6 +141,7 @@ mod tests {
             (Plan::Pro, Priority::Express, small, Express),
             (Plan::Pro, Priority::Standard, small, Standard),
             (Plan::Pro, Priority::Bulk, small, Bulk),
+            (Plan::Enterprise, Priority::Express, small, Express),
             (Plan::Free, Priority::Express, small + 1, Bulk),
             (Plan::Free, Priority::Standard, small + 1, Bulk),
             (Plan::Free, Priority::Bulk, small + 1, Bulk),

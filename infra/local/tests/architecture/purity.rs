@@ -13,7 +13,7 @@ use crate::{
     source::metadata,
 };
 
-const PURE: [&str; 3] = ["summarizer", "job", "capacity"];
+const PURE: [&str; 4] = ["summarizer", "job", "quota", "capacity"];
 
 /// Crates that reach the outside world. A star stands for any ending.
 const FORBIDDEN_CRATES: [&str; 6] = ["sqlx", "redis", "aws-*", "tokio", "reqwest", "hyper"];

@@ -32,8 +32,8 @@ pub enum Method {
 #[serde(rename_all = "snake_case")]
 #[schema(default = "standard")]
 pub enum Priority {
-    /// Someone waits for the summary. Only for tenants on the `pro` plan. Other tenants get
-    /// `standard`.
+    /// Someone waits for the summary. Only for tenants on the plans `pro` and `enterprise`. Other
+    /// tenants get `standard`.
     Express,
     /// The usual priority.
     #[default]
