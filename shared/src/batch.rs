@@ -107,12 +107,7 @@ async fn work_and_commit<W: Worker>(worker: &Arc<W>, event: SqsEvent, deadline: 
             Err(reason) => returned.return_unreadable(&record, &reason),
         }
     }
-    deliveries.sort_by_key(
-        |Delivery {
-             message: Message::Summarize(job),
-             ..
-         }| job.bytes(),
-    );
+    deliveries.sort_by_key(|delivery| delivery.message.bytes());
     let mut running = Running::start(worker, deliveries, deadline.checked_sub(COMMIT_TIME).unwrap_or(deadline));
     let (mut committing, mut bytes, mut retries) = (Vec::new(), 0, Vec::new());
     while let Some((delivery, outcome)) = running.next().await {
@@ -196,8 +191,8 @@ impl<D: Send + 'static> Running<D> {
     fn start(worker: &Arc<impl Worker<Done = D>>, deliveries: Vec<Delivery>, until: Instant) -> Self {
         let mut tasks = JoinSet::new();
         let start = |delivery: Delivery| {
-            let Message::Summarize(job) = &delivery.message;
-            let span = tracing::info_span!("delivery", job = %job.job, tenant = %job.tenant, receives = delivery.receives);
+            let message = &delivery.message;
+            let span = tracing::info_span!("delivery", job = %message.job(), tenant = %message.tenant(), receives = delivery.receives);
             let work = Arc::clone(worker).work(delivery.clone(), until).instrument(span);
             (tasks.spawn(work).id(), delivery)
         };

@@ -11,10 +11,10 @@ use aws_config::SdkConfig;
 use uuid::Uuid;
 
 use crate::{
-    archive::{Archive, DeadLetter},
-    cache::Cache,
+    archive::{Archive, Archived, DeadLetter},
+    cache::{Cache, Kept},
     config::ConfigError,
-    job::{Job, SummaryResource},
+    job::{Ended, Job, SummaryResource},
     ledger::Ledger,
     store::{Chain, StoreError},
     telemetry::metric,
@@ -33,6 +33,19 @@ pub struct Finished {
     /// The fingerprint under which the cache keeps the result for reuse. `None` if the result must
     /// not be reused.
     pub fingerprint: Option<String>,
+    /// The fingerprint under which the work on the job was claimed.
+    pub claim: Option<String>,
+}
+
+impl Finished {
+    /// A finished job without a result for others.
+    pub fn alone(job: Job) -> Self {
+        Self {
+            job,
+            fingerprint: None,
+            claim: None,
+        }
+    }
 }
 
 impl Completion {
@@ -49,15 +62,16 @@ impl Completion {
         })
     }
 
-    /// Records finished jobs, together with the dead letters that made them fail.
+    /// Records finished jobs, jobs of which nothing may be kept, and the dead letters that made jobs
+    /// fail. Returns the jobs that the archive did not have before.
     ///
     /// # Errors
     /// If the archive or the ledger does not answer. What was written stays written, and recording
     /// the same jobs again does no harm. A failure of the cache is only logged, because its entries
     /// expire, and reads then find the jobs in the archive.
-    pub async fn record(&self, finished: &[Finished], letters: &[DeadLetter]) -> Result<(), StoreError> {
+    pub async fn record(&self, finished: &[Finished], unkept: &[Ended], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
         let jobs: Vec<&Job> = finished.iter().map(|finished| &finished.job).collect();
-        let entered = self.archive.finish(&jobs, letters).await?;
+        let entered = self.archive.finish(&jobs, unkept, letters).await?;
         let (new, old): (Vec<&Finished>, Vec<&Finished>) = finished
             .iter()
             .partition(|finished| entered.contains(&finished.job.resource.id.uuid()));
@@ -65,7 +79,8 @@ impl Completion {
             account(&finished.job.resource);
         }
         let ((), kept) = tokio::join!(self.cache(&new, &old), self.keep(&new, &old));
-        kept
+        kept?;
+        Ok(entered)
     }
 
     /// Writes the jobs that the archive has entered to the cache. Jobs that the archive already
@@ -74,7 +89,11 @@ impl Completion {
     async fn cache(&self, new: &[&Finished], old: &[&Finished]) {
         let new: Vec<_> = new
             .iter()
-            .map(|finished| (&finished.job, finished.fingerprint.as_deref()))
+            .map(|finished| Kept {
+                job: &finished.job,
+                fingerprint: finished.fingerprint.as_deref(),
+                claim: finished.claim.as_deref(),
+            })
             .collect();
         let old: Vec<_> = old
             .iter()
@@ -93,10 +112,9 @@ impl Completion {
         let mut first = Vec::new();
         let mut seen: HashSet<Uuid> = new.iter().map(|finished| finished.job.resource.id.uuid()).collect();
         for Finished { job, .. } in old.iter().copied().filter(|finished| seen.insert(finished.job.resource.id.uuid())) {
-            // A job that the archive knows and does not find has expired.
-            if let Some(resource) = self.archive.find(&job.tenant, &job.resource.id).await? {
-                let tenant = job.tenant.clone();
-                first.push(Job { tenant, resource });
+            // A job that the archive knows and does not find has expired or was erased.
+            if let Archived::Finished(known) = self.archive.find(&job.tenant, &job.resource.id).await? {
+                first.push(*known);
             }
         }
         let jobs: Vec<&Job> = new.iter().map(|finished| &finished.job).chain(&first).collect();

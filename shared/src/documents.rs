@@ -2,9 +2,12 @@
 //! dead letters.
 //!
 //! The keys are `documents/<tenant>/<job id>` and `dead-letters/<lane>/<message id>`. The lifecycle
-//! rules of the bucket delete both. This module deletes nothing.
+//! rules of the bucket delete both. Before that, objects are deleted only if a client erases its job.
+//! The bucket has versions: a deleted object cannot be read any more, and S3 removes it a day later.
 
 use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
+
+use futures::future::try_join_all;
 
 use crate::{
     config::{self, ConfigError},
@@ -35,13 +38,8 @@ impl Documents {
     /// # Errors
     /// If S3 does not answer or refuses the text.
     pub async fn store(&self, tenant: &TenantId, job: &JobId, text: String) -> Result<String, StoreError> {
-        self.put(
-            format!("documents/{tenant}/{job}"),
-            text,
-            "text/plain; charset=utf-8",
-            "store a document",
-        )
-        .await
+        self.put(document_key(tenant, job), text, "text/plain; charset=utf-8", "store a document")
+            .await
     }
 
     /// Stores the body of a dead letter and returns its key.
@@ -56,6 +54,19 @@ impl Documents {
             "store the body of a dead letter",
         )
         .await
+    }
+
+    /// Deletes the text of a job, if it is stored, and these bodies of dead letters.
+    ///
+    /// # Errors
+    /// If S3 does not answer.
+    pub async fn erase(&self, tenant: &TenantId, job: &JobId, letters: Vec<String>) -> Result<(), StoreError> {
+        let keys = letters.into_iter().chain([document_key(tenant, job)]);
+        let requests = keys.map(|key| self.client.delete_object().bucket(&self.bucket).key(key).send());
+        try_join_all(requests)
+            .await
+            .map(drop)
+            .map_err(StoreError::because(Store::Documents, "delete the texts of a job"))
     }
 
     async fn put(&self, key: String, body: String, mime: &str, operation: &'static str) -> Result<String, StoreError> {
@@ -100,4 +111,8 @@ impl Documents {
         let reply = self.client.head_bucket().bucket(&self.bucket).send().await;
         reply.map(drop).map_err(StoreError::because(Store::Documents, "reach the bucket"))
     }
+}
+
+fn document_key(tenant: &TenantId, job: &JobId) -> String {
+    format!("documents/{tenant}/{job}")
 }

@@ -7,11 +7,13 @@
 //! The modules of this crate connect them with the stores: [`ledger`], [`directory`] and
 //! [`service_level`] (DynamoDB), [`documents`] (S3), [`lanes`] (SQS), [`archive`] (Postgres) and
 //! [`cache`] (Valkey). Two modules use several of these: [`batch`] processes the SQS batches of a
-//! worker, and [`completion`] records that jobs have finished. [`recent`] keeps answers for a moment.
+//! worker, and [`completion`] records that jobs have finished. [`admission`] decides about
+//! submissions, also while the cache does not answer. [`recent`] keeps answers for a moment.
 //!
 //! Dependencies go in one direction: the functions use these modules, and these modules use the
 //! pure crates.
 
+pub mod admission;
 pub mod archive;
 pub mod batch;
 pub mod cache;
@@ -19,6 +21,7 @@ pub mod completion;
 pub mod config;
 pub mod directory;
 pub mod documents;
+pub mod kill;
 pub mod lanes;
 pub mod ledger;
 pub mod problem;

@@ -18,26 +18,34 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     MalformedBody,
+    MalformedParameter,
     Unauthorized,
     NotFound,
     MethodNotAllowed,
+    Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
     InvalidRequest,
+    IdempotencyKeyReused,
+    TooManyRequests,
     Internal,
     Unavailable,
 }
 
 impl Kind {
     /// All kinds, ordered by HTTP status.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::MalformedBody,
+        Self::MalformedParameter,
         Self::Unauthorized,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::Conflict,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
+        Self::IdempotencyKeyReused,
+        Self::TooManyRequests,
         Self::Internal,
         Self::Unavailable,
     ];
@@ -50,6 +58,12 @@ impl Kind {
                 "malformed-body",
                 "The body is not JSON",
                 "Send one JSON object in UTF-8.",
+            ),
+            Self::MalformedParameter => (
+                StatusCode::BAD_REQUEST,
+                "malformed-parameter",
+                "A header or a query parameter has a wrong value",
+                "Correct the header or the parameter that `detail` names.",
             ),
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
@@ -69,6 +83,12 @@ impl Kind {
                 "The path does not support this method",
                 "Use one of the methods in the `Allow` header.",
             ),
+            Self::Conflict => (
+                StatusCode::CONFLICT,
+                "conflict",
+                "The state of the resource does not allow this",
+                "Read the resource again, and then decide what to do.",
+            ),
             Self::PayloadTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "payload-too-large",
@@ -86,6 +106,18 @@ impl Kind {
                 "invalid-request",
                 "Some fields are invalid",
                 "Correct each field that `errors` names.",
+            ),
+            Self::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "The idempotency key was used for another submission",
+                "Send a new key for a new submission.",
+            ),
+            Self::TooManyRequests => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "The rate and the allowance of this key or tenant are used up",
+                "Nothing was accepted. Try again after `Retry-After` seconds.",
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -132,6 +164,9 @@ pub struct Problem {
     /// The invalid fields of the request. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<InvalidField>,
+    /// For the header `Retry-After`, in seconds.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -144,6 +179,7 @@ impl Problem {
             status: status.as_u16(),
             detail: next.to_owned(),
             errors: Vec::new(),
+            retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5),
         }
     }
 
@@ -190,8 +226,8 @@ impl IntoResponse for Problem {
         let mut response = (status, Body::from(serde_json::to_vec(&self).unwrap_or_default())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

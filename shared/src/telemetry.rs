@@ -21,6 +21,15 @@ pub mod metric {
     pub const REQUESTS: &str = "Requests";
     /// Jobs that were accepted, by `lane`. A count.
     pub const ACCEPTED: &str = "JobsAccepted";
+    /// Submissions that were accepted into the bulk lane because their tenant was over its rate. A
+    /// count.
+    pub const DEFERRED: &str = "JobsDeferred";
+    /// Submissions that were refused because their tenant was over its rate and its allowance. A
+    /// count.
+    pub const REFUSED: &str = "JobsRefused";
+    /// Submissions that one process has decided about by itself, because the cache did not answer. A
+    /// count.
+    pub const DECIDED_ALONE: &str = "DecidedAlone";
     /// Submissions that were answered with a result from the cache. A count.
     pub const CACHE_HITS: &str = "ResultCacheHits";
     /// Jobs that have finished, by `lane` and `status`. A count.
@@ -41,8 +50,9 @@ pub mod metric {
     pub const PARTITIONS_MADE: &str = "PartitionsMade";
 
     /// All names.
-    pub const ALL: [&str; 11] = [
-        REQUESTS, ACCEPTED, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, DEAD_LETTERS, CANARY_TIME, CAPACITY, LEVEL, PARTITIONS_MADE,
+    pub const ALL: [&str; 14] = [
+        REQUESTS, ACCEPTED, DEFERRED, REFUSED, DECIDED_ALONE, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, DEAD_LETTERS, CANARY_TIME,
+        CAPACITY, LEVEL, PARTITIONS_MADE,
     ];
 }
 

@@ -9,7 +9,7 @@ use shared::{
     problem::{Kind, Problem},
 };
 
-use crate::context::Context;
+use crate::{context::Context, rates::Rates};
 
 /// The holder of the API key of the request.
 pub(crate) struct Caller(pub(crate) Holder);
@@ -20,7 +20,12 @@ impl FromRequestParts<Arc<Context>> for Caller {
     async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Problem> {
         let key = key(parts).ok_or_else(|| Problem::of(Kind::Unauthorized))?;
         match context.directory.holder(&key).await {
-            Ok(Some(holder)) => Ok(Self(holder)),
+            Ok(Some(holder)) => {
+                if let Some(rates) = parts.extensions.get::<Rates>() {
+                    rates.note_holder(&holder);
+                }
+                Ok(Self(holder))
+            }
             Ok(None) => Err(Problem::new(
                 Kind::Unauthorized,
                 "The API key that you sent is not known or has expired. Send a valid one as `Authorization: Bearer KEY` or `x-api-key: KEY`.",

@@ -1,8 +1,12 @@
 //! The stores and settings that every request needs.
 
+use std::sync::Arc;
+
 use shared::{
+    admission::Admission,
     archive::Archive,
     cache::Cache,
+    completion::Completion,
     config::{self, ConfigError},
     directory::Directory,
     documents::Documents,
@@ -12,17 +16,20 @@ use shared::{
     service_level::ServiceLevel,
 };
 
-use crate::last_answers::LastAnswers;
+use crate::{estimate::Estimates, last_answers::LastAnswers};
 
 /// The stores and settings that every request needs. They are made once per cold start.
 pub struct Context {
     pub(crate) region: String,
     pub(crate) archive: Archive,
-    pub(crate) cache: Cache,
+    pub(crate) admission: Admission,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) completion: Completion,
     pub(crate) directory: Directory,
     pub(crate) documents: Documents,
     pub(crate) lanes: Lanes,
-    pub(crate) ledger: Ledger,
+    pub(crate) estimates: Estimates,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) level: ServiceLevel,
     pub(crate) health: LastAnswers,
 }
@@ -39,14 +46,18 @@ impl Context {
             standard: "STANDARD_URL",
             bulk: "BULK_URL",
         };
+        let (cache, ledger) = (Arc::new(Cache::from_env(&aws)?), Arc::new(Ledger::from_env(&aws)?));
         Ok(Self {
+            admission: Admission::new(Arc::clone(&cache)),
+            completion: Completion::from_env(&aws, Arc::clone(&cache), Arc::clone(&ledger))?,
+            estimates: Estimates::default(),
             region: config::required("AWS_REGION")?,
             archive: Archive::from_env(&aws)?,
-            cache: Cache::from_env(&aws)?,
+            cache,
             directory: Directory::from_env(&aws)?,
             documents: Documents::from_env(&aws)?,
             lanes: lanes::from_env(&aws, lanes)?,
-            ledger: Ledger::from_env(&aws)?,
+            ledger,
             level: ServiceLevel::from_env(&aws)?,
             health: LastAnswers::default(),
         })

@@ -3,16 +3,27 @@
 //! A submission uses the directory, the cache, the documents bucket, the ledger and a lane. It
 //! never uses Postgres, so that a database that is slow or down does not stop the intake of jobs.
 
+mod accept;
 mod auth;
 mod context;
+mod estimate;
 mod event;
+mod fields;
 mod health;
+mod idempotency;
+mod inline;
 mod last_answers;
+mod list;
 mod middleware;
 mod openapi;
+mod page;
+mod preference;
 mod problems;
+mod rates;
 mod read;
+mod remove;
 mod submit;
+mod usage;
 
 use std::sync::Arc;
 
@@ -35,8 +46,8 @@ pub fn router(context: Arc<Context>) -> Router {
         )
         .fallback(|| async { Problem::of(Kind::NotFound) })
         .method_not_allowed_fallback(|| async { Problem::of(Kind::MethodNotAllowed) })
-        .with_state(context);
-    middleware::around(router)
+        .with_state(Arc::clone(&context));
+    middleware::around(router, context)
 }
 
 /// The `OpenAPI` description of the routes, which clients read.
@@ -46,8 +57,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
-        .routes(routes!(submit::submit))
-        .routes(routes!(read::read))
+        .routes(routes!(submit::submit, list::list))
+        .routes(routes!(read::read, remove::remove))
+        .routes(routes!(usage::read))
         .routes(routes!(health::shallow))
         .routes(routes!(health::deep))
         .routes(routes!(health::routing))

@@ -1,11 +1,11 @@
 //! What is done for every request. Its id is returned to the client, it is counted and logged, and
 //! a panic becomes a response with status 500.
 
-use std::{any::Any, time::Instant};
+use std::{any::Any, sync::Arc, time::Instant};
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     http::HeaderValue,
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -17,8 +17,32 @@ use shared::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub(crate) fn around(router: Router) -> Router {
-    router.layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(account))
+use crate::{
+    context::Context,
+    rates::{self, Noted, Rates},
+};
+
+pub(crate) fn around(router: Router, context: Arc<Context>) -> Router {
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(context, rate))
+        .layer(middleware::from_fn(account))
+}
+
+/// Shows the rates of the key in the answer. A handler that has asked the cache has noted them.
+async fn rate(State(context): State<Arc<Context>>, mut request: Request, next: Next) -> Response {
+    let rates = Rates::default();
+    request.extensions_mut().insert(rates.clone());
+    let mut response = next.run(request).await;
+    let Noted { holder, standing } = rates.noted();
+    if let Some(holder) = holder {
+        let standing = match standing {
+            Some(standing) => Some(standing),
+            None => context.cache.standing(&holder.tenant.id, &holder.key, &holder.limits).await.ok(),
+        };
+        rates::show(response.headers_mut(), &holder, standing);
+    }
+    response
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {

@@ -4,21 +4,29 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Extension, Path, Query, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use sha2::{Digest, Sha256};
 use shared::{
-    directory::Holder,
+    archive::Archived,
     job::{JobId, SummaryResource, TenantId},
     problem::{Kind, Problem},
     store::{Chain, Store, StoreError, in_time},
 };
 
 use time::{Duration, OffsetDateTime};
+use tokio::time::Instant;
 
-use crate::{auth::Caller, context::Context};
+use crate::{
+    auth::Caller,
+    context::Context,
+    estimate::estimate,
+    fields::{Chosen, Fields},
+    preference,
+    rates::Rates,
+};
 
 /// How long after its submission an unfinished job in the cache is believed without asking the
 /// ledger.
@@ -28,64 +36,122 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Read a summary
 ///
-/// Repeat this request until `status` is `succeeded` or `failed`. The header `Retry-After` gives
-/// the seconds to wait before the next request. Send the last `ETag` as `If-None-Match`, and a job
-/// that has not changed is answered without a body.
+/// Repeat this request until `status` is `succeeded`, `failed` or `canceled`. The header `Retry-After`
+/// gives the seconds to wait before the next request. With the header `Prefer: wait=N` the request
+/// itself waits up to N seconds (10 at most) for the end of the job. Send the last `ETag` as
+/// `If-None-Match`, and a job that has not changed is answered without a body.
 #[utoipa::path(
     get,
     path = "/v1/summaries/{id}",
     operation_id = "readSummary",
-    params(("id" = String, Path, description = "The id of the job, from the answer to its submission.")),
+    params(
+        ("id" = String, Path, description = "The id of the job, from the answer to its submission."),
+        ("fields" = Option<String>, Query, description = "The fields that the answer has, separated by commas, such as `status,finished_at`. Absent: all.", example = "status"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds, 10 at most, for the end of the job (RFC 7240).", example = "wait=10"),
+    ),
     responses(
-        (status = 200, description = "The job in its present state.", body = SummaryResource, headers(("ETag"), ("Retry-After" = u32, description = "Seconds to wait before the next request. Absent when the job has finished."))),
+        (status = 200, description = "The job in its present state.", body = SummaryResource, headers(("ETag"), ("Preference-Applied"), ("Retry-After" = u32, description = "Seconds to wait before the next request. Absent when the job has finished."))),
         (status = 304, description = "The job has not changed since the `ETag` that was sent as `If-None-Match`."),
+        (status = 400, description = "`fields` names a field that a job does not have.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The request has no valid API key.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The tenant of this API key has no job with this id, or its summary has expired.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "The tenant of this API key has no job with this id, or its summary has expired or was erased.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn read(
     State(context): State<Arc<Context>>,
-    Caller(Holder { tenant, .. }): Caller,
+    Caller(holder): Caller,
+    Extension(rates): Extension<Rates>,
     id: Result<Path<String>, PathRejection>,
+    query: Query<Fields>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     // A malformed id and the id of another tenant's job get the same answer, so that a client
     // cannot find out which ids exist.
     let Path(id) = id.map_err(|_| Problem::of(Kind::NotFound))?;
     let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
-    let found = find(&context, &tenant.id, &id).await?;
-    let resource = found.ok_or_else(|| Problem::of(Kind::NotFound))?;
-    let poll = if resource.status().is_final() {
-        None
-    } else {
-        Some(context.level.current().await.poll_seconds())
+    let chosen = query.chosen()?;
+    let tenant = &holder.tenant.id;
+    let level = context.level.current().await;
+    let wait = preference::wait(&headers).filter(|_| level.may_wait());
+    let until = Instant::now() + preference::duration(wait.unwrap_or_default());
+    let cached = match context.cache.find_for(tenant, &id, &holder.key, &holder.limits).await {
+        Ok((cached, standing)) => {
+            rates.note_standing(standing);
+            cached
+        }
+        Err(error) => without_cache(&error),
     };
-    Ok(respond(resource, poll, &headers))
+    let found = find_beside(&context, tenant, &id, cached).await?;
+    let mut resource = found.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    if wait.is_some() && !resource.status().is_final() {
+        let waited = after_waiting(&context, tenant, &id, until).await?;
+        resource = waited.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    }
+    let poll = (!resource.status().is_final()).then(|| level.poll_seconds());
+    estimate(&context, &mut resource).await;
+    let mut response = respond(&resource, &chosen, poll, &headers);
+    if let Some(seconds) = wait {
+        preference::applied(response.headers_mut(), seconds);
+    }
+    Ok(response)
 }
 
-/// Looks for a job in the cache, then in the archive, then in the ledger. The ledger keeps a
-/// finished job for three days after it was entered into the archive, so that a job cannot be
+/// The job after it has finished, or as it is at the moment `until`. `None` if it does not exist.
+pub(crate) async fn after_waiting(
+    context: &Context,
+    tenant: &TenantId,
+    id: &JobId,
+    until: Instant,
+) -> Result<Option<SummaryResource>, StoreError> {
+    let mut waiting = context.cache.wait_for(tenant, id).await;
+    let outcome = loop {
+        let found = find(context, tenant, id).await;
+        let is_open = matches!(&found, Ok(Some(resource)) if !resource.status().is_final());
+        if !is_open || !waiting.woken(until).await {
+            break found;
+        }
+    };
+    waiting.end().await;
+    outcome
+}
+
+fn without_cache(error: &StoreError) -> Option<SummaryResource> {
+    tracing::warn!(error = %Chain(error), "The cache did not answer. The job is read from the archive or the ledger instead.");
+    None
+}
+
+/// Looks for a job in all stores.
+pub(crate) async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
+    let cached = context.cache.find(tenant, id).await.unwrap_or_else(|error| without_cache(&error));
+    find_beside(context, tenant, id, cached).await
+}
+
+/// Looks for a job in the archive, then in the ledger, if the cache does not know it. The ledger
+/// keeps a finished job for three days after it was entered into the archive, so that a job cannot be
 /// missed between the two. A job that none of the three has does not exist.
 ///
 /// The cache is not told of a finished job if it does not answer at that moment. So an unfinished
 /// job in the cache is believed only for some seconds. After that the ledger is asked too, which also
 /// knows the attempts that have failed.
-async fn find(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
-    let cached = context.cache.find(tenant, id).await.unwrap_or_else(|error| {
-        tracing::warn!(error = %Chain(&error), "The cache did not answer. The job is read from the archive or the ledger instead.");
-        None
-    });
+async fn find_beside(
+    context: &Context,
+    tenant: &TenantId,
+    id: &JobId,
+    cached: Option<SummaryResource>,
+) -> Result<Option<SummaryResource>, StoreError> {
     if let Some(cached) = cached {
         if cached.status().is_final() || OffsetDateTime::now_utc() - cached.created_at < BELIEVED {
             return Ok(Some(cached));
         }
         return Ok(Some(recorded(context, tenant, cached).await));
     }
-    let archived = context.archive.find(tenant, id).await;
-    if let Ok(Some(resource)) = archived {
-        return Ok(Some(resource));
-    }
+    let archived = match context.archive.find(tenant, id).await {
+        Ok(Archived::Finished(job)) => return Ok(Some(job.resource)),
+        Ok(Archived::Erased) => return Ok(None),
+        Ok(Archived::Unknown) => Ok(None),
+        Err(error) => Err(error),
+    };
     match context.ledger.find(id).await? {
         Some(job) if job.tenant == *tenant => Ok(Some(job.resource)),
         // The job of another tenant has the same answer as a job that does not exist, also while
@@ -116,8 +182,8 @@ async fn recorded(context: &Context, tenant: &TenantId, cached: SummaryResource)
 
 /// The answer to a read. `poll` is how many seconds a client should wait before it reads an
 /// unfinished job again.
-fn respond(resource: SummaryResource, poll: Option<u16>, headers: &HeaderMap) -> Response {
-    let tag = entity_tag(&resource);
+fn respond(resource: &SummaryResource, chosen: &Chosen, poll: Option<u16>, headers: &HeaderMap) -> Response {
+    let tag = entity_tag(resource);
     let unchanged = headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
@@ -129,7 +195,7 @@ fn respond(resource: SummaryResource, poll: Option<u16>, headers: &HeaderMap) ->
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Json(resource).into_response()
+        Json(chosen.of(resource)).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

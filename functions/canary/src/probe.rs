@@ -67,6 +67,8 @@ impl<'a> Probe<'a> {
         let message = Message::Summarize(SummarizeMessage {
             job,
             tenant: self.tenant.clone(),
+            key: None,
+            deferred: false,
             lane: Lane::Express,
             created_at: OffsetDateTime::now_utc(),
             fingerprint: fingerprint(ENGINE, &options, &text),

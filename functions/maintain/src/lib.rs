@@ -105,9 +105,14 @@ async fn migrate(context: &Context) -> Result<Report, StoreError> {
 }
 
 async fn upkeep(context: &Context) -> Result<Report, StoreError> {
-    let Upkeep { made, dropped, deleted } = context.archive.keep_partitions(OffsetDateTime::now_utc()).await?;
+    let Upkeep {
+        made,
+        dropped,
+        indexed,
+        deleted,
+    } = context.archive.keep_partitions(OffsetDateTime::now_utc()).await?;
     metrics::counter!(metric::PARTITIONS_MADE).increment(made.len() as u64);
-    tracing::info!(?made, ?dropped, deleted, "The partitions are up to date.");
+    tracing::info!(?made, ?dropped, ?indexed, deleted, "The partitions are up to date.");
     Ok(Report {
         made,
         dropped,
@@ -124,7 +129,7 @@ async fn reconcile(context: &Context, hours: i64) -> Result<Report, Error> {
     let mut entered = 0;
     let enter = async |jobs: Vec<Job>| {
         for jobs in in_parts(jobs) {
-            entered += context.archive.finish(&jobs, &[]).await?.len();
+            entered += context.archive.finish(&jobs, &[], &[]).await?.len();
         }
         Ok(())
     };
@@ -175,6 +180,7 @@ mod tests {
         });
         Job {
             tenant: "demo".to_owned().try_into().unwrap(),
+            key: None,
             resource: serde_json::from_value(resource).unwrap(),
         }
     }

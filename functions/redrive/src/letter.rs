@@ -4,18 +4,26 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use serde::Deserialize;
 use shared::{
     archive::DeadLetter,
-    job::{self, FailureCode, Job, JobError, JobId, Lane, TenantId},
+    job::{self, Ended, FailureCode, Job, JobError, JobId, Lane, TenantId},
     store::{Store, StoreError},
 };
 use time::OffsetDateTime;
 
 use crate::context::Context;
 
-/// A dead letter that was read. `failed` is its job with the status `failed`. It is `None` if the
-/// job is unknown or had already finished.
+/// A dead letter that was read.
 pub(crate) struct ReadLetter {
     pub(crate) letter: DeadLetter,
-    pub(crate) failed: Option<Job>,
+    /// What is to be recorded of its job. `None` if the job is unknown or had already finished.
+    pub(crate) ended: Option<End>,
+}
+
+/// The end of the job of a dead letter.
+pub(crate) enum End {
+    /// The job has failed, or the API had finished it.
+    Finished(Job),
+    /// The API had finished the job, and nothing of it may be kept.
+    Unkept(Ended),
 }
 
 /// The fields that a message has in every version.
@@ -32,8 +40,16 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
         .and_then(|attributes| attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount));
     let receives = receives.and_then(|count| count.parse().ok()).unwrap_or_default();
     let (message_id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
-    let address: Option<Address> = serde_json::from_str(&body).ok();
-    let unreadable = job::Message::from_body(&body).err().map(|error| error.to_string());
+    let (address, unreadable, sent) = match job::Message::from_body(&body) {
+        Ok(message) => {
+            let address = Address {
+                job: message.job().clone(),
+                tenant: message.tenant().clone(),
+            };
+            (Some(address), None, sent(message))
+        }
+        Err(error) => (serde_json::from_str(&body).ok(), Some(error.to_string()), None),
+    };
     let unfinished = match &address {
         Some(address) => context
             .ledger
@@ -64,7 +80,21 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
             .fail(now, error)
             .map_err(StoreError::because(Store::Ledger, "finish a job"))?;
     }
-    Ok(ReadLetter { letter, failed })
+    let ended = sent.or(failed.map(End::Finished));
+    Ok(ReadLetter { letter, ended })
+}
+
+/// The finished job that a message holds.
+fn sent(message: job::Message) -> Option<End> {
+    match message {
+        job::Message::Summarize(_) => None,
+        job::Message::Record(message) => Some(End::Finished(Job {
+            tenant: message.tenant,
+            key: message.key,
+            resource: message.resource,
+        })),
+        job::Message::Count(ended) => Some(End::Unkept(ended)),
+    }
 }
 
 fn cause(unreadable: Option<String>, last: Option<&JobError>) -> JobError {

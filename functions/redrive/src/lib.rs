@@ -15,7 +15,7 @@ use futures::future::try_join_all;
 use shared::{completion::Finished, job::Lane, store::StoreError, telemetry::metric};
 
 pub use context::Context;
-use letter::ReadLetter;
+use letter::{End, ReadLetter};
 
 /// No new messages are received when less than this time of the invocation is left.
 const RESERVED_TIME: Duration = Duration::from_secs(15);
@@ -50,7 +50,14 @@ pub async fn handle(context: &Context, deadline: SystemTime) -> Result<BTreeMap<
 
 async fn record(context: &Context, lane: Lane, messages: Vec<Message>) -> Result<(), StoreError> {
     let read: Vec<ReadLetter> = try_join_all(messages.into_iter().map(|message| letter::read(context, lane, message))).await?;
-    let (letters, failed): (Vec<_>, Vec<_>) = read.into_iter().map(|read| (read.letter, read.failed)).unzip();
-    let failed = failed.into_iter().flatten().map(|job| Finished { job, fingerprint: None });
-    context.completion.record(&failed.collect::<Vec<_>>(), &letters).await
+    let (mut letters, mut finished, mut unkept) = (Vec::new(), Vec::new(), Vec::new());
+    for ReadLetter { letter, ended } in read {
+        letters.push(letter);
+        match ended {
+            Some(End::Finished(job)) => finished.push(Finished::alone(job)),
+            Some(End::Unkept(ended)) => unkept.push(ended),
+            None => {}
+        }
+    }
+    context.completion.record(&finished, &unkept, &letters).await.map(drop)
 }

@@ -5,23 +5,23 @@ use std::{io, sync::Arc, time::Duration};
 use futures::future::join_all;
 use shared::{
     batch::{Delivery, Outcome, Worker},
-    cache::Cache,
+    cache::{Cache, Work},
     completion::{Completion, Finished},
     documents::Documents,
     job::{
-        Attempt, Document, FailureCode, Focus, ForbiddenTransition, Format, Include, Job, JobError, Limits, Message, Method,
-        RequestOptions, SummarizeMessage, SummaryResource, SummaryResult, fingerprint,
+        self, Attempt, Document, FailureCode, ForbiddenTransition, Include, Job, JobError, Limits, Message, Method, RequestOptions,
+        SummarizeMessage, SummaryResource, SummaryResult, Unmade, fingerprint,
     },
     ledger::Ledger,
     service_level::ServiceLevel,
     store::{Chain, Store, StoreError, in_time},
-    summarizer::{self, ENGINE, NoSummary, Summary},
+    summarizer::{ENGINE, Summary},
     telemetry::metric,
 };
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::room::Room;
+use crate::room::{Place, Room};
 
 /// How long the engine may work on one text. The slowest known text of 4 MiB takes 4.4 CPU seconds.
 /// A text that takes longer than this in two attempts would take as long in every attempt, so that
@@ -30,6 +30,10 @@ const ENGINE_TIME: Duration = Duration::from_secs(20);
 /// How long the ledger is waited for when the failed attempts of jobs are read. They are only shown
 /// beside the result.
 const ATTEMPTS_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time between two looks at a result that another process is making.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// About how many bytes a result has that came from the cache, or with its message.
+const SHARED_BYTES: usize = 512 * 1024;
 
 pub(crate) struct Summarizer {
     pub(crate) region: String,
@@ -41,7 +45,22 @@ pub(crate) struct Summarizer {
     pub(crate) room: Room,
 }
 
-pub(crate) struct Done {
+/// The result of the work on one message.
+pub(crate) enum Done {
+    /// The engine has made a summary.
+    Made(Made),
+    /// The summary was made for another job with the same text and options.
+    Shared {
+        result: Box<SummaryResult>,
+        started_at: OffsetDateTime,
+    },
+    /// The job had finished before this message came.
+    Finished(Box<SummaryResource>),
+    /// The message itself holds everything that is to be recorded.
+    Sent,
+}
+
+pub(crate) struct Made {
     summary: Summary,
     /// How many bytes the summary has as JSON in the response of a Lambda function.
     bytes: usize,
@@ -73,12 +92,28 @@ impl Worker for Summarizer {
     type Done = Done;
 
     async fn work(self: Arc<Self>, delivery: Delivery, until: Instant) -> Outcome<Done> {
-        let Message::Summarize(job) = delivery.message;
         let is_repeated = delivery.receives > 1;
-        let place = self.room.memory(job.bytes()).await;
+        let Message::Summarize(job) = delivery.message else {
+            return Outcome::Done(Done::Sent);
+        };
         let started_at = OffsetDateTime::now_utc();
-        if let Err(error) = self.cache.started(&job.tenant, &job.job, started_at).await {
-            tracing::warn!(error = %Chain(&error), "The start of a job was not written to the cache. Reads show the job as queued until it has finished.");
+        // A job that was begun before its deadline may be tried again after it.
+        if !is_repeated && job.options.deadline.is_some_and(|deadline| deadline <= started_at) {
+            return Outcome::Reject(JobError::new(
+                FailureCode::Expired,
+                "No worker had begun the job at its deadline. Submit the document again, with a later deadline or a higher priority.",
+            ));
+        }
+        let (place, work) = self.begin(&job, started_at).await;
+        match work {
+            Work::Finished(resource) => return Outcome::Done(Done::Finished(resource)),
+            Work::Known(other) => {
+                if let Some(result) = other.result() {
+                    let result = Box::new(result.clone());
+                    return Outcome::Done(Done::Shared { result, started_at });
+                }
+            }
+            Work::Busy | Work::Needed => {}
         }
         let text = match self.text(job.document).await {
             Ok(text) => text,
@@ -110,65 +145,63 @@ impl Worker for Summarizer {
                 ),
             ));
         }
-        Outcome::Done(Done {
+        Outcome::Done(Done::Made(Made {
             summary,
             bytes,
             fingerprint,
             started_at,
             degraded,
-        })
+        }))
     }
 
     fn bytes(done: &Done) -> usize {
-        done.bytes
+        match done {
+            Done::Made(made) => made.bytes,
+            Done::Shared { .. } | Done::Finished(_) | Done::Sent => SHARED_BYTES,
+        }
     }
 
     async fn commit(&self, outcomes: Vec<(Delivery, Result<Done, JobError>)>) -> Result<(), StoreError> {
         let finished_at = OffsetDateTime::now_utc();
         let attempts = join_all(outcomes.iter().map(|(delivery, _)| self.attempts(delivery))).await;
-        let finished = outcomes.into_iter().zip(attempts).map(|((delivery, outcome), attempts)| {
-            let Message::Summarize(job) = delivery.message;
-            Ok(Finished {
-                fingerprint: outcome
-                    .as_ref()
-                    .ok()
-                    .filter(|done| !done.degraded)
-                    .map(|done| done.fingerprint.clone()),
-                job: Job {
-                    tenant: job.tenant.clone(),
-                    resource: finish(&self.region, job, outcome, attempts, finished_at)?,
-                },
-            })
-        });
-        let finished: Vec<Finished> = finished
-            .collect::<Result<_, ForbiddenTransition>>()
-            .map_err(StoreError::because(Store::Ledger, "finish a job"))?;
-        self.completion.record(&finished, &[]).await
+        let (mut finished, mut unkept) = (Vec::new(), Vec::new());
+        for ((delivery, outcome), attempts) in outcomes.into_iter().zip(attempts) {
+            match delivery.message {
+                Message::Summarize(job) => finished.push(
+                    self.finish(job, outcome, attempts, finished_at)
+                        .map_err(StoreError::because(Store::Ledger, "finish a job"))?,
+                ),
+                Message::Record(message) => finished.push(Finished {
+                    job: Job {
+                        tenant: message.tenant,
+                        key: message.key,
+                        resource: message.resource,
+                    },
+                    claim: message.fingerprint.clone(),
+                    fingerprint: message.fingerprint,
+                }),
+                Message::Count(ended) => unkept.push(ended),
+            }
+        }
+        self.completion.record(&finished, &unkept, &[]).await.map(drop)
     }
 
     async fn retrying(&self, retries: &[(Delivery, JobError)]) {
         let at = OffsetDateTime::now_utc();
         let (mut attempts, mut waiting) = (Vec::new(), Vec::new());
-        for (
-            Delivery {
-                message: Message::Summarize(job),
-                receives,
-                ..
-            },
-            error,
-        ) in retries
-        {
-            tracing::warn!(job = %job.job, tenant = %job.tenant, receives, code = %error.code, "An attempt failed. The job will be delivered again.");
-            metrics::counter!(metric::RETRIED, "lane" => job.lane.as_str()).increment(1);
+        for (Delivery { message, receives, .. }, error) in retries {
+            let (id, tenant) = (message.job(), message.tenant());
+            tracing::warn!(job = %id, %tenant, receives, code = %error.code, "An attempt failed. The job will be delivered again.");
+            metrics::counter!(metric::RETRIED, "lane" => message.lane().as_str()).increment(1);
             attempts.push((
-                job.job.clone(),
+                id.clone(),
                 Attempt {
                     number: *receives,
                     at,
                     error: error.clone(),
                 },
             ));
-            waiting.push((&job.tenant, &job.job));
+            waiting.push((tenant, id));
         }
         let noted = tokio::join!(self.ledger.record(&attempts), self.cache.waiting(&waiting));
         for error in [noted.0, noted.1].into_iter().filter_map(Result::err) {
@@ -178,6 +211,24 @@ impl Worker for Summarizer {
 }
 
 impl Summarizer {
+    /// Waits for memory for a text, marks its job as started, and says what there is to do. While
+    /// another process makes the same result, it is waited for, without the memory.
+    async fn begin(&self, job: &SummarizeMessage, started_at: OffsetDateTime) -> (Place, Work) {
+        let shared = job.options.expires_in.is_none().then_some(job.fingerprint.as_str());
+        loop {
+            let place = self.room.memory(job.bytes()).await;
+            let work = self.cache.begin(&job.tenant, &job.job, shared, started_at).await.unwrap_or_else(|error| {
+                tracing::warn!(error = %Chain(&error), "The start of a job was not written to the cache. Reads show the job as queued until it has finished.");
+                Work::Needed
+            });
+            if work != Work::Busy {
+                return (place, work);
+            }
+            drop(place);
+            tokio::time::sleep(BUSY_PAUSE).await;
+        }
+    }
+
     async fn text(&self, document: Document) -> Result<String, Failure> {
         let key = match document {
             Document::Inline(text) => return Ok(text),
@@ -199,13 +250,60 @@ impl Summarizer {
         }
     }
 
+    /// Makes the finished job from a message and the outcome of the work on it.
+    fn finish(
+        &self,
+        job: SummarizeMessage,
+        outcome: Result<Done, JobError>,
+        attempts: Vec<Attempt>,
+        finished_at: OffsetDateTime,
+    ) -> Result<Finished, ForbiddenTransition> {
+        let is_shared = job.options.expires_in.is_none();
+        let mut resource = SummaryResource::queued(job.job, job.lane, self.region.clone(), job.created_at, job.options);
+        resource.deferred = job.deferred;
+        resource.attempts = attempts;
+        let (mut fingerprint, mut claim) = (None, Some(job.fingerprint).filter(|_| is_shared));
+        match outcome {
+            Ok(Done::Made(made)) => {
+                resource.start(made.started_at)?;
+                let result = SummaryResult {
+                    summary: made.summary,
+                    method: Method::Extractive,
+                    degraded: made.degraded,
+                };
+                resource.succeed(finished_at, result)?;
+                fingerprint = Some(made.fingerprint).filter(|_| is_shared && !made.degraded);
+            }
+            Ok(Done::Shared { result, started_at }) => {
+                claim = None;
+                resource.start(started_at)?;
+                resource.succeed(finished_at, *result)?;
+            }
+            Ok(Done::Finished(known)) => {
+                claim = None;
+                resource = *known;
+            }
+            // Only a message of another kind is recorded as it was sent.
+            Ok(Done::Sent) => {}
+            Err(error) => resource.fail(finished_at, error)?,
+        }
+        let job = Job {
+            tenant: job.tenant,
+            key: job.key,
+            resource,
+        };
+        Ok(Finished { job, fingerprint, claim })
+    }
+
     /// The attempts at a job that failed before this delivery. If the ledger does not answer, the
     /// job is recorded without them.
     async fn attempts(&self, delivery: &Delivery) -> Vec<Attempt> {
         if delivery.receives <= 1 {
             return Vec::new();
         }
-        let Message::Summarize(job) = &delivery.message;
+        let Message::Summarize(job) = &delivery.message else {
+            return Vec::new();
+        };
         let found = in_time(Store::Ledger, "find a job", ATTEMPTS_TIMEOUT, self.ledger.find(&job.job)).await;
         let found = found.unwrap_or_else(|error| {
             tracing::warn!(job = %job.job, error = %Chain(&error), "The failed attempts of a job could not be read. The job is recorded without them.");
@@ -219,64 +317,21 @@ impl Summarizer {
 /// longer than `most` fails for good only if this attempt is a repetition, because the machine may
 /// have been slow in the first one.
 fn summarize(text: &str, options: &RequestOptions, until: Instant, most: Duration, is_repeated: bool) -> Result<Summary, Failure> {
-    let options = summarizer::Options {
-        budget: options.length.budget(),
-        sort: options.sort,
-        language: options.language.tag(),
-        focus: options.focus.as_ref().map(Focus::as_str),
-        markdown: options.format == Format::Markdown,
-        keywords: options.include.contains(&Include::Keywords),
-        scores: options.include.contains(&Include::Scores),
-    };
     let end = Instant::now() + most;
-    let outcome = summarizer::summarize_while(text, &options, &|| Instant::now() < end.min(until));
-    let permanent = |code, message: String| Failure::Permanent(JobError::new(code, message));
-    outcome.map_err(|reason| match reason {
-        NoSummary::Blank => permanent(
-            FailureCode::NoSentence,
-            "The text has no letter or digit outside of markup. Send a text with at least one sentence.".to_owned(),
-        ),
-        NoSummary::OnlyCode => permanent(
-            FailureCode::NoSentence,
-            "The text consists of code, tables, data or logs only. Send a text with at least one sentence of prose.".to_owned(),
-        ),
-        NoSummary::Stopped if end <= until && is_repeated => permanent(
+    job::summarize(text, options, &|| Instant::now() < end.min(until)).map_err(|reason| match reason {
+        Unmade::Rejected(error) => Failure::Permanent(error),
+        Unmade::Stopped if end <= until && is_repeated => Failure::Permanent(JobError::new(
             FailureCode::TextTooComplex,
             format!(
                 "The engine did not finish this text within {} seconds. Split the document, or send it without unusual markup.",
                 most.as_secs()
             ),
-        ),
-        NoSummary::Stopped => Failure::Temporary(JobError::new(
+        )),
+        Unmade::Stopped => Failure::Temporary(JobError::new(
             FailureCode::OutOfTime,
             "The work took longer than the time limit of an attempt.",
         )),
     })
-}
-
-/// Makes the finished job from a message and the outcome of the work on it.
-fn finish(
-    region: &str,
-    job: SummarizeMessage,
-    outcome: Result<Done, JobError>,
-    attempts: Vec<Attempt>,
-    finished_at: OffsetDateTime,
-) -> Result<SummaryResource, ForbiddenTransition> {
-    let mut resource = SummaryResource::queued(job.job, job.lane, region.to_owned(), job.created_at, job.options);
-    resource.attempts = attempts;
-    match outcome {
-        Ok(done) => {
-            resource.start(done.started_at)?;
-            let result = SummaryResult {
-                summary: done.summary,
-                method: Method::Extractive,
-                degraded: done.degraded,
-            };
-            resource.succeed(finished_at, result)?;
-        }
-        Err(error) => resource.fail(finished_at, error)?,
-    }
-    Ok(resource)
 }
 
 /// How many bytes a JSON value takes in the response of a Lambda function. The response holds the

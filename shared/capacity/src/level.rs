@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// | level | name | API | workers | `prescale` |
 /// |---|---|---|---|---|
-/// | 0 | normal | asks clients to poll every second | give all that was asked for | |
+/// | 0 | normal | makes small summaries inside the request, asks clients to poll every second | give all that was asked for | |
 /// | 1 | trim | asks clients to poll every 5 s | leave out keywords | |
 /// | 2 | extractive only | asks clients to poll every 10 s | as level 1, and no abstractive summaries | |
-/// | 3 | queue only | asks clients to poll every 30 s | as level 2 | pauses the bulk lane |
+/// | 3 | queue only | lets no request wait, asks clients to poll every 30 s | as level 2 | pauses the bulk lane |
 ///
 /// If something that the client asked for is missing from a result, the result is marked as
 /// `degraded`, and it is not reused for later submissions.
@@ -47,6 +47,16 @@ impl Level {
     /// Whether the workers of the bulk lane run.
     pub const fn runs_bulk(self) -> bool {
         !matches!(self, Self::QueueOnly)
+    }
+
+    /// Whether requests may wait for the end of a job.
+    pub const fn may_wait(self) -> bool {
+        !matches!(self, Self::QueueOnly)
+    }
+
+    /// Whether small summaries are made inside the request.
+    pub const fn runs_inline(self) -> bool {
+        matches!(self, Self::Normal)
     }
 
     pub(crate) fn milder(self) -> Self {

@@ -28,6 +28,8 @@ pub enum FailureCode {
     WorkerPanicked,
     /// The work took longer than the time limit of an attempt.
     OutOfTime,
+    /// No worker had begun the job at its `deadline`.
+    Expired,
     /// The queued message could not be read.
     UnreadableMessage,
     /// Every attempt failed.
@@ -39,7 +41,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code that this version writes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ResultTooLarge,
         Self::NoSentence,
         Self::TextTooComplex,
@@ -48,6 +50,7 @@ impl FailureCode {
         Self::CommitFailed,
         Self::WorkerPanicked,
         Self::OutOfTime,
+        Self::Expired,
         Self::UnreadableMessage,
         Self::RetriesExhausted,
     ];
@@ -63,6 +66,7 @@ impl FailureCode {
             Self::CommitFailed => "commit_failed",
             Self::WorkerPanicked => "worker_panicked",
             Self::OutOfTime => "out_of_time",
+            Self::Expired => "expired",
             Self::UnreadableMessage => "unreadable_message",
             Self::RetriesExhausted => "retries_exhausted",
             Self::Other(code) => code,

@@ -9,10 +9,15 @@ use crate::request::RequestOptions;
 
 /// The SHA-256 hash of engine version, options and text in lower-case hex. The priority is one of
 /// the options. It does not change a result, but it is shown in the resource that is reused, and
-/// therefore it is part of the hash.
+/// therefore it is part of the hash. The deadline and the time for which a job is kept are not.
 pub fn fingerprint(engine: &str, options: &RequestOptions, text: &str) -> String {
     let mut hash = Sha256::new();
-    let options = serde_json::to_string(options).unwrap_or_default();
+    let lasting = RequestOptions {
+        expires_in: None,
+        deadline: None,
+        ..options.clone()
+    };
+    let options = serde_json::to_string(&lasting).unwrap_or_default();
     for part in [engine, &options, text] {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);

@@ -70,6 +70,11 @@ impl JobId {
         &self.region
     }
 
+    /// The 26 characters of the id that are ordered by time.
+    pub fn submission(&self) -> String {
+        Ulid(self.uuid.as_u128()).to_string()
+    }
+
     /// The primary key of the job in the archive.
     pub fn uuid(&self) -> Uuid {
         self.uuid
@@ -78,7 +83,7 @@ impl JobId {
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sum_{}_{}", self.region, Ulid(self.uuid.as_u128()))
+        write!(f, "sum_{}_{}", self.region, self.submission())
     }
 }
 

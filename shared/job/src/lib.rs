@@ -3,25 +3,33 @@
 //!
 //! This crate is pure. Nothing in it may depend on AWS, SQL, Redis or tokio.
 
+mod ended;
+mod engine;
 mod failure;
 mod fingerprint;
 mod id;
+mod list;
 mod message;
 mod request;
 mod resource;
 mod routing;
 mod state;
 mod tenant;
+mod usage;
 
+pub use ended::Ended;
+pub use engine::{Unmade, summarize};
 pub use failure::FailureCode;
 pub use fingerprint::{fingerprint, hex};
 pub use id::{JobId, ParseJobIdError, RegionTag};
-pub use message::{Document, Message, MessageError, SummarizeMessage};
+pub use list::{Filter, Listed, Span};
+pub use message::{Document, Message, MessageError, RecordMessage, SummarizeMessage};
 pub use request::{
-    Focus, Format, Include, InvalidField, InvalidFocus, InvalidLanguageTag, InvalidLength, InvalidMetadata, LanguageTag, Length, Limits,
-    Metadata, Method, Priority, RequestOptions, Submission, SubmissionError,
+    ExpiresIn, Focus, Format, Include, InvalidDeadline, InvalidExpiresIn, InvalidField, InvalidFocus, InvalidLanguageTag, InvalidLength,
+    InvalidMetadata, LanguageTag, Length, Limits, Metadata, Method, Priority, RETENTION, RequestOptions, Submission, SubmissionError,
 };
-pub use resource::{Attempt, Job, JobError, Links, RETENTION, SummaryResource, SummaryResult};
+pub use resource::{Attempt, Job, JobError, Links, SummaryResource, SummaryResult};
 pub use routing::{INLINE_DOCUMENT_BYTES, Lane, PerLane, route};
 pub use state::{ForbiddenTransition, Status};
 pub use tenant::{InvalidKeyId, InvalidTenant, KeyId, Plan, TenantId};
+pub use usage::{Counts, Usage};

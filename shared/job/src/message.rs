@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
+    ended::Ended,
     id::JobId,
     request::{Limits, RequestOptions},
+    resource::SummaryResource,
     routing::{INLINE_DOCUMENT_BYTES, Lane},
-    tenant::TenantId,
+    tenant::{KeyId, TenantId},
 };
 
-const VERSION: u8 = 1;
+/// The newest version that this service reads.
+const VERSION: u8 = 2;
 
 /// The most bytes that a document may have inside its message, as JSON writes it. The rest of a
 /// message has its own limits, so that a whole message stays far below the 1 MiB of SQS.
@@ -26,6 +29,24 @@ const ENCODED_DOCUMENT_BYTES: usize = 256 * 1024;
 pub enum Message {
     /// Asks a worker for one summary.
     Summarize(SummarizeMessage),
+    /// Asks a worker to record a job that the API has finished itself. It has version 2, because
+    /// version 0.2.0 does not know it.
+    Record(Box<RecordMessage>),
+    /// Asks a worker to count a job of which nothing may be kept. It has version 2 too.
+    Count(Ended),
+}
+
+/// A finished job that a worker has to record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordMessage {
+    pub tenant: TenantId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyId>,
+    pub resource: SummaryResource,
+    /// The fingerprint under which the cache keeps the result for reuse, and under which the API has
+    /// claimed the work. Absent if the result must not be reused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }
 
 /// A job that a worker has to do.
@@ -33,7 +54,13 @@ pub enum Message {
 pub struct SummarizeMessage {
     pub job: JobId,
     pub tenant: TenantId,
+    /// The key that submitted the job. Version 0.2.0 did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyId>,
     pub lane: Lane,
+    /// Whether the job was accepted although its tenant was over its rate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deferred: bool,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     pub options: RequestOptions,
@@ -103,7 +130,46 @@ struct Envelope<'a> {
 impl Message {
     /// The body that is sent.
     pub fn to_body(&self) -> String {
-        encode(&Envelope { v: VERSION, message: self })
+        let v = match self {
+            Self::Summarize(_) => 1,
+            Self::Record(_) | Self::Count(_) => 2,
+        };
+        encode(&Envelope { v, message: self })
+    }
+
+    /// The job that the message is about.
+    pub fn job(&self) -> &JobId {
+        match self {
+            Self::Summarize(message) => &message.job,
+            Self::Record(message) => &message.resource.id,
+            Self::Count(ended) => &ended.id,
+        }
+    }
+
+    /// The tenant of the job.
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Summarize(message) => &message.tenant,
+            Self::Record(message) => &message.tenant,
+            Self::Count(ended) => &ended.tenant,
+        }
+    }
+
+    /// The lane of the job.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Summarize(message) => message.lane,
+            Self::Record(message) => message.resource.lane,
+            Self::Count(ended) => ended.lane,
+        }
+    }
+
+    /// How many bytes the text has that is to be worked on.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Summarize(message) => message.bytes(),
+            Self::Record(_) | Self::Count(_) => 0,
+        }
     }
 
     /// Reads a received body.
@@ -142,6 +208,8 @@ mod tests {
         Message::Summarize(SummarizeMessage {
             job: "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV".parse().unwrap(),
             tenant: String::from("demo").try_into().unwrap(),
+            key: None,
+            deferred: false,
             lane: Lane::Standard,
             created_at: time::macros::datetime!(2026-11-23 10:00 UTC),
             options,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
@@ -15,24 +15,23 @@ use crate::{
     request::{Method, RequestOptions},
     routing::Lane,
     state::{ForbiddenTransition, Status},
-    tenant::TenantId,
+    tenant::{KeyId, TenantId},
 };
 use summarizer::Summary;
-
-/// How long a finished summary can be read.
-pub const RETENTION: Duration = Duration::days(30);
 
 /// A job and the tenant that it belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     pub tenant: TenantId,
+    /// The key that submitted the job. Version 0.2.0 did not store it.
+    pub key: Option<KeyId>,
     pub resource: SummaryResource,
 }
 
 /// One summary job, from acceptance to its final result.
 ///
-/// Only [`start`](Self::start), [`succeed`](Self::succeed) and [`fail`](Self::fail) change its
-/// status, and only as the diagram of the module `state` allows.
+/// Only [`start`](Self::start), [`succeed`](Self::succeed), [`fail`](Self::fail) and
+/// [`cancel`](Self::cancel) change its status, and only as the diagram of the module `state` allows.
 ///
 /// Times are kept in whole microseconds, as PostgreSQL keeps them. So a job has the same times, and
 /// the same `ETag`, from whichever store it is read.
@@ -43,9 +42,14 @@ pub struct SummaryResource {
     /// The AWS region that accepted the job.
     pub region: String,
     pub created_at: OffsetDateTime,
+    /// Whether the job was accepted into the bulk lane because its tenant was over its rate.
+    pub deferred: bool,
     pub request: RequestOptions,
     /// The attempts that failed, the oldest first.
     pub attempts: Vec<Attempt>,
+    /// How long the job will wait in its lane, in seconds. Only an answer of the API has it. It is
+    /// never stored.
+    pub estimated_wait: Option<u32>,
     state: State,
 }
 
@@ -61,8 +65,15 @@ enum State {
         started_at: Option<OffsetDateTime>,
         finished_at: OffsetDateTime,
         expires_at: OffsetDateTime,
-        outcome: Result<Box<SummaryResult>, JobError>,
+        outcome: Outcome,
     },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Outcome {
+    Succeeded(Box<SummaryResult>),
+    Failed(JobError),
+    Canceled,
 }
 
 impl SummaryResource {
@@ -73,8 +84,10 @@ impl SummaryResource {
             lane,
             region,
             created_at: created_at.truncate_to_microsecond(),
+            deferred: false,
             request,
             attempts: Vec::new(),
+            estimated_wait: None,
             state: State::Queued,
         }
     }
@@ -97,7 +110,7 @@ impl SummaryResource {
     /// If the job is not running.
     pub fn succeed(&mut self, at: OffsetDateTime, result: SummaryResult) -> Result<(), ForbiddenTransition> {
         self.status().transition(Status::Succeeded)?;
-        self.finish(at, Ok(Box::new(result)));
+        self.finish(at, Outcome::Succeeded(Box::new(result)));
         Ok(())
     }
 
@@ -107,16 +120,26 @@ impl SummaryResource {
     /// If the job has already finished.
     pub fn fail(&mut self, at: OffsetDateTime, error: JobError) -> Result<(), ForbiddenTransition> {
         self.status().transition(Status::Failed)?;
-        self.finish(at, Err(error));
+        self.finish(at, Outcome::Failed(error));
         Ok(())
     }
 
-    fn finish(&mut self, at: OffsetDateTime, outcome: Result<Box<SummaryResult>, JobError>) {
+    /// Finishes the job because its client does not want it any more.
+    ///
+    /// # Errors
+    /// If the job has already finished.
+    pub fn cancel(&mut self, at: OffsetDateTime) -> Result<(), ForbiddenTransition> {
+        self.status().transition(Status::Canceled)?;
+        self.finish(at, Outcome::Canceled);
+        Ok(())
+    }
+
+    fn finish(&mut self, at: OffsetDateTime, outcome: Outcome) {
         let at = at.truncate_to_microsecond();
         self.state = State::Finished {
             started_at: self.started_at(),
             finished_at: at,
-            expires_at: at + RETENTION,
+            expires_at: at + self.request.kept(),
             outcome,
         };
     }
@@ -126,8 +149,11 @@ impl SummaryResource {
         match &self.state {
             State::Queued => Status::Queued,
             State::Running { .. } => Status::Running,
-            State::Finished { outcome: Ok(_), .. } => Status::Succeeded,
-            State::Finished { outcome: Err(_), .. } => Status::Failed,
+            State::Finished { outcome, .. } => match outcome {
+                Outcome::Succeeded(_) => Status::Succeeded,
+                Outcome::Failed(_) => Status::Failed,
+                Outcome::Canceled => Status::Canceled,
+            },
         }
     }
 
@@ -159,7 +185,10 @@ impl SummaryResource {
     /// The result of a job that succeeded.
     pub fn result(&self) -> Option<&SummaryResult> {
         match &self.state {
-            State::Finished { outcome: Ok(result), .. } => Some(result),
+            State::Finished {
+                outcome: Outcome::Succeeded(result),
+                ..
+            } => Some(result),
             _ => None,
         }
     }
@@ -167,7 +196,10 @@ impl SummaryResource {
     /// The error of a job that failed.
     pub const fn error(&self) -> Option<&JobError> {
         match &self.state {
-            State::Finished { outcome: Err(error), .. } => Some(error),
+            State::Finished {
+                outcome: Outcome::Failed(error),
+                ..
+            } => Some(error),
             _ => None,
         }
     }
@@ -256,6 +288,14 @@ struct Wire<'a> {
     /// When the job will be deleted, RFC 3339. Known when it has finished.
     #[serde(with = "time::serde::rfc3339::option", default)]
     expires_at: Option<OffsetDateTime>,
+    /// Whether the job was accepted into the bulk lane because its tenant was over its rate.
+    #[serde(default)]
+    deferred: bool,
+    /// How long the job will wait until a worker begins it, in seconds. It is calculated from the jobs
+    /// before it and from what the workers of its lane have done in the last minutes. Absent if that
+    /// is not known, or if the job does not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    estimated_wait_seconds: Option<u32>,
     #[schema(value_type = RequestOptions)]
     request: Cow<'a, RequestOptions>,
     /// Present when the status is `succeeded`.
@@ -281,6 +321,8 @@ impl Serialize for SummaryResource {
             started_at: self.started_at(),
             finished_at: self.finished_at(),
             expires_at: self.expires_at(),
+            deferred: self.deferred,
+            estimated_wait_seconds: self.estimated_wait,
             request: Cow::Borrowed(&self.request),
             result: self.result().map(Cow::Borrowed),
             error: self.error().map(Cow::Borrowed),
@@ -300,7 +342,7 @@ impl<'de> Deserialize<'de> for SummaryResource {
             Ok(State::Finished {
                 started_at: wire.started_at,
                 finished_at,
-                expires_at: wire.expires_at.unwrap_or(finished_at + RETENTION),
+                expires_at: wire.expires_at.unwrap_or(finished_at + wire.request.kept()),
                 outcome,
             })
         };
@@ -311,20 +353,23 @@ impl<'de> Deserialize<'de> for SummaryResource {
             },
             Status::Succeeded => {
                 let result = wire.result.ok_or_else(|| D::Error::missing_field("result"))?;
-                finished(Ok(Box::new(result.into_owned())))?
+                finished(Outcome::Succeeded(Box::new(result.into_owned())))?
             }
             Status::Failed => {
                 let error = wire.error.ok_or_else(|| D::Error::missing_field("error"))?;
-                finished(Err(error.into_owned()))?
+                finished(Outcome::Failed(error.into_owned()))?
             }
+            Status::Canceled => finished(Outcome::Canceled)?,
         };
         Ok(Self {
             id: wire.id.into_owned(),
             lane: wire.lane,
             region: wire.region.into_owned(),
             created_at: wire.created_at,
+            deferred: wire.deferred,
             request: wire.request.into_owned(),
             attempts: wire.attempts.into_owned(),
+            estimated_wait: None,
             state,
         })
     }
@@ -351,7 +396,7 @@ mod tests {
     use summarizer::{Options, summarize};
 
     use super::*;
-    use crate::request::Submission;
+    use crate::request::{RETENTION, Submission};
 
     const AT: OffsetDateTime = time::macros::datetime!(2026-11-24 10:00 UTC);
 
@@ -370,26 +415,29 @@ mod tests {
     }
 
     /// A job in each status.
-    fn jobs() -> [SummaryResource; 4] {
+    fn jobs() -> [SummaryResource; 5] {
         let (queued, mut running) = (queued(), queued());
         running.start(AT).unwrap();
         let (mut succeeded, mut failed) = (running.clone(), running.clone());
         succeeded.succeed(AT, result()).unwrap();
         failed.fail(AT, JobError::new(FailureCode::DocumentMissing, "Gone.")).unwrap();
-        [queued, running, succeeded, failed]
+        let mut canceled = queued.clone();
+        canceled.cancel(AT).unwrap();
+        [queued, running, succeeded, failed, canceled]
     }
 
     #[test]
     fn a_job_changes_its_status_as_the_table_allows_and_a_refused_change_leaves_it_as_it_was() {
         for (job, from) in jobs().into_iter().zip(Status::ALL) {
             assert_eq!(job.status(), from);
-            let mut changed = [job.clone(), job.clone(), job.clone()];
+            let mut changed = [job.clone(), job.clone(), job.clone(), job.clone()];
             let outcomes = [
                 changed[0].start(AT),
                 changed[1].succeed(AT, result()),
                 changed[2].fail(AT, JobError::new(FailureCode::NoSentence, "Blank.")),
+                changed[3].cancel(AT),
             ];
-            let next = [Status::Running, Status::Succeeded, Status::Failed];
+            let next = [Status::Running, Status::Succeeded, Status::Failed, Status::Canceled];
             for ((changed, outcome), to) in changed.iter().zip(outcomes).zip(next) {
                 assert_eq!(outcome.is_ok(), from.may_become(to), "{from:?} to {to:?}");
                 assert_eq!(changed.status(), if outcome.is_ok() { to } else { from });
@@ -422,6 +470,7 @@ mod tests {
                 ("succeeded", "result"),
                 ("failed", "error"),
                 ("failed", "finished_at"),
+                ("canceled", "finished_at"),
             ] {
                 let mut mixed = written.clone();
                 (mixed["status"], mixed[lacks]) = (status.into(), serde_json::Value::Null);

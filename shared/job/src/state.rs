@@ -5,14 +5,16 @@
 //!               |
 //!               v     worker starts
 //!  +-------> queued ----------------> running
-//!  |  retry    |                      |    |
-//!  +-----------|----------------------+    |
-//!              |  dead letter              +--> succeeded
-//!              +---------------> failed <--+
+//!  |  retry    | |                    |  | |
+//!  +-----------|-|--------------------+  | |
+//!              | |  dead letter          | +--> succeeded
+//!              | +-------------> failed <+
+//!              |   client                |
+//!              +--------------> canceled +
 //! ```
 //!
-//! `succeeded` and `failed` are final. The first final status that is recorded stays, even if the
-//! message is delivered again.
+//! `succeeded`, `failed` and `canceled` are final. The first final status that is recorded stays,
+//! even if the message is delivered again.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,23 +30,25 @@ pub enum Status {
     Succeeded,
     /// The job has finished with an error.
     Failed,
+    /// The client has canceled the job before it finished.
+    Canceled,
 }
 
 impl Status {
     /// All statuses, in the order in which a job reaches them.
-    pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Canceled];
 
     /// Whether the status can no longer change.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed)
+        matches!(self, Self::Succeeded | Self::Failed | Self::Canceled)
     }
 
     /// Whether the diagram above has an arrow from `self` to `next`.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
-            Self::Queued => matches!(next, Self::Running | Self::Failed),
-            Self::Running => matches!(next, Self::Queued | Self::Succeeded | Self::Failed),
-            Self::Succeeded | Self::Failed => false,
+            Self::Queued => matches!(next, Self::Running | Self::Failed | Self::Canceled),
+            Self::Running => matches!(next, Self::Queued | Self::Succeeded | Self::Failed | Self::Canceled),
+            Self::Succeeded | Self::Failed | Self::Canceled => false,
         }
     }
 
@@ -66,6 +70,7 @@ impl Status {
             Self::Running => "running",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
+            Self::Canceled => "canceled",
         }
     }
 }

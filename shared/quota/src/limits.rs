@@ -67,6 +67,14 @@ impl Rate {
         self.interval() * self.burst as i64
     }
 
+    /// A part of this rate, and at least one submission.
+    fn part(self, of: u32) -> Self {
+        Self {
+            per_minute: (self.per_minute / of).max(1),
+            burst: (self.burst / of).max(1),
+        }
+    }
+
     const fn known(per_minute: u32, burst: u32) -> Self {
         Self { per_minute, burst }
     }
@@ -97,6 +105,16 @@ impl Limits {
             key: rate,
             tenant: rate,
             deferred: Rate::known(deferred_per_minute, deferred),
+        }
+    }
+
+    /// A part of these limits, and at least one submission of each kind.
+    #[must_use]
+    pub fn part(self, of: u32) -> Self {
+        Self {
+            key: self.key.part(of),
+            tenant: self.tenant.part(of),
+            deferred: self.deferred.part(of),
         }
     }
 

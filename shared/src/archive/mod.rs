@@ -4,8 +4,11 @@
 //! transaction mode (RDS Proxy, PgBouncer) may therefore run each transaction on another connection
 //! to the database.
 
+mod indexes;
+mod list;
 mod partitions;
 mod summaries;
+mod usage;
 
 use std::{str::FromStr, time::Duration};
 
@@ -24,7 +27,7 @@ use crate::{
 };
 
 pub use partitions::{Partition, Upkeep, plan_partitions};
-pub use summaries::DeadLetter;
+pub use summaries::{Archived, DeadLetter};
 
 /// A version that is rolled back finds migrations that it does not know. It works with them, because
 /// every migration leaves the version before it able to work.

@@ -28,13 +28,15 @@ const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_secs(5);
 const MOST: std::time::Duration = std::time::Duration::from_mins(3);
 /// The rows that no partition drops, by their table.
 ///
-/// - Jobs that no partition covered, after they have expired.
+/// - Jobs that no partition covered, and jobs with a time of their own, after they have expired.
 /// - Dead letters after 60 days, when the bucket deletes their bodies.
 /// - The usage of a day after 25 months, so that two years can be compared.
-const EXPIRED_ROWS: [(&str, &str); 3] = [
+const EXPIRED_ROWS: [(&str, &str); 5] = [
     ("summaries_default", "expires_at < now()"),
     ("dead_letters", "parked_at < now() - interval '60 days'"),
+    ("summaries", "expires_at < now() AND expires_at - finished_at < interval '30 days'"),
     ("usage_daily", "day < now() - interval '25 months'"),
+    ("usage_by_key", "day < now() - interval '25 months'"),
 ];
 
 /// The partition for the jobs of one month.
@@ -50,6 +52,8 @@ pub struct Upkeep {
     pub made: Vec<String>,
     /// Names of partitions that were dropped.
     pub dropped: Vec<String>,
+    /// Names of indexes that were made for partitions.
+    pub indexed: Vec<String>,
     /// How many expired rows were deleted.
     pub deleted: u64,
 }
@@ -167,6 +171,10 @@ impl Archive {
                 Ok(rows) => upkeep.deleted += rows,
                 Err(error) => outcome = Err(error),
             }
+        }
+        match self.keep_indexes().await {
+            Ok(indexed) => upkeep.indexed = indexed,
+            Err(error) => outcome = Err(error),
         }
         outcome.map(|()| upkeep)
     }

@@ -1,24 +1,16 @@
 //! Enters finished jobs into the archive, each of them once, and finds them again.
 
-use std::{
-    borrow::Borrow,
-    collections::{BTreeMap, HashSet},
-};
+use std::{borrow::Borrow, collections::HashSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::{
-    Postgres, Row,
-    postgres::{PgArguments, PgRow},
-    query::Query,
-    types::Json,
-};
-use time::{Date, OffsetDateTime};
+use sqlx::{Row, postgres::PgRow, types::Json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Archive, READ_TIMEOUT, failed};
+use super::{Archive, READ_TIMEOUT, failed, usage::Additions};
 use crate::{
-    job::{Job, JobId, Lane, RegionTag, SummaryResource, TenantId},
+    job::{Ended, Job, JobId, KeyId, Lane, RETENTION, RegionTag, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError, in_time, parse_value},
 };
 
@@ -44,38 +36,50 @@ pub struct DeadLetter {
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-write-forwarding-apg.html>
 const INSERT_FINISHED: &str = "
 INSERT INTO summaries
-SELECT uuid, tenant, region, status, lane, created_at, started_at, finished_at, expires_at,
+    (id, tenant, key, region, status, lane, deferred, created_at, started_at, finished_at, expires_at, request, result, error, attempts)
+SELECT uuid, tenant, key, region, status, lane, deferred, created_at, started_at, finished_at, expires_at,
        request, nullif(result, 'null'), nullif(error, 'null'), attempts
 FROM jsonb_to_recordset($1) AS row(
-    uuid uuid, tenant text, region text, status text, lane text, created_at timestamptz, started_at timestamptz,
-    finished_at timestamptz, expires_at timestamptz, request jsonb, result jsonb, error jsonb, attempts jsonb)
+    uuid uuid, tenant text, key text, region text, status text, lane text, deferred boolean, created_at timestamptz,
+    started_at timestamptz, finished_at timestamptz, expires_at timestamptz, request jsonb, result jsonb, error jsonb,
+    attempts jsonb)
 ORDER BY uuid
 ON CONFLICT (id) DO NOTHING
-RETURNING id, tenant, status, (finished_at AT TIME ZONE 'UTC')::date AS day,
-          coalesce((result #>> '{input,characters}')::bigint, 0) AS characters";
-
-/// Adds jobs that were entered to the usage of their tenants.
-const COUNT_USAGE: &str = "
-INSERT INTO usage_daily AS usage
-SELECT * FROM unnest($1::text[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[])
-ON CONFLICT (tenant, day) DO UPDATE SET
-    succeeded = usage.succeeded + excluded.succeeded,
-    failed = usage.failed + excluded.failed,
-    input_characters = usage.input_characters + excluded.input_characters";
+RETURNING id";
 
 const INSERT_DEAD_LETTER: &str = "
 INSERT INTO dead_letters (message_id, lane, job_id, tenant, reason, receives, body_key, parked_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (message_id) DO NOTHING";
 
+/// Takes everything out of a job but that it was there.
+const ERASE: &str = "
+UPDATE summaries SET status = 'erased', request = '{}', result = NULL, error = NULL, attempts = '[]'
+WHERE id = $1 AND tenant = $2";
+
+/// What the archive knows of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Archived {
+    /// The job has not finished, or has expired, or does not exist.
+    Unknown,
+    /// The job has finished.
+    Finished(Box<Job>),
+    /// The client has erased the job.
+    Erased,
+}
+
 impl Archive {
-    /// Enters finished jobs, and the dead letters that made them fail, in one transaction. Returns
-    /// the ids of the jobs that the archive did not have before.
+    /// Enters finished jobs, jobs of which nothing may be kept, and the dead letters that made jobs
+    /// fail, in one transaction, and counts the usage. Returns the ids of the jobs that the archive
+    /// did not have before.
     ///
     /// # Errors
     /// If the database does not answer. In that case nothing is entered.
-    pub async fn finish(&self, jobs: &[impl Borrow<Job>], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
+    pub async fn finish(&self, jobs: &[impl Borrow<Job>], unkept: &[Ended], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
         const OPERATION: &str = "enter finished jobs";
-        let rows: Vec<NewRow<'_>> = jobs.iter().map(|job| NewRow::of(job.borrow())).collect();
+        let finished = jobs.iter().map(|job| NewRow::Finished(FinishedRow::of(job.borrow())));
+        let rows: Vec<NewRow<'_>> = finished
+            .chain(unkept.iter().map(|job| NewRow::Erased(ErasedRow::of(job))))
+            .collect();
         let mut transaction = self.begin(OPERATION).await?;
         let entered = sqlx::query(INSERT_FINISHED)
             .bind(Json(rows))
@@ -83,7 +87,18 @@ impl Archive {
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed(OPERATION))?;
-        let usage = Usage::of(&entered);
+        let entered: HashSet<Uuid> = entered.iter().map(|row| row.get("id")).collect();
+        // A batch may hold a job twice. It was entered once, and is counted once.
+        let mut counted = HashSet::new();
+        let ended: Vec<Ended> = jobs
+            .iter()
+            .filter_map(|job| Ended::of(job.borrow()))
+            .chain(unkept.iter().cloned())
+            .collect();
+        let new = ended
+            .iter()
+            .filter(|job| entered.contains(&job.id.uuid()) && counted.insert(job.id.uuid()));
+        let usage = Additions::of(new);
         if !entered.is_empty() {
             usage.insert().execute(&mut *transaction).await.map_err(failed(OPERATION))?;
         }
@@ -104,19 +119,71 @@ impl Archive {
                 .map_err(failed(OPERATION))?;
         }
         transaction.commit().await.map_err(failed(OPERATION))?;
-        Ok(entered.iter().map(|row| row.get("id")).collect())
+        Ok(entered)
     }
 
     /// Finds a finished job of this tenant that has not expired.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
+    pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Archived, StoreError> {
         const OPERATION: &str = "find a finished job";
         let row = in_time(Store::Archive, OPERATION, READ_TIMEOUT, self.row(tenant, id, OPERATION)).await?;
-        let Some(row) = row else { return Ok(None) };
-        let resource = resource(row, id).map_err(StoreError::because(Store::Archive, OPERATION))?;
-        Ok(Some(resource).filter(|resource| RegionTag::from_region(&resource.region) == *id.region()))
+        let Some(row) = row else { return Ok(Archived::Unknown) };
+        let read = || -> Result<Archived, BoxError> {
+            if row["region"].as_str().map(RegionTag::from_region).as_ref() != Some(id.region()) {
+                return Ok(Archived::Unknown);
+            }
+            if row["status"] == "erased" {
+                return Ok(Archived::Erased);
+            }
+            let key: Option<KeyId> = parse_value(row["key"].clone())?;
+            Ok(Archived::Finished(Box::new(Job {
+                tenant: tenant.clone(),
+                key,
+                resource: resource(row, id)?,
+            })))
+        };
+        read().map_err(StoreError::because(Store::Archive, OPERATION))
+    }
+
+    /// The keys of the bodies of a job's dead letters in the documents bucket.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn letters(&self, tenant: &TenantId, id: &JobId) -> Result<Vec<String>, StoreError> {
+        const OPERATION: &str = "find the dead letters of a job";
+        let find = async {
+            let mut transaction = self.begin(OPERATION).await?;
+            let rows = sqlx::query("SELECT body_key FROM dead_letters WHERE job_id = $1 AND tenant = $2")
+                .bind(id.uuid())
+                .bind(tenant.as_str())
+                .persistent(false)
+                .fetch_all(&mut *transaction)
+                .await
+                .map_err(failed(OPERATION))?;
+            transaction.commit().await.map_err(failed(OPERATION))?;
+            Ok(rows.iter().map(|row: &PgRow| row.get("body_key")).collect())
+        };
+        in_time(Store::Archive, OPERATION, READ_TIMEOUT, find).await
+    }
+
+    /// Takes everything out of a finished job but that it was there, and deletes its dead letters.
+    /// The keys of their bodies are read before, with [`letters`](Self::letters).
+    ///
+    /// # Errors
+    /// If the database does not answer. In that case nothing is changed.
+    pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
+        const OPERATION: &str = "erase a job";
+        let erase = async {
+            let mut transaction = self.begin(OPERATION).await?;
+            for statement in [ERASE, "DELETE FROM dead_letters WHERE job_id = $1 AND tenant = $2"] {
+                let run = sqlx::query(statement).bind(id.uuid()).bind(tenant.as_str()).persistent(false);
+                run.execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+            }
+            transaction.commit().await.map_err(failed(OPERATION))
+        };
+        in_time(Store::Archive, OPERATION, READ_TIMEOUT, erase).await
     }
 
     async fn row(&self, tenant: &TenantId, id: &JobId, operation: &'static str) -> Result<Option<Value>, StoreError> {
@@ -133,66 +200,70 @@ impl Archive {
     }
 }
 
-/// The row of a job that is to be entered. It is the resource with the id as UUID, and with the
-/// tenant.
+/// A row that is to be entered.
 #[derive(Serialize)]
-struct NewRow<'a> {
+#[serde(untagged)]
+enum NewRow<'a> {
+    Finished(FinishedRow<'a>),
+    Erased(ErasedRow<'a>),
+}
+
+/// The row of a finished job. It is the resource with the id as UUID, the tenant and the key.
+#[derive(Serialize)]
+struct FinishedRow<'a> {
     uuid: String,
     tenant: &'a str,
+    key: Option<&'a KeyId>,
     #[serde(flatten)]
     resource: &'a SummaryResource,
 }
 
-impl<'a> NewRow<'a> {
+impl<'a> FinishedRow<'a> {
     fn of(job: &'a Job) -> Self {
         Self {
             uuid: job.resource.id.uuid().to_string(),
             tenant: job.tenant.as_str(),
+            key: job.key.as_ref(),
             resource: &job.resource,
         }
     }
 }
 
-/// What jobs add to the usage: one row for each tenant and day, in this order, so that two
-/// transactions lock the rows in the same order.
-#[derive(Default)]
-struct Usage {
-    tenants: Vec<String>,
-    days: Vec<Date>,
-    succeeded: Vec<i64>,
-    failed: Vec<i64>,
-    characters: Vec<i64>,
+/// The row of a job of which nothing may be kept. It is what an erased job leaves.
+#[derive(Serialize)]
+struct ErasedRow<'a> {
+    uuid: String,
+    tenant: &'a str,
+    key: Option<&'a KeyId>,
+    region: &'a str,
+    status: &'static str,
+    lane: Lane,
+    deferred: bool,
+    created_at: String,
+    finished_at: String,
+    expires_at: String,
+    request: Value,
+    attempts: Value,
 }
 
-impl Usage {
-    fn of(entered: &[PgRow]) -> Self {
-        let mut sums: BTreeMap<(String, Date), (i64, i64, i64)> = BTreeMap::new();
-        for row in entered {
-            let sum = sums.entry((row.get("tenant"), row.get("day"))).or_default();
-            let has_succeeded = row.get::<&str, _>("status") == "succeeded";
-            sum.0 += i64::from(has_succeeded);
-            sum.1 += i64::from(!has_succeeded);
-            sum.2 += row.get::<i64, _>("characters");
+impl<'a> ErasedRow<'a> {
+    fn of(job: &'a Ended) -> Self {
+        // This cannot fail, because the year has four digits.
+        let text = |moment: OffsetDateTime| moment.format(&Rfc3339).unwrap_or_default();
+        Self {
+            uuid: job.id.uuid().to_string(),
+            tenant: job.tenant.as_str(),
+            key: job.key.as_ref(),
+            region: &job.region,
+            status: "erased",
+            lane: job.lane,
+            deferred: job.deferred,
+            created_at: text(job.created_at),
+            finished_at: text(job.finished_at),
+            expires_at: text(job.finished_at + RETENTION),
+            request: json!({}),
+            attempts: json!([]),
         }
-        let mut usage = Self::default();
-        for ((tenant, day), (succeeded, failed, characters)) in sums {
-            usage.tenants.push(tenant);
-            usage.days.push(day);
-            usage.succeeded.push(succeeded);
-            usage.failed.push(failed);
-            usage.characters.push(characters);
-        }
-        usage
-    }
-
-    fn insert(&self) -> Query<'_, Postgres, PgArguments> {
-        sqlx::query(COUNT_USAGE)
-            .bind(&self.tenants)
-            .bind(&self.days)
-            .bind(&self.succeeded)
-            .bind(&self.failed)
-            .bind(&self.characters)
-            .persistent(false)
     }
 }
 

@@ -21,7 +21,9 @@ struct Script {
 }
 
 fn word(delivery: &Delivery) -> String {
-    let Message::Summarize(job) = &delivery.message;
+    let Message::Summarize(job) = &delivery.message else {
+        panic!("the tests send no other message");
+    };
     match &job.document {
         crate::job::Document::Inline(text) | crate::job::Document::Stored(text) => text.clone(),
     }
@@ -82,6 +84,8 @@ fn body(document: &str) -> String {
     Message::Summarize(crate::job::SummarizeMessage {
         job: JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7()),
         tenant: "demo".to_owned().try_into().unwrap(),
+        key: None,
+        deferred: false,
         lane: crate::job::Lane::Standard,
         created_at: time::OffsetDateTime::UNIX_EPOCH,
         options,

@@ -2,22 +2,33 @@
 //!
 //! The cache may lose everything at any time, so every caller must also work without it.
 
+mod admission;
 mod keys;
+mod recent;
+mod tally;
+mod throughput;
+mod waiting;
+mod work;
 
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use futures::future::join_all;
-use redis::{AsyncCommands, Pipeline, RedisError, cluster::ClusterClient, cluster_async::ClusterConnection};
+use redis::{AsyncCommands, Pipeline, ProtocolVersion, PushInfo, RedisError, cluster::ClusterClient, cluster_async::ClusterConnection};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, broadcast};
 
 use crate::{
     config::{self, ConfigError},
-    job::{Job, JobId, Status, SummaryResource, TenantId},
+    job::{Job, JobId, KeyId, Lane, Status, SummaryResource, TenantId},
+    quota::Limits,
     store::{BoxError, Store, StoreError, parse},
     tokens::{Audience, Tokens},
 };
+
+pub use admission::{Admission, Candidate, Standing, Wanted};
+pub use waiting::Waiting;
+pub use work::Work;
 
 /// How long Valkey is waited for. It is short, because the cache is there to save time.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -33,6 +44,17 @@ const LARGEST: usize = 512 * 1024;
 pub struct Cache {
     client: ClusterClient,
     connection: Mutex<Connection>,
+    /// The messages of Valkey for requests that wait.
+    pushed: broadcast::Sender<PushInfo>,
+}
+
+/// A finished job that is to be kept.
+pub struct Kept<'a> {
+    pub job: &'a Job,
+    /// The fingerprint under which its result is kept for reuse.
+    pub fingerprint: Option<&'a str>,
+    /// The fingerprint under which the work on it was claimed. The claim ends.
+    pub claim: Option<&'a str>,
 }
 
 #[derive(Default)]
@@ -66,7 +88,10 @@ impl Cache {
     /// # Errors
     /// If it is not a `redis://` or `rediss://` URL.
     pub fn connect(url: &str, tokens: Option<Tokens>) -> Result<Self, ConfigError> {
+        let (pushed, _) = broadcast::channel(waiting::MESSAGES);
         let client = ClusterClient::builder([url])
+            .use_protocol(ProtocolVersion::RESP3)
+            .push_sender(ignored_if_nobody_waits(pushed.clone()))
             .connection_timeout(TIMEOUT)
             .response_timeout(TIMEOUT)
             .retries(1);
@@ -81,6 +106,7 @@ impl Cache {
         Ok(Self {
             client,
             connection: Mutex::default(),
+            pushed,
         })
     }
 
@@ -133,18 +159,6 @@ impl Cache {
         answer.map_err(failed)
     }
 
-    /// Finds a finished job of the same tenant with the same text and options.
-    ///
-    /// # Errors
-    /// If Valkey does not answer.
-    pub async fn reuse(&self, tenant: &TenantId, fingerprint: &str) -> Result<Option<SummaryResource>, StoreError> {
-        self.ask("look for a result", async |mut connection| {
-            let found: Option<String> = connection.get(keys::result(tenant, fingerprint)).await?;
-            found.map(|json| parse(&json)).transpose()
-        })
-        .await
-    }
-
     /// Finds a job. It is queued, running or finished.
     ///
     /// # Errors
@@ -153,45 +167,33 @@ impl Cache {
         self.ask("find a job", async |mut connection| {
             let asked = [keys::summary(tenant, id), keys::started(tenant, id)];
             let (summary, started): (Option<String>, Option<String>) = connection.mget(&asked).await?;
-            let Some(summary) = summary else { return Ok(None) };
-            let mut resource: SummaryResource = parse(&summary)?;
-            if let (Status::Queued, Some(started)) = (resource.status(), started) {
-                resource.start(OffsetDateTime::parse(&started, &Rfc3339)?)?;
-            }
-            Ok(Some(resource))
+            job(summary, started)
         })
         .await
     }
 
-    /// Keeps a job that was just queued, unless a worker has already finished it.
+    /// Finds a job, and how much of their limits a key and its tenant have left, in one round trip.
     ///
     /// # Errors
     /// If Valkey does not answer.
-    pub async fn queued(&self, tenant: &TenantId, resource: &SummaryResource) -> Result<(), StoreError> {
-        let mut pipeline = redis::pipe();
-        let json = serde_json::to_string(resource).map_err(StoreError::because(Store::Cache, "write a job"))?;
-        let key = keys::summary(tenant, &resource.id);
-        pipeline
-            .cmd("SET")
-            .arg(key)
-            .arg(json)
-            .arg("NX")
-            .arg("EX")
-            .arg(keys::SUMMARY_SECONDS)
-            .ignore();
-        self.send("keep a queued job", vec![pipeline]).await
-    }
-
-    /// Marks a job as started by a worker.
-    ///
-    /// # Errors
-    /// If Valkey does not answer.
-    pub async fn started(&self, tenant: &TenantId, id: &JobId, at: OffsetDateTime) -> Result<(), StoreError> {
-        const OPERATION: &str = "mark a job as started";
-        let at = at.format(&Rfc3339).map_err(StoreError::because(Store::Cache, OPERATION))?;
-        let mut pipeline = redis::pipe();
-        pipeline.set_ex(keys::started(tenant, id), at, keys::STARTED_SECONDS).ignore();
-        self.send(OPERATION, vec![pipeline]).await
+    pub async fn find_for(
+        &self,
+        tenant: &TenantId,
+        id: &JobId,
+        key: &KeyId,
+        limits: &Limits,
+    ) -> Result<(Option<SummaryResource>, Standing), StoreError> {
+        self.ask("find a job", async |mut connection| {
+            let asked = [
+                keys::summary(tenant, id),
+                keys::started(tenant, id),
+                keys::key_rate(tenant, key),
+                keys::rate(tenant),
+            ];
+            let (summary, started, key, all): (_, _, Option<i64>, Option<i64>) = connection.mget(&asked).await?;
+            Ok((job(summary, started)?, admission::standing(limits, (key, all))))
+        })
+        .await
     }
 
     /// Removes the marks of jobs that wait for another attempt.
@@ -204,32 +206,45 @@ impl Cache {
 
     /// Keeps finished jobs for reads, and their results for reuse: each under its fingerprint, if it
     /// has one. A job that is larger than 512 KiB is removed instead, so that it is read from the
-    /// archive.
+    /// archive. Requests that wait for one of the jobs are woken.
     ///
     /// # Errors
     /// If Valkey does not answer.
-    pub async fn finished(&self, jobs: &[(&Job, Option<&str>)]) -> Result<(), StoreError> {
+    pub async fn finished(&self, jobs: &[Kept<'_>]) -> Result<(), StoreError> {
         const OPERATION: &str = "keep finished jobs";
-        let pipelines = jobs.iter().map(|(Job { tenant, resource }, fingerprint)| {
+        let pipelines = jobs.iter().map(|Kept { job, fingerprint, claim }| {
+            let Job { tenant, resource, .. } = job;
             let json = serde_json::to_string(resource)?;
             let mut pipeline = redis::pipe();
             if json.len() > LARGEST {
                 pipeline.del(keys::summary(tenant, &resource.id)).ignore();
-                return Ok(pipeline);
-            }
-            pipeline
-                .set_ex(keys::summary(tenant, &resource.id), &json, keys::SUMMARY_SECONDS)
-                .ignore();
-            if let Some(fingerprint) = fingerprint {
+            } else {
                 pipeline
-                    .set_ex(keys::result(tenant, fingerprint), &json, keys::RESULT_SECONDS)
+                    .set_ex(keys::summary(tenant, &resource.id), &json, keys::SUMMARY_SECONDS)
                     .ignore();
+                if let Some(fingerprint) = fingerprint {
+                    pipeline
+                        .set_ex(keys::result(tenant, fingerprint), &json, keys::RESULT_SECONDS)
+                        .ignore()
+                        .set_ex(keys::origin(tenant, &resource.id), *fingerprint, keys::RESULT_SECONDS)
+                        .ignore();
+                }
             }
+            if let Some(claim) = claim {
+                pipeline.del(keys::work(tenant, claim)).ignore();
+            }
+            let channel = keys::done(tenant, &resource.id);
+            pipeline.cmd("SPUBLISH").arg(channel).arg(resource.status().as_str()).ignore();
             Ok(pipeline)
         });
-        let pipelines = pipelines
-            .collect::<Result<_, serde_json::Error>>()
-            .map_err(StoreError::because(Store::Cache, OPERATION))?;
+        let pipelines = pipelines.collect::<Result<Vec<_>, serde_json::Error>>();
+        let mut pipelines = pipelines.map_err(StoreError::because(Store::Cache, OPERATION))?;
+        for lane in Lane::ALL {
+            let count = jobs.iter().filter(|kept| kept.job.resource.lane == lane).count();
+            if count > 0 {
+                pipelines.push(throughput::count(lane, count));
+            }
+        }
         self.send(OPERATION, pipelines).await
     }
 
@@ -269,6 +284,44 @@ impl Cache {
         .await
     }
 
+    /// Removes a job that was not accepted after all.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn withdraw(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline
+            .del(keys::summary(tenant, id))
+            .ignore()
+            .zrem(keys::recent(tenant), id.to_string())
+            .ignore();
+        self.send("remove a job that was not accepted", vec![pipeline]).await
+    }
+
+    /// Ends the claim on a result, so that another process makes it.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn end_claim(&self, tenant: &TenantId, fingerprint: &str) -> Result<(), StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.del(keys::work(tenant, fingerprint)).ignore();
+        self.send("end a claim", vec![pipeline]).await
+    }
+
+    /// Removes everything of a job: the job, and the result that it has made for others.
+    ///
+    /// # Errors
+    /// If Valkey does not answer.
+    pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
+        self.ask("erase a job", async |mut connection| {
+            let fingerprint: Option<String> = connection.get(keys::origin(tenant, id)).await?;
+            let mut erased = vec![keys::summary(tenant, id), keys::started(tenant, id), keys::origin(tenant, id)];
+            erased.extend(fingerprint.map(|fingerprint| keys::result(tenant, &fingerprint)));
+            Ok(connection.del::<_, ()>(erased).await?)
+        })
+        .await
+    }
+
     /// Checks that Valkey answers.
     ///
     /// # Errors
@@ -278,5 +331,23 @@ impl Cache {
             Ok(connection.exists::<_, ()>("{ping}").await?)
         })
         .await
+    }
+}
+
+/// A job from its two entries.
+fn job(summary: Option<String>, started: Option<String>) -> Result<Option<SummaryResource>, BoxError> {
+    let Some(summary) = summary else { return Ok(None) };
+    let mut resource: SummaryResource = parse(&summary)?;
+    if let (Status::Queued, Some(started)) = (resource.status(), started) {
+        resource.start(OffsetDateTime::parse(&started, &Rfc3339)?)?;
+    }
+    Ok(Some(resource))
+}
+
+/// Passes on what Valkey pushes. It is no error if no request waits at this moment.
+fn ignored_if_nobody_waits(pushed: broadcast::Sender<PushInfo>) -> impl Fn(PushInfo) -> Result<(), PushInfo> {
+    move |push| {
+        let _ = pushed.send(push);
+        Ok(())
     }
 }

@@ -22,7 +22,7 @@ pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> R
     let table = outputs.get("DirectoryTable").context("the stack names no directory table")?;
     let tenant = Tenant {
         id: TenantId::try_from("demo".to_owned())?,
-        plan: Plan::Pro,
+        plan: Plan::Enterprise,
     };
     Directory::new(&sdk(instance, region), table.clone())
         .register(&KEY.into(), &tenant, None)

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use redis::AsyncCommands;
 use serde_json::json;
 use shared::{
-    cache::Cache,
+    cache::{Cache, Kept},
     job::{Attempt, Document, FailureCode, Job, JobError, Lane, SummaryResource},
     ledger::Ledger,
 };
@@ -32,7 +32,7 @@ async fn a_batch_waits_once_for_a_cache_that_does_not_answer() {
         connections.len()
     });
     let (id, message) = written_down(&region().await, "demo", Document::Inline("One.".into())).await;
-    let asked = join_all((0..50).map(|_| cache.started(&message.tenant, &id, OffsetDateTime::now_utc()))).await;
+    let asked = join_all((0..50).map(|_| cache.begin(&message.tenant, &id, None, OffsetDateTime::now_utc()))).await;
     assert!(asked.iter().all(Result::is_err));
     assert!(!server.is_finished(), "fifty records opened more than ten connections");
 }
@@ -84,15 +84,25 @@ async fn a_large_job_is_not_kept_in_the_cache_and_does_not_keep_others_out() {
         let (id, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
         let now = OffsetDateTime::now_utc();
         let mut resource = SummaryResource::queued(id, Lane::Bulk, "us-east-1".to_owned(), now, message.options);
-        cache.queued(&message.tenant, &resource).await.unwrap();
+        let key = format!("{{demo}}:summary:{}", resource.id);
+        let queued = serde_json::to_string(&resource).unwrap();
+        let () = valkey().await.set_ex(key, queued, 600).await.unwrap();
         let error = JobError::new(FailureCode::NoSentence, "x".repeat(bytes));
         resource.fail(now, error).unwrap();
         jobs.push(Job {
             tenant: message.tenant,
+            key: None,
             resource,
         });
     }
-    let finished: Vec<(&Job, Option<&str>)> = jobs.iter().map(|job| (job, None)).collect();
+    let finished: Vec<Kept<'_>> = jobs
+        .iter()
+        .map(|job| Kept {
+            job,
+            fingerprint: None,
+            claim: None,
+        })
+        .collect();
     cache.finished(&finished).await.unwrap();
     let kept = async |job: &Job| cache.find(&job.tenant, &job.resource.id).await.unwrap();
     assert_eq!(kept(&jobs[0]).await, None, "its queued entry is removed too");

@@ -27,10 +27,14 @@ pub(crate) async fn written_down(region: &Region, tenant: &str, document: Docume
     let resource = SummaryResource::queued(id.clone(), Lane::Standard, "us-east-1".to_owned(), created_at, options.clone());
     let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
     ledger
-        .accept(&Job {
-            tenant: tenant.clone(),
-            resource,
-        })
+        .accept(
+            &Job {
+                tenant: tenant.clone(),
+                key: None,
+                resource,
+            },
+            None,
+        )
         .await
         .unwrap();
     let fingerprint = format!("test {id}");
@@ -39,6 +43,8 @@ pub(crate) async fn written_down(region: &Region, tenant: &str, document: Docume
         SummarizeMessage {
             job: id,
             tenant,
+            key: None,
+            deferred: false,
             lane: Lane::Standard,
             created_at,
             options,
@@ -165,7 +171,7 @@ async fn a_second_delivery_changes_nothing() {
             .await
             .unwrap()
             .get::<String, _>("row");
-        let usage = "SELECT to_jsonb(u)::text AS row FROM usage_daily u WHERE tenant = 'twice'";
+        let usage = "SELECT to_jsonb(u)::text AS row FROM usage_by_key u WHERE tenant = 'twice'";
         let usage = sqlx::query(usage).fetch_one(&mut database).await.unwrap().get::<String, _>("row");
         rows.push((job, usage));
     }
@@ -222,7 +228,7 @@ async fn jobs_of_a_killed_worker_are_finished_once() {
         .unwrap();
     let mut held = holder.begin().await.unwrap();
     let usage =
-        "INSERT INTO usage_daily SELECT 'survivor', (now() AT TIME ZONE 'UTC')::date + day, 0, 0, 0 FROM generate_series(-1, 1) day";
+        "INSERT INTO usage_by_key SELECT 'survivor', (now() AT TIME ZONE 'UTC')::date + day, 'key_' || left(encode(sha256('sk_survivor'), 'hex'), 20) FROM generate_series(-1, 1) day";
     sqlx::query(usage).execute(&mut *held).await.unwrap();
     let mut ids = Vec::new();
     for number in 0..6 {
@@ -249,7 +255,7 @@ async fn jobs_of_a_killed_worker_are_finished_once() {
     let mut seen: Vec<i32> = Vec::new();
     for _ in 0..2 {
         comes_true("a worker is killed that enters its jobs", async || {
-            let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO usage_daily%'";
+            let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO usage_by_key%'";
             let waiting: Vec<i32> = sqlx::query_scalar(waiting).fetch_all(&mut database).await.unwrap();
             let is_new = waiting.iter().any(|session| !seen.contains(session));
             let killed = is_new && kill_workers(&dir, &region.outputs["SummarizeBulkFunction"]) > 0;
@@ -271,7 +277,7 @@ async fn jobs_of_a_killed_worker_are_finished_once() {
         .unwrap()
         .get("n");
     assert_eq!(count, 6);
-    let usage = "SELECT sum(succeeded)::bigint AS n FROM usage_daily WHERE tenant = 'survivor'";
+    let usage = "SELECT sum(succeeded)::bigint AS n FROM usage_by_key WHERE tenant = 'survivor'";
     let usage: Option<i64> = sqlx::query(usage).fetch_one(&mut database).await.unwrap().get("n");
     assert_eq!(usage, Some(6), "a second delivery is not counted twice");
 }

@@ -170,7 +170,7 @@ async fn usage_is_counted_once_per_job() {
     let mut database = region.database().await;
     let mut characters = None;
     comes_true("usage is counted", async || {
-        let query = "SELECT sum(succeeded)::bigint AS n, sum(input_characters)::bigint AS c FROM usage_daily WHERE tenant = 'counted'";
+        let query = "SELECT sum(succeeded)::bigint AS n, sum(input_characters)::bigint AS c FROM usage_by_key WHERE tenant = 'counted'";
         let row = sqlx::query(query).fetch_one(&mut database).await.unwrap();
         characters = row.get::<Option<i64>, _>("c");
         row.get::<Option<i64>, _>("n") == Some(3)

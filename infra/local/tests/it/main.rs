@@ -6,6 +6,7 @@
 mod api;
 mod cache;
 mod capacity;
+mod clients;
 mod cloud;
 mod events;
 mod failover;

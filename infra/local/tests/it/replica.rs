@@ -140,7 +140,7 @@ async fn a_replica_takes_the_schema_of_its_primary() {
     let failure = JobError::new(FailureCode::NoSentence, "No.");
     job.resource.fail(time::OffsetDateTime::now_utc(), failure).unwrap();
     let archive = Archive::connect(PgConnectOptions::from_str(&replica.url).unwrap(), None);
-    let error = archive.finish(&[&job], &[]).await.unwrap_err();
+    let error = archive.finish(&[&job], &[], &[]).await.unwrap_err();
     let error = shared::store::Chain(&error).to_string();
     assert!(error.contains("refuses writes") && error.contains("add-region.md"), "{error}");
     let mut event: Value = serde_json::from_str(include_str!("../../../../events/summarize/one.json")).unwrap();

@@ -20,6 +20,12 @@ impl Limits {
     pub const RESULT_BYTES: usize = 5_500_000;
     /// The most characters of `focus`.
     pub const FOCUS: usize = 500;
+    /// The shortest time for which a finished job is kept, if it is kept at all, in seconds.
+    pub const EXPIRES_IN_LEAST: u32 = 3_600;
+    /// The longest time for which a finished job is kept, in seconds.
+    pub const EXPIRES_IN_MOST: u32 = 30 * 24 * 3_600;
+    /// How far in the future a deadline may be, in days. A message waits in its lane no longer.
+    pub const DEADLINE_DAYS: i64 = 10;
     /// The most entries of `metadata`.
     pub const METADATA_ENTRIES: usize = 16;
     /// The most characters of a key of `metadata`.

@@ -28,6 +28,13 @@ pub enum InvalidMetadata {
     Entry(String),
 }
 
+impl Metadata {
+    /// The value of an entry.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+}
+
 impl TryFrom<BTreeMap<String, String>> for Metadata {
     /// All errors of the metadata.
     type Error = Vec<InvalidMetadata>;

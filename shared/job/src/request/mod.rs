@@ -1,5 +1,6 @@
 //! The request body of a submission. It is parsed into types that cannot contain a wrong value.
 
+mod expiry;
 mod explain;
 mod focus;
 mod language_tag;
@@ -14,10 +15,12 @@ mod tests;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 
 use summarizer::{Budget, Sort};
 
+pub use expiry::{ExpiresIn, InvalidDeadline, InvalidExpiresIn, RETENTION};
 pub use explain::{InvalidField, SubmissionError};
 pub use focus::{Focus, InvalidFocus};
 pub use language_tag::{InvalidLanguageTag, LanguageTag};
@@ -70,6 +73,17 @@ pub struct Submission {
     /// value at most 512.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+    /// For how many seconds the finished job is kept: from 3,600 to 2,592,000 (30 days), which is also
+    /// the value if it is absent. 0 means that nothing is kept after the answer. It is allowed only
+    /// with the header `Prefer: wait=N`, and for texts of at most 32 KiB.
+    #[serde(default)]
+    #[schema(maximum = 2_592_000, examples(86_400))]
+    pub expires_in: Option<u32>,
+    /// A job that no worker has begun at this moment (RFC 3339) fails with the code `expired`. It is
+    /// in the future, by ten days at most.
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    pub deadline: Option<String>,
 }
 
 /// The options of a submission, checked and with their defaults.
@@ -95,6 +109,35 @@ pub struct RequestOptions {
     pub focus: Option<Focus>,
     #[schema(value_type = BTreeMap<String, String>)]
     pub metadata: Metadata,
+    /// For how many seconds the finished job is kept. Absent if the client did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>)]
+    pub expires_in: Option<ExpiresIn>,
+    /// When the job fails if no worker has begun it, RFC 3339. Absent if there is no deadline.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<OffsetDateTime>,
+}
+
+impl RequestOptions {
+    /// For how long the finished job is kept.
+    pub fn kept(&self) -> Duration {
+        self.expires_in.map_or(RETENTION, ExpiresIn::duration)
+    }
+
+    /// Checks that the deadline lies in the future, and not too far.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn check_deadline(&self, now: OffsetDateTime) -> Result<(), SubmissionError> {
+        let latest = now + Duration::days(Limits::DEADLINE_DAYS);
+        match self.deadline {
+            Some(deadline) if deadline <= now || deadline > latest => Err(SubmissionError::Invalid(vec![InvalidField {
+                pointer: "#/deadline".to_owned(),
+                detail: InvalidDeadline::Moment.to_string(),
+            }])),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn auto() -> String {
@@ -137,6 +180,10 @@ impl Submission {
         let length = refused.unless(Length::try_from(self.length), |error| format!("#/length/{}", error.unit));
         let language = refused.unless(LanguageTag::try_from(self.language), |_| "#/language".to_owned());
         let focus = refused.unless(self.focus.map(Focus::try_from).transpose(), |_| "#/focus".to_owned());
+        let expires_in = refused.unless(self.expires_in.map(ExpiresIn::try_from).transpose(), |_| "#/expires_in".to_owned());
+        let deadline = refused.unless(self.deadline.as_deref().map(expiry::deadline).transpose(), |_| {
+            "#/deadline".to_owned()
+        });
         let metadata = Metadata::try_from(self.metadata).unwrap_or_else(|errors| {
             for error in errors {
                 let pointer = match &error {
@@ -159,6 +206,8 @@ impl Submission {
             language,
             focus,
             metadata,
+            expires_in,
+            deadline,
         };
         refused.or((self.text, options))
     }

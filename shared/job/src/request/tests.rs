@@ -58,6 +58,18 @@ fn each_bad_field_is_named_with_its_limit() {
         ),
         (json!({"text": text, "length": {"words": 5001}}), "#/length/words", "from 1 to 5000"),
         (
+            json!({"text": text, "expires_in": 60}),
+            "#/expires_in",
+            "0, or from 3600 to 2592000",
+        ),
+        (
+            json!({"text": text, "expires_in": 2_592_001}),
+            "#/expires_in",
+            "0, or from 3600 to 2592000",
+        ),
+        (json!({"text": text, "expires_in": -1}), "#/expires_in", "must be a whole number"),
+        (json!({"text": text, "deadline": "tomorrow"}), "#/deadline", "2027-01-31T12:00:00Z"),
+        (
             json!({"text": text, "length": {"characters": 0}}),
             "#/length/characters",
             "from 1 to 50000",

@@ -1,13 +1,20 @@
 //! The ledger in DynamoDB: every accepted job, and for a few days the finished ones too.
 //!
-//! One table holds both. Its partition key is `id`, the job id. All items have `tenant` and
-//! `expires_at` (the time to live, seconds since 1970).
+//! One table holds both. Its partition key is `id`, the job id. All items have `tenant`, `key` (the
+//! key that submitted the job) and `expires_at` (the time to live, seconds since 1970).
 //!
 //! - While a job is unfinished, `resource` is the queued summary resource as JSON, and `attempts`
-//!   is a list of JSON strings.
+//!   is a list of JSON strings. `unfinished_of` (the tenant) and `submission` (the part of the id
+//!   that is ordered by time) are the keys of the index `unfinished`, which lists these jobs.
 //! - When it has finished, `ended` is the finished resource as deflated JSON, and `ended_at` is
 //!   when that was, in seconds since 1970. If this is too large for one item, `more` (a number)
 //!   items `<id>#1`, `<id>#2` and so on hold the rest.
+//! - When its client has erased it, `erased` is `true`, and nothing else is left.
+//!
+//! Items whose id begins with `idempotency#` belong to the module `idempotency`.
+
+mod idempotency;
+mod unfinished;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,9 +33,11 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     config::{self, ConfigError},
-    job::{Attempt, Job, JobId, SummaryResource},
+    job::{Attempt, Job, JobId, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError, parse},
 };
+
+pub use idempotency::{Earlier, Repeatable};
 
 /// How long the ledger keeps an unfinished job. This is longer than a message can stay in a lane
 /// and its dead-letter queue together.
@@ -69,48 +78,88 @@ impl Ledger {
         }
     }
 
-    /// Records a job before it is sent to its lane.
+    /// Records a job before it is sent to its lane. A job that has finished already is recorded
+    /// with its final result.
+    ///
+    /// If the client has sent an idempotency key, it is recorded in the same transaction. If it was
+    /// recorded before, nothing is changed, and the earlier submission is returned.
     ///
     /// # Errors
     /// If DynamoDB does not answer, or already has a job with this id.
-    pub async fn accept(&self, job: &Job) -> Result<(), StoreError> {
+    pub async fn accept(&self, job: &Job, repeatable: Option<&Repeatable>) -> Result<Option<Earlier>, StoreError> {
         const OPERATION: &str = "record an accepted job";
-        let item = accepted(job).map_err(StoreError::because(Store::Ledger, OPERATION))?;
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(id)")
-            .send()
-            .await
-            .map_err(StoreError::because(Store::Ledger, OPERATION))?;
-        Ok(())
+        let failed = |error: BoxError| StoreError::new(Store::Ledger, OPERATION, error);
+        let item = if job.resource.status().is_final() {
+            let mut parts = finished(job).map_err(failed)?;
+            if parts.len() > 1 {
+                return Err(failed("the result is too large for one item".into()));
+            }
+            parts.remove(0)
+        } else {
+            accepted(job).map_err(failed)?
+        };
+        if let Some(repeatable) = repeatable {
+            return self.accept_once(item, job, repeatable).await;
+        }
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = put.condition_expression("attribute_not_exists(id)").send().await;
+        put.map(|_| None).map_err(|error| failed(error.into()))
     }
 
-    /// Deletes a job that could not be sent to its lane.
+    /// Deletes a job that could not be sent to its lane, and its idempotency key.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
-    pub async fn withdraw(&self, id: &JobId) -> Result<(), StoreError> {
-        let request = self.client.delete_item().table_name(&self.table);
-        let reply = request.key("id", AttributeValue::S(id.to_string())).send().await;
-        reply
-            .map(drop)
-            .map_err(StoreError::because(Store::Ledger, "delete a job that was not queued"))
+    pub async fn withdraw(&self, id: &JobId, repeatable: Option<&Repeatable>) -> Result<(), StoreError> {
+        const OPERATION: &str = "delete a job that was not queued";
+        let keys = [Some(id.to_string()), repeatable.map(Repeatable::item_id)];
+        try_join_all(keys.into_iter().flatten().map(|key| {
+            let request = self.client.delete_item().table_name(&self.table);
+            request.key("id", AttributeValue::S(key)).send()
+        }))
+        .await
+        .map(drop)
+        .map_err(StoreError::because(Store::Ledger, OPERATION))
     }
 
-    /// Finds a job. An unfinished job has the attempts that failed so far. The read is strongly
-    /// consistent.
+    /// Takes everything out of a job but that it was there.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
+        const OPERATION: &str = "erase a job";
+        let erase = async {
+            let parts = self.get(&id.to_string()).await?;
+            let more: u32 = parts.as_ref().and_then(|item| item.get("more")).map_or(Ok(0), number)?;
+            let erased = item([
+                ("id", AttributeValue::S(id.to_string())),
+                ("tenant", AttributeValue::S(tenant.to_string())),
+                ("erased", AttributeValue::Bool(true)),
+                ("expires_at", seconds(OffsetDateTime::now_utc() + FINISHED_KEPT)),
+            ]);
+            self.put(vec![erased]).await?;
+            try_join_all((1..=more).map(|number| {
+                let request = self.client.delete_item().table_name(&self.table);
+                request.key("id", AttributeValue::S(format!("{id}#{number}"))).send()
+            }))
+            .await?;
+            Ok::<_, BoxError>(())
+        };
+        erase.await.map_err(StoreError::because(Store::Ledger, OPERATION))
+    }
+
+    /// Finds a job. An unfinished job has the attempts that failed so far. An erased job is not
+    /// found. The read is strongly consistent.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
     pub async fn find(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
         const OPERATION: &str = "find a job";
         let find = async {
-            let Some(item) = self.get(&id.to_string()).await? else {
-                return Ok(None);
-            };
-            self.read(&item).await.map(Some)
+            match self.get(&id.to_string()).await? {
+                Some(item) if !item.contains_key("erased") => self.read(&item).await.map(Some),
+                _ => Ok(None),
+            }
         };
         find.await.map_err(StoreError::because(Store::Ledger, OPERATION))
     }
@@ -136,12 +185,11 @@ impl Ledger {
             }
         };
         let mut resource: SummaryResource = parse(&resource)?;
-        for attempt in item.get("attempts").and_then(|value| value.as_l().ok()).into_iter().flatten() {
-            let attempt = attempt.as_s().map_err(|_| "an attempt is not a string")?;
-            resource.attempts.push(parse(attempt)?);
-        }
+        resource.attempts.extend(attempts(item)?);
+        let key = item.get("key").and_then(|value| value.as_s().ok()).cloned();
         Ok(Job {
             tenant: text(item, "tenant")?.to_owned().try_into()?,
+            key: key.map(TryInto::try_into).transpose()?,
             resource,
         })
     }
@@ -273,13 +321,29 @@ impl Ledger {
 
 fn accepted(job: &Job) -> Result<Item, BoxError> {
     let resource = &job.resource;
-    Ok(item([
+    let mut accepted = item([
         ("id", AttributeValue::S(resource.id.to_string())),
         ("tenant", AttributeValue::S(job.tenant.to_string())),
         ("resource", AttributeValue::S(serde_json::to_string(resource)?)),
         ("attempts", AttributeValue::L(Vec::new())),
         ("expires_at", seconds(resource.created_at + KEPT)),
-    ]))
+        ("unfinished_of", AttributeValue::S(job.tenant.to_string())),
+        ("submission", AttributeValue::S(resource.id.submission())),
+    ]);
+    accepted.extend(key_of(job));
+    Ok(accepted)
+}
+
+fn key_of(job: &Job) -> Option<(String, AttributeValue)> {
+    let key = job.key.as_ref()?;
+    Some(("key".to_owned(), AttributeValue::S(key.to_string())))
+}
+
+fn attempts(item: &Item) -> Result<Vec<Attempt>, BoxError> {
+    let attempts = item.get("attempts").and_then(|value| value.as_l().ok()).into_iter().flatten();
+    attempts
+        .map(|attempt| parse(attempt.as_s().map_err(|_| "an attempt is not a string")?))
+        .collect()
 }
 
 /// The items that hold a finished job.
@@ -303,6 +367,7 @@ fn finished(job: &Job) -> Result<Vec<Item>, BoxError> {
         ("ended_at", seconds(finished_at)),
         ("more", AttributeValue::N(more.to_string())),
     ]));
+    parts[0].extend(key_of(job));
     Ok(parts)
 }
 
@@ -367,18 +432,20 @@ mod tests {
         resource.succeed(now, result).unwrap();
         Job {
             tenant: "acme".to_owned().try_into().unwrap(),
+            key: Some("key_0123456789abcdef0123".to_owned().try_into().unwrap()),
             resource,
         }
     }
 
     #[test]
     fn a_usual_job_costs_two_write_units() {
-        let article = include_str!("../../infra/local/demo/article.txt");
+        let article = include_str!("../../../infra/local/demo/article.txt");
         let job = summarised(article, r#"{"sentences":3}"#);
         let of = job.resource.clone();
         let queued = SummaryResource::queued(of.id, of.lane, of.region, of.created_at, of.request);
         let first = accepted(&Job {
             tenant: job.tenant.clone(),
+            key: job.key.clone(),
             resource: queued,
         });
         let (first, last) = (first.unwrap(), finished(&job).unwrap());

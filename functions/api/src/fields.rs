@@ -1,0 +1,72 @@
+//! The query parameter `fields`: the fields of a job that an answer has.
+
+use serde::Deserialize;
+use serde_json::Value;
+use shared::{
+    job::SummaryResource,
+    problem::{Kind, Problem},
+};
+
+/// The fields that a job can have.
+const ALL: [&str; 15] = [
+    "id", "status", "lane", "region", "created_at", "started_at", "finished_at", "expires_at", "deferred", "estimated_wait_seconds",
+    "request", "result", "error", "attempts", "links",
+];
+
+/// The query of a request for one job.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Fields {
+    fields: Option<String>,
+}
+
+/// The fields that were chosen. `None` stands for all.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Chosen(Option<Vec<String>>);
+
+impl Fields {
+    /// The fields that were chosen.
+    pub(crate) fn chosen(&self) -> Result<Chosen, Problem> {
+        let Some(list) = &self.fields else { return Ok(Chosen(None)) };
+        let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
+        if names.iter().all(|name| ALL.contains(&name.as_str())) {
+            return Ok(Chosen(Some(names)));
+        }
+        let known = ALL.join("`, `");
+        Err(Problem::new(
+            Kind::MalformedParameter,
+            format!("The query parameter `fields` must be a list of fields of a job, separated by commas. The fields are `{known}`."),
+        ))
+    }
+}
+
+impl Chosen {
+    /// The chosen fields of a job.
+    pub(crate) fn of(&self, resource: &SummaryResource) -> Value {
+        // This cannot fail, because every field becomes JSON.
+        let mut json = serde_json::to_value(resource).unwrap_or_default();
+        if let (Self(Some(names)), Value::Object(fields)) = (self, &mut json) {
+            fields.retain(|name, _| names.contains(name));
+        }
+        json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_fields_of_a_job_can_be_chosen() {
+        let chosen = |fields: &str| {
+            Fields {
+                fields: Some(fields.to_owned()),
+            }
+            .chosen()
+        };
+        assert_eq!(chosen("status, id").unwrap(), Chosen(Some(vec!["status".into(), "id".into()])));
+        assert_eq!(Fields::default().chosen().unwrap(), Chosen(None));
+        for wrong in ["", "text", "status,", "status,,id"] {
+            assert!(chosen(wrong).unwrap_err().detail.contains("`status`"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! How much a tenant has used the service, by day and key.
+
+use std::{collections::BTreeMap, ops::AddAssign};
+
+use serde::{Deserialize, Serialize};
+use time::Date;
+use utoipa::ToSchema;
+
+use crate::tenant::KeyId;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Counts {
+    /// Jobs that were accepted on this day, the deferred ones included.
+    pub accepted: u64,
+    /// Those of them that were accepted into the bulk lane because the tenant was over its rate.
+    pub deferred: u64,
+    /// Submissions that were refused because the rate and the allowance were used up.
+    pub refused: u64,
+    /// Submissions that were answered with a known result, and made no job.
+    pub cached: u64,
+    /// Jobs that succeeded on this day.
+    pub succeeded: u64,
+    /// Jobs that failed on this day.
+    pub failed: u64,
+    /// Jobs that were canceled on this day.
+    pub canceled: u64,
+    /// The characters (Unicode scalar values) of the texts of the jobs that succeeded.
+    pub input_characters: u64,
+    /// The characters of their summaries.
+    pub output_characters: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.deferred += other.deferred;
+        self.refused += other.refused;
+        self.cached += other.cached;
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.canceled += other.canceled;
+        self.input_characters += other.input_characters;
+        self.output_characters += other.output_characters;
+    }
+}
+
+/// The counts of a tenant by day and key. Version 0.2.0 has counted without keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage(BTreeMap<(Date, Option<KeyId>), Counts>);
+
+impl Usage {
+    /// The counts of a day and a key.
+    pub fn of(&mut self, day: Date, key: Option<KeyId>) -> &mut Counts {
+        self.0.entry((day, key)).or_default()
+    }
+
+    /// All rows, ordered by day and key.
+    pub fn rows(&self) -> impl Iterator<Item = (Date, Option<&KeyId>, &Counts)> {
+        self.0.iter().map(|((day, key), counts)| (*day, key.as_ref(), counts))
+    }
+
+    /// Takes over the tally of submissions that made no job. It may have been noted before, so that the
+    /// larger number counts.
+    pub fn merge_tally(&mut self, tally: &Self) {
+        for (day, key, counts) in tally.rows() {
+            let known = self.of(day, key.cloned());
+            known.refused = known.refused.max(counts.refused);
+            known.cached = known.cached.max(counts.cached);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Lists the finished jobs of a tenant, the newest first.
+
+use serde_json::{Value, json};
+use sqlx::{Row, types::Json};
+
+use super::{Archive, READ_TIMEOUT, failed};
+use crate::{
+    job::{Filter, JobId, Links, Listed, RegionTag, Span, TenantId},
+    store::{BoxError, Store, StoreError, in_time, parse_value},
+};
+
+/// The inner query reads only an index. Its rows are then read by their ids, without their results.
+const LIST: &str = "
+SELECT id, region,
+       jsonb_build_object('status', status, 'lane', lane, 'region', region, 'created_at', created_at, 'started_at', started_at,
+           'finished_at', finished_at, 'expires_at', expires_at, 'deferred', deferred, 'request', request, 'error', error,
+           'attempts', attempts) AS job
+FROM summaries
+WHERE id = ANY (ARRAY(
+    SELECT id FROM summaries
+    WHERE tenant = $1 AND id BETWEEN $2 AND $3 AND status <> 'erased' AND expires_at > now()
+      AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR lane = $5)
+    ORDER BY id DESC LIMIT $6))
+ORDER BY id DESC";
+
+/// The same for jobs with an entry of metadata.
+const LIST_BY_METADATA: &str = "
+SELECT id, region,
+       jsonb_build_object('status', status, 'lane', lane, 'region', region, 'created_at', created_at, 'started_at', started_at,
+           'finished_at', finished_at, 'expires_at', expires_at, 'deferred', deferred, 'request', request, 'error', error,
+           'attempts', attempts) AS job
+FROM summaries
+WHERE tenant = $1 AND id BETWEEN $2 AND $3 AND status <> 'erased' AND expires_at > now()
+  AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR lane = $5)
+  AND request -> 'metadata' @> $7
+ORDER BY id DESC LIMIT $6";
+
+impl Archive {
+    /// Up to `most` finished jobs of a tenant, the newest first.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn list(&self, tenant: &TenantId, span: Span, filter: &Filter, most: usize) -> Result<Vec<Listed>, StoreError> {
+        const OPERATION: &str = "list finished jobs";
+        let list = async {
+            let mut transaction = self.begin(OPERATION).await?;
+            let statement = if filter.metadata.is_some() { LIST_BY_METADATA } else { LIST };
+            let mut query = sqlx::query(statement)
+                .bind(tenant.as_str())
+                .bind(span.from)
+                .bind(span.to)
+                .bind(filter.status.map(|status| status.as_str()))
+                .bind(filter.lane.map(|lane| lane.as_str()))
+                .bind(i64::try_from(most).unwrap_or(i64::MAX));
+            if let Some((key, value)) = &filter.metadata {
+                query = query.bind(Json(json!({ key: value })));
+            }
+            let rows = query.persistent(false).fetch_all(&mut *transaction).await.map_err(failed(OPERATION))?;
+            transaction.commit().await.map_err(failed(OPERATION))?;
+            let jobs: Result<_, BoxError> = rows
+                .iter()
+                .map(|row| listed(row.get("id"), row.get("region"), row.get("job")))
+                .collect();
+            jobs.map_err(StoreError::because(Store::Archive, OPERATION))
+        };
+        in_time(Store::Archive, OPERATION, READ_TIMEOUT, list).await
+    }
+}
+
+fn listed(uuid: uuid::Uuid, region: &str, mut job: Value) -> Result<Listed, BoxError> {
+    let id = JobId::new(RegionTag::from_region(region), uuid);
+    job["links"] = json!(Links::of(&id));
+    job["id"] = json!(id);
+    parse_value(job)
+}

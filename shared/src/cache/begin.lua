@@ -1,0 +1,18 @@
+-- Marks a job as started, and says what there is to do.
+--
+-- KEYS  1 job, 2 start of the job, 3 result, 4 work
+-- ARGV  1 job id, 2 when the job was started, 3 seconds for which this is kept,
+--       4 lease in milliseconds, 5 whether a result may be reused: "1" | "0"
+-- Returns { "finished", the job } | { "known", a job with the result } | { "busy" } | { "work" }
+local job = redis.call("GET", KEYS[1])
+-- A job is kept as queued or with its final status. Inside a string of JSON every quote is escaped,
+-- so that no text of a client can look like this.
+if job and not string.find(job, '"status":"queued"', 1, true) then return { "finished", job } end
+redis.call("SET", KEYS[2], ARGV[2], "EX", ARGV[3])
+if ARGV[5] == "0" then return { "work" } end
+local result = redis.call("GET", KEYS[3])
+if result then return { "known", result } end
+local holder = redis.call("GET", KEYS[4])
+if holder and holder ~= ARGV[1] then return { "busy" } end
+redis.call("SET", KEYS[4], ARGV[1], "PX", ARGV[4])
+return { "work" }

@@ -1,0 +1,181 @@
+//! Idempotency keys: a submission that is repeated with the same key makes no second job
+//! (draft-ietf-httpapi-idempotency-key-header).
+//!
+//! The id of an item is `idempotency#<tenant>#<SHA-256 of the key, hex>`. It has `job` (a job id),
+//! `body` (the SHA-256 of the request, hex), `expires_at`, and, if the message of the job was sent
+//! again, `sent_again_at` (seconds since 1970).
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+};
+use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime};
+
+use super::{Item, Ledger, item, seconds, text};
+use crate::{
+    job::{Job, JobId, TenantId, hex},
+    store::{BoxError, Store, StoreError},
+};
+
+/// How long a key is kept.
+const KEPT: Duration = Duration::hours(24);
+/// How long after a message was sent again a further repetition does not send it once more.
+const SENT_AGAIN: Duration = Duration::minutes(1);
+/// DynamoDB deletes an item some time after it has expired, so that an expired one counts as absent.
+const ABSENT: &str = "attribute_not_exists(id) OR expires_at <= :now";
+
+/// A submission that its client may repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeatable {
+    tenant: TenantId,
+    key: String,
+    body: String,
+}
+
+/// What an earlier submission with the same key has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    pub job: JobId,
+    /// Whether the earlier submission asked for the same.
+    pub is_same: bool,
+}
+
+impl Repeatable {
+    /// A submission of `tenant` with an idempotency key. `body` is everything that it asks for.
+    pub fn new(tenant: &TenantId, key: &str, body: &[u8]) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            key: hex(&Sha256::digest(key)),
+            body: hex(&Sha256::digest(body)),
+        }
+    }
+
+    pub(super) fn item_id(&self) -> String {
+        format!("idempotency#{}#{}", self.tenant, self.key)
+    }
+
+    fn item(&self, job: &JobId, now: OffsetDateTime) -> Item {
+        item([
+            ("id", AttributeValue::S(self.item_id())),
+            ("tenant", AttributeValue::S(self.tenant.to_string())),
+            ("job", AttributeValue::S(job.to_string())),
+            ("body", AttributeValue::S(self.body.clone())),
+            ("expires_at", seconds(now + KEPT)),
+        ])
+    }
+
+    fn earlier(&self, item: &Item) -> Result<Earlier, BoxError> {
+        Ok(Earlier {
+            job: text(item, "job")?.parse()?,
+            is_same: text(item, "body")? == self.body,
+        })
+    }
+}
+
+impl Ledger {
+    /// Records a job together with the key of its submission.
+    pub(super) async fn accept_once(&self, accepted: Item, job: &Job, repeatable: &Repeatable) -> Result<Option<Earlier>, StoreError> {
+        const OPERATION: &str = "record an accepted job";
+        let failed = |error: BoxError| StoreError::new(Store::Ledger, OPERATION, error);
+        let now = OffsetDateTime::now_utc();
+        let key = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(repeatable.item(&job.resource.id, now)))
+            .condition_expression(ABSENT)
+            .expression_attribute_values(":now", seconds(now))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let accepted = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(accepted))
+            .condition_expression("attribute_not_exists(id)");
+        let items = [key, accepted].map(|put| Ok(TransactWriteItem::builder().put(put.build()?).build()));
+        let items: Result<Vec<_>, BoxError> = items.into_iter().collect();
+        let items = items.map_err(failed)?;
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        match sent.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(None),
+            Err(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                let reasons = canceled.cancellation_reasons.unwrap_or_default();
+                match reasons.first().and_then(CancellationReason::item) {
+                    Some(item) => repeatable.earlier(item).map(Some).map_err(failed),
+                    // Two submissions with the same key came at the same time. The other one was recorded,
+                    // or will be in a moment.
+                    None => self.earlier(repeatable).await?.map(Some).ok_or_else(|| {
+                        StoreError::new(
+                            Store::Ledger,
+                            OPERATION,
+                            "another submission with the same idempotency key is being recorded",
+                        )
+                    }),
+                }
+            }
+            Err(error) => Err(failed(error.into())),
+        }
+    }
+
+    /// Records that a submission was answered with a job that exists already. Returns the job of the
+    /// earlier submission, if there was one.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn answered(&self, repeatable: &Repeatable, job: &JobId) -> Result<Option<Earlier>, StoreError> {
+        const OPERATION: &str = "record an idempotency key";
+        let now = OffsetDateTime::now_utc();
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(repeatable.item(job, now)))
+            .condition_expression(ABSENT)
+            .expression_attribute_values(":now", seconds(now))
+            .send()
+            .await;
+        match put.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(None),
+            Err(error) if error.is_conditional_check_failed_exception() => self.earlier(repeatable).await,
+            Err(error) => Err(StoreError::new(Store::Ledger, OPERATION, error)),
+        }
+    }
+
+    /// What an earlier submission with the same key has led to.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn earlier(&self, repeatable: &Repeatable) -> Result<Option<Earlier>, StoreError> {
+        let find = async {
+            let Some(item) = self.get(&repeatable.item_id()).await? else {
+                return Ok(None);
+            };
+            repeatable.earlier(&item).map(Some)
+        };
+        find.await.map_err(StoreError::because(Store::Ledger, "find an idempotency key"))
+    }
+
+    /// Whether the message of the job should be sent again. The process that accepted it may have
+    /// stopped before it sent the message. For a minute after that, further repetitions send nothing.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn may_send_again(&self, repeatable: &Repeatable) -> Result<bool, StoreError> {
+        const OPERATION: &str = "note that a message is sent again";
+        let now = OffsetDateTime::now_utc();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(repeatable.item_id()))
+            .update_expression("SET sent_again_at = :now")
+            .condition_expression("attribute_exists(id) AND (attribute_not_exists(sent_again_at) OR sent_again_at < :before)")
+            .expression_attribute_values(":now", seconds(now))
+            .expression_attribute_values(":before", seconds(now - SENT_AGAIN))
+            .send()
+            .await;
+        match update.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => Err(StoreError::new(Store::Ledger, OPERATION, error)),
+        }
+    }
+}
