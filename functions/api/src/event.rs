@@ -2,7 +2,8 @@
 //!
 //! `lambda_http` refuses an event whose headers are not ASCII, and panics if the query or the host
 //! does not fit into a URI. In both cases API Gateway answers with status 500 and no problem
-//! document. So whatever a client may send and no route needs is taken out of the event before.
+//! document. So whatever a client may send and no route needs is taken out of the event before, and
+//! what does not fit into the query of a URI is percent-encoded.
 
 use axum::{
     Router,
@@ -12,11 +13,31 @@ use lambda_http::{
     Adapter, Error, LambdaEvent, Service, aws_lambda_events::apigw::ApiGatewayV2httpRequest, request::LambdaRequest, service_fn,
     tower::ServiceExt,
 };
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// The longest path. API Gateway takes 10,240 bytes for the request line and all headers.
-const PATH_BYTES: usize = 10_240;
+/// The longest path and the longest query. API Gateway takes 10,240 bytes for the request line and
+/// all headers. Percent-encoding makes each of them three times as long at most, so that both
+/// together fit into the 65,534 bytes of [`axum::http::Uri`].
+const LONGEST: usize = 10_240;
+
+/// The ASCII characters that a query may not contain as they are (RFC 3986 §3.4). The percent sign
+/// is looked at apart.
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// Answers an event.
 ///
@@ -39,13 +60,13 @@ fn request(mut event: Value) -> Result<ApiGatewayV2httpRequest, Error> {
     })
 }
 
-/// Takes out of an event what does not fit into a request and what no route needs: the query, the
-/// host, and headers that are not ASCII.
+/// Takes out of an event what does not fit into a request and what no route needs: the host, headers
+/// that are not ASCII, and the second form of the query. The query itself is encoded.
 fn tidy(event: &mut Value) {
     let Some(event) = event.as_object_mut() else { return };
-    for unused in ["rawQueryString", "queryStringParameters"] {
-        event.remove(unused);
-    }
+    event.remove("queryStringParameters");
+    let query = event.remove("rawQueryString");
+    let query = query.as_ref().and_then(Value::as_str).unwrap_or_default();
     if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
         headers.retain(|name, value| {
             let is_unused = ["host", "x-forwarded-proto"].iter().any(|unused| name.eq_ignore_ascii_case(unused));
@@ -56,24 +77,50 @@ fn tidy(event: &mut Value) {
     if let Some(context) = event.get_mut("requestContext").and_then(Value::as_object_mut) {
         context.remove("domainName");
     }
-    let path = event.get("rawPath").and_then(Value::as_str);
-    if path.is_none_or(|path| !path.starts_with('/') || path.len() > PATH_BYTES) {
+    let path = event.get("rawPath").and_then(Value::as_str).unwrap_or_default();
+    if path.starts_with('/') && path.len() <= LONGEST && query.len() <= LONGEST {
+        event.insert("rawQueryString".to_owned(), encoded(query).into());
+    } else {
         event.insert("rawPath".to_owned(), "/".into());
     }
+}
+
+/// The query of a URI. What is encoded already stays as it is, and a percent sign that begins no
+/// encoded byte is encoded itself.
+fn encoded(query: &str) -> String {
+    let mut encoded = String::with_capacity(query.len());
+    for (number, piece) in query.split('%').enumerate() {
+        let is_byte = piece
+            .as_bytes()
+            .first_chunk()
+            .is_some_and(|[a, b]| a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+        encoded.push_str(match (number, is_byte) {
+            (0, _) => "",
+            (_, true) => "%",
+            (_, false) => "%25",
+        });
+        encoded.extend(utf8_percent_encode(piece, ENCODED));
+    }
+    encoded
 }
 
 #[cfg(test)]
 mod tests {
     use axum::{http::Uri, routing::any};
     use lambda_http::Context;
+    use proptest::{prop_assert, prop_assert_eq, proptest};
 
     use super::*;
 
-    /// The status of the answer of a router that knows one path.
-    async fn status(event: Value) -> Value {
+    /// The answer of a router that knows one path, and repeats the URI that it got.
+    async fn reply(event: Value) -> Value {
         let router = Router::new().route("/known", any(|uri: Uri| async move { uri.to_string() }));
         let answer = answer(router, LambdaEvent::new(event, Context::default())).await.unwrap();
-        serde_json::to_value(answer).unwrap()["statusCode"].clone()
+        serde_json::to_value(answer).unwrap()
+    }
+
+    async fn status(event: Value) -> Value {
+        reply(event).await["statusCode"].clone()
     }
 
     fn event(path: &str) -> Value {
@@ -83,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn what_no_route_needs_does_not_matter() {
         for (field, value) in [
-            ("rawQueryString", json!("a=<b>&\"é\"")),
+            ("rawQueryString", json!(1)),
             ("queryStringParameters", json!({"a": 1})),
             ("headers", json!({"host": "not a host", "X-Forwarded-Proto": "::"})),
             ("headers", json!({"x-name": "é", "bad name": "b", "x-number": 1})),
@@ -92,6 +139,50 @@ mod tests {
             let mut event = event("/known");
             event[field] = value;
             assert_eq!(status(event.clone()).await, 200, "{event}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_query_reaches_its_route_in_a_form_that_a_uri_may_have() {
+        for (query, expected) in [
+            ("", ""),
+            ("fields=id,status&limit=10", "fields=id,status&limit=10"),
+            ("a=%C3%A9+b&c=%2f", "a=%C3%A9+b&c=%2f"),
+            ("a=<b>&\"é\"", "a=%3Cb%3E&%22%C3%A9%22"),
+            ("100%", "100%25"),
+            ("%%41%4", "%25%41%254"),
+            ("%é", "%25%C3%A9"),
+            ("a#b?c=[d]|^`{}\\", "a%23b?c=%5Bd%5D%7C%5E%60%7B%7D%5C"),
+            ("\u{0}\n \u{7f}\u{FFFF}", "%00%0A%20%7F%EF%BF%BF"),
+        ] {
+            let mut event = event("/known");
+            event["rawQueryString"] = query.into();
+            let reply = reply(event).await;
+            let uri = reply["body"].as_str().unwrap();
+            assert_eq!(uri.split_once('?').map_or("", |(_, query)| query), expected, "{query:?}: {uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn path_and_query_are_bounded_together_with_what_encoding_adds() {
+        let longest = "é".repeat(LONGEST / 2);
+        for (path, query, status) in [
+            ("/known".to_owned(), longest.clone(), 200),
+            ("/known".to_owned(), format!("{longest}a"), 404),
+            (format!("/{}", &longest[2..]), longest, 404),
+        ] {
+            let mut event = event(&path);
+            event["rawQueryString"] = query.into();
+            assert_eq!(self::status(event).await, status, "{path:.40}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_one_of_a_uri_and_is_encoded_once(query in proptest::prelude::any::<String>()) {
+            let once = encoded(&query);
+            prop_assert!(format!("/known?{once}").parse::<Uri>().is_ok(), "{}", once);
+            prop_assert_eq!(encoded(&once), once);
         }
     }
 

@@ -114,6 +114,11 @@ async fn odd_requests_get_a_problem_too() {
     .collect();
     for (field, value) in [
         ("rawQueryString", json!("a=<b>&c=\"d\"")),
+        ("rawQueryString", json!("é=%&%FF=%4&\u{0}#[]{}|\\^`\n")),
+        ("rawQueryString", json!("é".repeat(5_120))),
+        ("rawQueryString", json!("a".repeat(100_000))),
+        ("rawQueryString", json!(["a"])),
+        ("queryStringParameters", json!({"a": ["<b>"]})),
         ("headers", json!({"x-api-key": tenant::KEY, "x-name": "é", "host": "no host"})),
     ] {
         let mut event = usual.clone();
@@ -129,7 +134,8 @@ async fn odd_requests_get_a_problem_too() {
     // The same over HTTP, as far as a client sends it.
     let region = region().await;
     for path in [
-        "/v1/summaries/%FF", "/v1/summaries/%25FF", "/v1/summaries/a%00b", "/v1/summaries/x?a=%3Cb",
+        "/v1/summaries/%FF", "/v1/summaries/%25FF", "/v1/summaries/a%00b", "/v1/summaries/x?a=%3Cb", "/v1/summaries/x?%FF&%00=%",
+        "/v1/summaries/x?a=^|\\[{}]",
     ] {
         let response = region.request(Method::GET, path).bearer_auth(tenant::KEY).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
