@@ -192,7 +192,7 @@ impl<D: Send + 'static> Running<D> {
         let mut tasks = JoinSet::new();
         let start = |delivery: Delivery| {
             let message = &delivery.message;
-            let span = tracing::info_span!("delivery", job = %message.job(), tenant = %message.tenant(), receives = delivery.receives);
+            let span = tracing::info_span!("delivery", job = %message.job(), tenant = %message.tenant(), receives = delivery.receives, trace_id = message.trace());
             let work = Arc::clone(worker).work(delivery.clone(), until).instrument(span);
             (tasks.spawn(work).id(), delivery)
         };

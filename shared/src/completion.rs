@@ -35,15 +35,18 @@ pub struct Finished {
     pub fingerprint: Option<String>,
     /// The fingerprint under which the work on the job was claimed.
     pub claim: Option<String>,
+    /// The id of the trace that the submission belongs to, for the logs.
+    pub trace: Option<String>,
 }
 
 impl Finished {
     /// A finished job without a result for others.
-    pub fn alone(job: Job) -> Self {
+    pub fn alone(job: Job, trace: Option<String>) -> Self {
         Self {
             job,
             fingerprint: None,
             claim: None,
+            trace,
         }
     }
 }
@@ -76,7 +79,7 @@ impl Completion {
             .iter()
             .partition(|finished| entered.contains(&finished.job.resource.id.uuid()));
         for finished in &new {
-            account(&finished.job.resource);
+            account(&finished.job.resource, finished.trace.as_deref());
         }
         let ((), kept) = tokio::join!(self.cache(&new, &old), self.keep(&new, &old));
         kept?;
@@ -122,12 +125,12 @@ impl Completion {
     }
 }
 
-fn account(resource: &SummaryResource) {
+fn account(resource: &SummaryResource, trace_id: Option<&str>) {
     let (lane, status) = (resource.lane.as_str(), resource.status().as_str());
     metrics::counter!(metric::FINISHED, "lane" => lane, "status" => status).increment(1);
     if let Some(finished_at) = resource.finished_at() {
         let milliseconds = (finished_at - resource.created_at).as_seconds_f64() * 1000.0;
         metrics::histogram!(metric::TIME_TO_DONE, "lane" => lane).record(milliseconds);
-        tracing::info!(job = %resource.id, lane, status, milliseconds, "A job has finished.");
+        tracing::info!(job = %resource.id, lane, status, milliseconds, trace_id, "A job has finished.");
     }
 }

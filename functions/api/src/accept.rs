@@ -17,6 +17,8 @@ pub(crate) struct Acceptance {
     pub(crate) options: RequestOptions,
     pub(crate) fingerprint: String,
     pub(crate) repeatable: Option<Repeatable>,
+    /// The id of the trace that the submission belongs to.
+    pub(crate) trace: Option<String>,
 }
 
 /// What a submission has led to.
@@ -63,6 +65,7 @@ impl Acceptance {
             key: self.job.key.clone(),
             resource: self.job.resource.clone(),
             fingerprint: Some(self.fingerprint.clone()),
+            trace: self.trace.clone(),
         }));
         self.deliver(context, message).await?;
         Ok(Accepted::New(Box::new(self.job.resource)))
@@ -143,6 +146,7 @@ impl Acceptance {
             document,
             document_bytes,
             fingerprint: self.fingerprint.clone(),
+            trace: self.trace.clone(),
         }))
     }
 

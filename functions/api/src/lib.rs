@@ -23,6 +23,7 @@ mod rates;
 mod read;
 mod remove;
 mod submit;
+mod trace;
 mod usage;
 
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .fallback(|| async { Problem::of(Kind::NotFound) })
         .method_not_allowed_fallback(|| async { Problem::of(Kind::MethodNotAllowed) })
         .with_state(Arc::clone(&context));
-    middleware::around(router, context)
+    middleware::around(middleware::with_rates(router, context))
 }
 
 /// The `OpenAPI` description of the routes, which clients read.

@@ -16,17 +16,22 @@ use shared::{
     telemetry::metric,
 };
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use crate::trace::{TraceId, client_request_id};
 
 use crate::{
     context::Context,
     rates::{self, Noted, Rates},
 };
 
-pub(crate) fn around(router: Router, context: Arc<Context>) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(context, rate))
-        .layer(middleware::from_fn(account))
+pub(crate) fn around(router: Router) -> Router {
+    router.layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(account))
+}
+
+/// Adds the rates of the key to every answer.
+pub(crate) fn with_rates(router: Router, context: Arc<Context>) -> Router {
+    router.layer(middleware::from_fn_with_state(context, rate))
 }
 
 /// Shows the rates of the key in the answer. A handler that has asked the cache has noted them.
@@ -50,22 +55,94 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::of(Kind::Internal).into_response()
 }
 
-/// Logs method, path and status of a request, and returns the id of the request to the client. The
-/// query, the body and the API key are never logged, because they may hold secrets or document
-/// text.
+/// Logs method, path and status of a request, and returns its id to the client, together with the id
+/// that the client gave it. The query, the body and the API key are never logged, because they may
+/// hold secrets or document text.
 async fn account(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request
         .lambda_context_ref()
         .map(|context| context.request_id.clone())
         .unwrap_or_default();
+    let TraceId(trace_id) = TraceId::of(request.headers());
+    let client_id = client_request_id(request.headers()).cloned();
     let (method, path) = (request.method().clone(), request.uri().path().chars().take(200).collect::<String>());
-    let mut response = next.run(request).await;
+    let span = tracing::info_span!("request", request_id = id, trace_id);
+    let mut response = next.run(request).instrument(span).await;
     let status = response.status().as_u16();
     metrics::counter!(metric::REQUESTS, "status" => format!("{}xx", status / 100)).increment(1);
-    tracing::info!(%method, path, status, request_id = id, milliseconds = started.elapsed().as_millis(), "A request was answered.");
+    let client_request_id = client_id.as_ref().and_then(|id| id.to_str().ok());
+    tracing::info!(
+        %method,
+        path,
+        status,
+        request_id = id,
+        client_request_id,
+        trace_id,
+        milliseconds = started.elapsed().as_millis(),
+        "A request was answered."
+    );
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", id);
     }
+    if let Some(id) = client_id {
+        response.headers_mut().insert("x-client-request-id", id);
+    }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use axum::{body::Body, routing::get};
+    use lambda_http::tower::ServiceExt;
+    use serde_json::Value;
+    use tracing::instrument::WithSubscriber;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn every_line_of_a_request_names_its_trace_and_the_last_one_names_both_ids() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_writer(move || writer.clone())
+            .finish();
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let handler = get(|| async { tracing::info!("The handler was called.") });
+        let request = Request::get("/known")
+            .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))
+            .header("x-request-id", "order-17");
+        let answer = around(Router::new().route("/known", handler)).oneshot(request.body(Body::empty()).unwrap());
+        let answer = answer.with_subscriber(subscriber).await.unwrap();
+        assert_eq!(answer.headers()["x-client-request-id"], "order-17");
+        let log = log.0.lock().unwrap();
+        let lines: Vec<Value> = serde_json::Deserializer::from_slice(&log).into_iter().map(Result::unwrap).collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines[0]["span"]["trace_id"], trace);
+        assert_eq!(lines[1]["trace_id"], trace);
+        assert_eq!(
+            (&lines[1]["status"], &lines[1]["client_request_id"]),
+            (&200.into(), &"order-17".into())
+        );
+    }
 }

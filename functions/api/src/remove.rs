@@ -94,7 +94,7 @@ async fn end(context: &Context, mut job: Job) -> Result<Response, Problem> {
     let canceled = job.resource.cancel(OffsetDateTime::now_utc());
     canceled.map_err(|error| StoreError::new(Store::Ledger, "cancel a job", error))?;
     let resource = job.resource.clone();
-    let entered = context.completion.record(&[Finished::alone(job)], &[], &[]).await?;
+    let entered = context.completion.record(&[Finished::alone(job, None)], &[], &[]).await?;
     if entered.contains(&resource.id.uuid()) {
         return Ok(Json(resource).into_response());
     }

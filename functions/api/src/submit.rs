@@ -36,6 +36,7 @@ use crate::{
     idempotency, inline, preference,
     rates::{Rates, seconds},
     read,
+    trace::TraceId,
 };
 
 /// The header that says whether the result came from the cache. Its value is `hit` or `miss`.
@@ -84,6 +85,7 @@ pub(crate) async fn submit(
     State(context): State<Arc<Context>>,
     Caller(holder): Caller,
     Extension(rates): Extension<Rates>,
+    TraceId(trace): TraceId,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -149,6 +151,7 @@ pub(crate) async fn submit(
         options,
         fingerprint,
         repeatable,
+        trace,
     };
     let accepted = if is_unkept {
         acceptance.finish_unkept(&context).await?

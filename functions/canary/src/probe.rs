@@ -75,6 +75,7 @@ impl<'a> Probe<'a> {
             options,
             document: Document::Inline(text.clone()),
             document_bytes: None,
+            trace: None,
         });
         let reply = worker.invoke(&lane_event(&message)).await?;
         if reply["batchItemFailures"] != json!([]) {

@@ -16,6 +16,8 @@ pub(crate) struct ReadLetter {
     pub(crate) letter: DeadLetter,
     /// What is to be recorded of its job. `None` if the job is unknown or had already finished.
     pub(crate) ended: Option<End>,
+    /// The id of the trace that the submission belongs to.
+    pub(crate) trace: Option<String>,
 }
 
 /// The end of the job of a dead letter.
@@ -26,11 +28,12 @@ pub(crate) enum End {
     Unkept(Ended),
 }
 
-/// The fields that a message has in every version.
+/// The fields that a message has in every version. The trace may be absent.
 #[derive(Deserialize)]
 struct Address {
     job: JobId,
     tenant: TenantId,
+    trace: Option<String>,
 }
 
 pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Result<ReadLetter, StoreError> {
@@ -45,6 +48,7 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
             let address = Address {
                 job: message.job().clone(),
                 tenant: message.tenant().clone(),
+                trace: message.trace().map(str::to_owned),
             };
             (Some(address), None, sent(message))
         }
@@ -65,6 +69,7 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
     let error = cause(unreadable, last);
     let now = OffsetDateTime::now_utc();
     let body_key = context.documents.keep(lane, &message_id, body).await?;
+    let trace = address.as_ref().and_then(|address| address.trace.clone());
     let letter = DeadLetter {
         message_id,
         lane,
@@ -81,7 +86,7 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
             .map_err(StoreError::because(Store::Ledger, "finish a job"))?;
     }
     let ended = sent.or(failed.map(End::Finished));
-    Ok(ReadLetter { letter, ended })
+    Ok(ReadLetter { letter, ended, trace })
 }
 
 /// The finished job that a message holds.

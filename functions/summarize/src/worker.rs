@@ -178,6 +178,7 @@ impl Worker for Summarizer {
                         resource: message.resource,
                     },
                     claim: message.fingerprint.clone(),
+                    trace: message.trace,
                     fingerprint: message.fingerprint,
                 }),
                 Message::Count(ended) => unkept.push(ended),
@@ -191,7 +192,7 @@ impl Worker for Summarizer {
         let (mut attempts, mut waiting) = (Vec::new(), Vec::new());
         for (Delivery { message, receives, .. }, error) in retries {
             let (id, tenant) = (message.job(), message.tenant());
-            tracing::warn!(job = %id, %tenant, receives, code = %error.code, "An attempt failed. The job will be delivered again.");
+            tracing::warn!(job = %id, %tenant, receives, code = %error.code, trace_id = message.trace(), "An attempt failed. The job will be delivered again.");
             metrics::counter!(metric::RETRIED, "lane" => message.lane().as_str()).increment(1);
             attempts.push((
                 id.clone(),
@@ -259,6 +260,7 @@ impl Summarizer {
         finished_at: OffsetDateTime,
     ) -> Result<Finished, ForbiddenTransition> {
         let is_shared = job.options.expires_in.is_none();
+        let trace = job.trace;
         let mut resource = SummaryResource::queued(job.job, job.lane, self.region.clone(), job.created_at, job.options);
         resource.deferred = job.deferred;
         resource.attempts = attempts;
@@ -292,7 +294,12 @@ impl Summarizer {
             key: job.key,
             resource,
         };
-        Ok(Finished { job, fingerprint, claim })
+        Ok(Finished {
+            job,
+            fingerprint,
+            claim,
+            trace,
+        })
     }
 
     /// The attempts at a job that failed before this delivery. If the ledger does not answer, the
@@ -306,7 +313,7 @@ impl Summarizer {
         };
         let found = in_time(Store::Ledger, "find a job", ATTEMPTS_TIMEOUT, self.ledger.find(&job.job)).await;
         let found = found.unwrap_or_else(|error| {
-            tracing::warn!(job = %job.job, error = %Chain(&error), "The failed attempts of a job could not be read. The job is recorded without them.");
+            tracing::warn!(job = %job.job, trace_id = job.trace, error = %Chain(&error), "The failed attempts of a job could not be read. The job is recorded without them.");
             None
         });
         found.map(|job| job.resource.attempts).unwrap_or_default()

@@ -47,6 +47,9 @@ pub struct RecordMessage {
     /// claimed the work. Absent if the result must not be reused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// The id of the trace that the submission belongs to, for the logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// A job that a worker has to do.
@@ -72,6 +75,10 @@ pub struct SummarizeMessage {
     /// worker of version 0.2.0 keeps its result under it. Later workers make the fingerprint of
     /// their own engine.
     pub fingerprint: String,
+    /// The id of the trace that the submission belongs to, for the logs. Version 0.2.0 did not write
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 impl SummarizeMessage {
@@ -164,6 +171,15 @@ impl Message {
         }
     }
 
+    /// The id of the trace that the submission belongs to.
+    pub fn trace(&self) -> Option<&str> {
+        match self {
+            Self::Summarize(message) => message.trace.as_deref(),
+            Self::Record(message) => message.trace.as_deref(),
+            Self::Count(_) => None,
+        }
+    }
+
     /// How many bytes the text has that is to be worked on.
     pub fn bytes(&self) -> usize {
         match self {
@@ -216,6 +232,7 @@ mod tests {
             document: Document::Inline(text),
             document_bytes: None,
             fingerprint: "f00d".into(),
+            trace: None,
         })
     }
 
@@ -284,6 +301,19 @@ mod tests {
         let body = message.to_body();
         insta::assert_snapshot!(body);
         assert_eq!(Message::from_body(&body).unwrap(), message);
+    }
+
+    #[test]
+    fn the_id_of_a_trace_is_one_more_field() {
+        let (_, options) = Submission::parse(br#"{"text":"One. Two."}"#).unwrap();
+        let without = message("One. Two.".to_owned(), options);
+        let Message::Summarize(mut job) = without.clone() else { unreachable!() };
+        job.trace = Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned());
+        let with = Message::Summarize(job);
+        let body = with.to_body();
+        assert_eq!(Message::from_body(&body).unwrap(), with);
+        let field = r#","trace":"4bf92f3577b34da6a3ce929d0e0e4736""#;
+        assert_eq!(body.replace(field, ""), without.to_body());
     }
 
     #[test]

@@ -92,6 +92,7 @@ fn body(document: &str) -> String {
         document: crate::job::Document::Inline(document.into()),
         document_bytes: None,
         fingerprint: String::new(),
+        trace: None,
     })
     .to_body()
 }

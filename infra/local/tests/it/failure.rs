@@ -51,6 +51,7 @@ pub(crate) async fn written_down(region: &Region, tenant: &str, document: Docume
             document,
             document_bytes: None,
             fingerprint,
+            trace: None,
         },
     )
 }

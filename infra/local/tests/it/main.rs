@@ -21,5 +21,6 @@ mod stored_forms;
 mod supervision;
 mod template;
 mod tokens;
+mod trace;
 mod upkeep;
 mod weight;
