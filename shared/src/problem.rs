@@ -25,6 +25,7 @@ pub enum Kind {
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
+    UnsupportedEncoding,
     InvalidRequest,
     IdempotencyKeyReused,
     TooManyRequests,
@@ -34,7 +35,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, ordered by HTTP status.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::MalformedBody,
         Self::MalformedParameter,
         Self::Unauthorized,
@@ -43,6 +44,7 @@ impl Kind {
         Self::Conflict,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::UnsupportedEncoding,
         Self::InvalidRequest,
         Self::IdempotencyKeyReused,
         Self::TooManyRequests,
@@ -100,6 +102,12 @@ impl Kind {
                 "unsupported-media-type",
                 "The body is not declared as JSON",
                 "Send `Content-Type: application/json`.",
+            ),
+            Self::UnsupportedEncoding => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-encoding",
+                "The body has an encoding that is not supported",
+                "Send the body as it is, or with one of the encodings in the `Accept-Encoding` header.",
             ),
             Self::InvalidRequest => (
                 StatusCode::UNPROCESSABLE_ENTITY,

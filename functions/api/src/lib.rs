@@ -5,6 +5,7 @@
 
 mod accept;
 mod auth;
+mod body;
 mod context;
 mod estimate;
 mod event;

@@ -101,7 +101,11 @@ async fn unfinished(context: &Context, tenant: &TenantId, wanted: &Wanted) -> Re
     if wanted.filter.status.is_some_and(Status::is_final) {
         return Ok(Part::default());
     }
-    let most = if wanted.filter == Filter::default() { wanted.limit + 1 } else { LOOKED_AT };
+    let most = if wanted.filter == Filter::default() {
+        wanted.limit + 1
+    } else {
+        LOOKED_AT
+    };
     let (jobs, has_more) = context.ledger.unfinished(tenant, wanted.span, most).await?;
     Ok(Part::of(jobs.iter().map(Listed::from).collect(), has_more))
 }

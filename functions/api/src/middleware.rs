@@ -6,7 +6,7 @@ use std::{any::Any, sync::Arc, time::Instant};
 use axum::{
     Router,
     extract::{Request, State},
-    http::HeaderValue,
+    http::{HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -15,18 +15,38 @@ use shared::{
     problem::{Kind, Problem},
     telemetry::metric,
 };
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{
+    CompressionLevel,
+    catch_panic::CatchPanicLayer,
+    compression::{CompressionLayer, predicate::SizeAbove},
+    set_header::SetResponseHeaderLayer,
+};
 use tracing::Instrument;
 
-use crate::trace::{TraceId, client_request_id};
-
 use crate::{
+    body,
     context::Context,
     rates::{self, Noted, Rates},
+    trace::{TraceId, client_request_id},
 };
 
+/// What an answer depends on besides its path and the API key.
+const VARY: HeaderValue = HeaderValue::from_static("accept-encoding");
+
+/// A shorter answer is not compressed. It fits into one packet of the network, and compressing it
+/// takes more time than sending it.
+const COMPRESSED_FROM: u16 = 1024;
+
+/// Everything that is done around the routes of a router.
 pub(crate) fn around(router: Router) -> Router {
-    router.layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(account))
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(COMPRESSED_FROM));
+    body::decoded(router)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(compression)
+        .layer(SetResponseHeaderLayer::if_not_present(header::VARY, VARY))
+        .layer(middleware::from_fn(account))
 }
 
 /// Adds the rates of the key to every answer.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Extension, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -13,10 +13,7 @@ use shared::{
     cache::{Admission, Candidate, Standing, Wanted},
     capacity::Level,
     directory::Holder,
-    job::{
-        ExpiresIn, InvalidField, Job, JobId, Lane, Limits, Links, RegionTag, RequestOptions, Submission, SummaryResource, fingerprint,
-        route,
-    },
+    job::{ExpiresIn, InvalidField, Job, JobId, Lane, Links, RegionTag, RequestOptions, Submission, SummaryResource, fingerprint, route},
     ledger::{Earlier, Repeatable},
     problem::{Kind, Problem},
     quota::Verdict,
@@ -31,6 +28,7 @@ use uuid::Uuid;
 use crate::{
     accept::{Acceptance, Accepted},
     auth::Caller,
+    body,
     context::Context,
     estimate::estimate,
     idempotency, inline, preference,
@@ -90,7 +88,7 @@ pub(crate) async fn submit(
     body: Body,
 ) -> Result<Response, Problem> {
     let until = Instant::now() + preference::duration(preference::wait(&headers).unwrap_or_default());
-    let (text, options) = parse(&headers, body).await?;
+    let (text, options) = Submission::parse(&body::json(&headers, body).await?)?;
     options.check_deadline(OffsetDateTime::now_utc())?;
     let level = context.level.current().await;
     let wait = preference::wait(&headers).filter(|_| level.may_wait());
@@ -164,28 +162,6 @@ pub(crate) async fn submit(
         Accepted::New(resource) => answer(&context, &holder, *resource, wait, until).await,
         Accepted::Earlier(earlier, repeatable) => repeated(&context, &holder, earlier, Some(repeatable), wait, until).await,
     }
-}
-
-async fn parse(headers: &HeaderMap, body: Body) -> Result<(String, RequestOptions), Problem> {
-    let mime = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let mime = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if mime != "application/json" && !(mime.starts_with("application/") && mime.ends_with("+json")) {
-        return Err(Problem::of(Kind::UnsupportedMediaType));
-    }
-    let too_large = || {
-        Problem::new(
-            Kind::PayloadTooLarge,
-            format!(
-                "The body is longer than the limit of {} bytes. Split the document.",
-                Limits::BODY_BYTES
-            ),
-        )
-    };
-    let body = to_bytes(body, Limits::BODY_BYTES).await.map_err(|_| too_large())?;
-    Ok(Submission::parse(&body)?)
 }
 
 /// Checks that a job of which nothing may be kept can be finished inside the request.

@@ -89,7 +89,10 @@ pub(crate) async fn read(State(context): State<Arc<Context>>, Caller(holder): Ca
         .since(from.midnight().assume_utc())
         .until((to + Duration::DAY).midnight().assume_utc());
     // Older tallies are in the archive.
-    let tallied: Vec<Date> = (0..2).map(|ago| today - Duration::days(ago)).filter(|day| (from..=to).contains(day)).collect();
+    let tallied: Vec<Date> = (0..2)
+        .map(|ago| today - Duration::days(ago))
+        .filter(|day| (from..=to).contains(day))
+        .collect();
     let (archived, unfinished, tally) = tokio::join!(
         context.archive.usage(tenant, from, to),
         context.ledger.unfinished_usage(tenant, span),
@@ -149,9 +152,13 @@ mod tests {
 
     #[test]
     fn days_are_bounded_and_have_defaults() {
-        let days = |query: &str| days(&format!("/v1/usage?{query}").parse().unwrap(), date!(2026 - 11 - 26)).map_err(|problem| problem.detail);
+        let days =
+            |query: &str| days(&format!("/v1/usage?{query}").parse().unwrap(), date!(2026 - 11 - 26)).map_err(|problem| problem.detail);
         assert_eq!(days(""), Ok((date!(2026 - 10 - 27), date!(2026 - 11 - 26))));
-        assert_eq!(days("from=2026-11-01&to=2026-11-02"), Ok((date!(2026 - 11 - 01), date!(2026 - 11 - 02))));
+        assert_eq!(
+            days("from=2026-11-01&to=2026-11-02"),
+            Ok((date!(2026 - 11 - 01), date!(2026 - 11 - 02)))
+        );
         for (query, says) in [
             ("from=yesterday", "`from` must be a day"),
             ("from=2026-11-02&to=2026-11-01", "0 days"),

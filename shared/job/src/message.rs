@@ -307,7 +307,9 @@ mod tests {
     fn the_id_of_a_trace_is_one_more_field() {
         let (_, options) = Submission::parse(br#"{"text":"One. Two."}"#).unwrap();
         let without = message("One. Two.".to_owned(), options);
-        let Message::Summarize(mut job) = without.clone() else { unreachable!() };
+        let Message::Summarize(mut job) = without.clone() else {
+            unreachable!()
+        };
         job.trace = Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned());
         let with = Message::Summarize(job);
         let body = with.to_body();

@@ -55,7 +55,11 @@ impl Archive {
             if let Some((key, value)) = &filter.metadata {
                 query = query.bind(Json(json!({ key: value })));
             }
-            let rows = query.persistent(false).fetch_all(&mut *transaction).await.map_err(failed(OPERATION))?;
+            let rows = query
+                .persistent(false)
+                .fetch_all(&mut *transaction)
+                .await
+                .map_err(failed(OPERATION))?;
             transaction.commit().await.map_err(failed(OPERATION))?;
             let jobs: Result<_, BoxError> = rows
                 .iter()

@@ -127,7 +127,8 @@ impl Archive {
                 let number = |name: &str| u64::try_from(row.get::<i64, _>(name)).unwrap_or_default();
                 let key: String = row.get("key");
                 let key = Some(key).filter(|key| !key.is_empty()).map(TryInto::try_into).transpose();
-                let key = key.map_err(|error: crate::job::InvalidKeyId| StoreError::new(Store::Archive, OPERATION, BoxError::from(error)))?;
+                let key =
+                    key.map_err(|error: crate::job::InvalidKeyId| StoreError::new(Store::Archive, OPERATION, BoxError::from(error)))?;
                 *usage.of(row.get("day"), key) += Counts {
                     accepted: number("accepted"),
                     deferred: number("deferred"),

@@ -33,7 +33,10 @@ impl Cache {
             return Ok(Vec::new());
         }
         self.ask("find jobs", async |mut connection| {
-            let asked: Vec<String> = ids.iter().flat_map(|id| [keys::summary(tenant, id), keys::started(tenant, id)]).collect();
+            let asked: Vec<String> = ids
+                .iter()
+                .flat_map(|id| [keys::summary(tenant, id), keys::started(tenant, id)])
+                .collect();
             let found: Vec<Option<String>> = connection.mget(&asked).await?;
             let jobs = found.chunks(2).map(|entries| job(entries[0].clone(), entries[1].clone()));
             jobs.filter_map(Result::transpose).collect()

@@ -20,12 +20,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If DynamoDB does not answer.
-    pub async fn unfinished(
-        &self,
-        tenant: &TenantId,
-        span: Span,
-        most: usize,
-    ) -> Result<(Vec<SummaryResource>, bool), StoreError> {
+    pub async fn unfinished(&self, tenant: &TenantId, span: Span, most: usize) -> Result<(Vec<SummaryResource>, bool), StoreError> {
         const OPERATION: &str = "list unfinished jobs";
         let (from, to) = span.submissions();
         let reply = self

@@ -21,7 +21,12 @@ async fn submit(region: &Region, body: &Value, headers: &[(&str, &str)]) -> (Sta
 }
 
 async fn delete(region: &Region, id: &str) -> (StatusCode, Value) {
-    answer(region.request(Method::DELETE, &format!("/v1/summaries/{id}")).bearer_auth(tenant::KEY)).await
+    answer(
+        region
+            .request(Method::DELETE, &format!("/v1/summaries/{id}"))
+            .bearer_auth(tenant::KEY),
+    )
+    .await
 }
 
 async fn list(region: &Region, key: &str, query: &str) -> Value {
@@ -41,7 +46,10 @@ async fn a_small_text_is_summarised_inside_the_request() {
     let body = submission("at once");
     let (status, headers, resource) = submit(&region, &body, &[("prefer", "wait=5")]).await;
     assert_eq!(status, StatusCode::OK, "{resource}");
-    assert_eq!((&resource["status"], &headers["preference-applied"]), (&json!("succeeded"), &"wait=5".parse().unwrap()));
+    assert_eq!(
+        (&resource["status"], &headers["preference-applied"]),
+        (&json!("succeeded"), &"wait=5".parse().unwrap())
+    );
     let id = resource["id"].as_str().unwrap();
     // It is a job like any other: it can be read at once, and the archive gets it.
     assert_eq!(region.read(id).await, (StatusCode::OK, resource.clone()));
@@ -84,7 +92,10 @@ async fn a_job_with_expires_in_zero_leaves_nothing() {
     let mut body = submission("forgotten at once");
     body["expires_in"] = 0.into();
     let (status, _, problem) = submit(&region, &body, &[]).await;
-    assert_eq!((status, &problem["errors"][0]["pointer"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("#/expires_in")));
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("#/expires_in"))
+    );
     let (status, _, resource) = submit(&region, &body, &[("prefer", "wait=5")]).await;
     assert_eq!((status, &resource["status"]), (StatusCode::OK, &json!("succeeded")), "{resource}");
     let id = resource["id"].as_str().unwrap();
@@ -117,12 +128,21 @@ async fn a_repeated_submission_makes_one_job() {
     assert_eq!((status, &again["id"]), (StatusCode::OK, &first));
     // The same key with another body is refused, and so is a value that is no key.
     let (status, _, problem) = submit(&region, &submission("another"), &key).await;
-    assert_eq!((status, &problem["type"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("/v1/problems#idempotency-key-reused")));
+    assert_eq!(
+        (status, &problem["type"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("/v1/problems#idempotency-key-reused"))
+    );
     let (status, _, problem) = submit(&region, &body, &[("idempotency-key", "")]).await;
-    assert_eq!((status, &problem["type"]), (StatusCode::BAD_REQUEST, &json!("/v1/problems#malformed-parameter")));
+    assert_eq!(
+        (status, &problem["type"]),
+        (StatusCode::BAD_REQUEST, &json!("/v1/problems#malformed-parameter"))
+    );
     // Another tenant has its own keys.
     let other = region.other_tenant("repeater", Plan::Pro).await;
-    let request = region.request(Method::POST, "/v1/summaries").bearer_auth(other.expose_secret()).json(&body);
+    let request = region
+        .request(Method::POST, "/v1/summaries")
+        .bearer_auth(other.expose_secret())
+        .json(&body);
     let (status, resource) = answer(request.header("idempotency-key", "repeated-1")).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{resource}");
     assert_ne!(resource["id"], first);
@@ -162,17 +182,27 @@ async fn a_queued_job_is_canceled_and_a_finished_one_is_erased() {
     let erased = region.accepted(&text).await;
     region.succeeds(&erased).await;
     for _ in 0..2 {
-        assert_eq!(delete(&region, &erased).await, (StatusCode::NO_CONTENT, Value::String(String::new())));
+        assert_eq!(
+            delete(&region, &erased).await,
+            (StatusCode::NO_CONTENT, Value::String(String::new()))
+        );
     }
     assert_eq!(region.read(&erased).await.0, StatusCode::NOT_FOUND);
     assert_eq!(ledger.find(&erased.parse().unwrap()).await.unwrap(), None);
     let mut valkey = valkey().await;
-    let keys: Vec<String> = redis::cmd("KEYS").arg(format!("*{erased}*")).query_async(&mut valkey).await.unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg(format!("*{erased}*"))
+        .query_async(&mut valkey)
+        .await
+        .unwrap();
     assert_eq!(keys, Vec::<String>::new());
     // Its result is not reused either.
     let (status, again) = region.submit(&text).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{again}");
-    assert_eq!(delete(&region, "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        delete(&region, "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV").await.0,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -187,7 +217,8 @@ async fn a_message_that_comes_after_the_end_of_its_job_changes_nothing() {
         }
         let before = region.read(&name).await;
         let body = shared::job::Message::Summarize(message).to_body();
-        let event = json!({"Records": [{"messageId": "m", "receiptHandle": "r", "body": body, "attributes": {"ApproximateReceiveCount": "1"}}]});
+        let event =
+            json!({"Records": [{"messageId": "m", "receiptHandle": "r", "body": body, "attributes": {"ApproximateReceiveCount": "1"}}]});
         let reply = region.invoke("SummarizeStandardFunction", &event).await;
         assert_eq!(reply, json!({"batchItemFailures": []}));
         assert_eq!(region.read(&name).await, before);
@@ -200,11 +231,15 @@ async fn a_job_that_is_not_begun_before_its_deadline_fails() {
     let mut body = submission("too late");
     body["deadline"] = "2020-01-01T00:00:00Z".into();
     let (status, problem) = region.submit(&body).await;
-    assert_eq!((status, &problem["errors"][0]["pointer"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("#/deadline")));
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("#/deadline"))
+    );
     let (id, mut message) = crate::failure::written_down(&region, "demo", shared::job::Document::Inline("One.".into())).await;
     message.options.deadline = Some(time::OffsetDateTime::now_utc() - time::Duration::SECOND);
     let body = shared::job::Message::Summarize(message).to_body();
-    let event = json!({"Records": [{"messageId": "m", "receiptHandle": "r", "body": body, "attributes": {"ApproximateReceiveCount": "1"}}]});
+    let event =
+        json!({"Records": [{"messageId": "m", "receiptHandle": "r", "body": body, "attributes": {"ApproximateReceiveCount": "1"}}]});
     region.invoke("SummarizeStandardFunction", &event).await;
     let failed = region.reaches(&id.to_string(), &["failed", "succeeded"]).await;
     assert_eq!(failed["error"]["code"], "expired", "{failed}");
@@ -264,7 +299,10 @@ async fn excess_is_deferred_and_then_refused_and_other_tenants_do_not_feel_it() 
         let request = region.request(Method::POST, "/v1/summaries").bearer_auth(noisy.expose_secret());
         let response = request.json(&body).send().await.unwrap();
         let headers = response.headers().clone();
-        assert!(headers.contains_key("ratelimit") && headers.contains_key("ratelimit-policy"), "{headers:?}");
+        assert!(
+            headers.contains_key("ratelimit") && headers.contains_key("ratelimit-policy"),
+            "{headers:?}"
+        );
         match response.status() {
             StatusCode::ACCEPTED if headers.contains_key("summarease-admission") => {
                 let job: Value = response.json().await.unwrap();
@@ -282,9 +320,15 @@ async fn excess_is_deferred_and_then_refused_and_other_tenants_do_not_feel_it() 
             other => panic!("{other}"),
         }
     }
-    assert!(admitted >= limits.key.burst() && deferred >= limits.deferred.burst() && refused > 0, "{admitted} {deferred} {refused}");
+    assert!(
+        admitted >= limits.key.burst() && deferred >= limits.deferred.burst() && refused > 0,
+        "{admitted} {deferred} {refused}"
+    );
     let calm = region.other_tenant("calm", Plan::Free).await;
-    let request = region.request(Method::POST, "/v1/summaries").bearer_auth(calm.expose_secret()).json(&submission("calm"));
+    let request = region
+        .request(Method::POST, "/v1/summaries")
+        .bearer_auth(calm.expose_secret())
+        .json(&submission("calm"));
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), StatusCode::ACCEPTED);
     assert!(!response.headers().contains_key("summarease-admission"));

@@ -228,8 +228,7 @@ async fn jobs_of_a_killed_worker_are_finished_once() {
         .await
         .unwrap();
     let mut held = holder.begin().await.unwrap();
-    let usage =
-        "INSERT INTO usage_by_key SELECT 'survivor', (now() AT TIME ZONE 'UTC')::date + day, 'key_' || left(encode(sha256('sk_survivor'), 'hex'), 20) FROM generate_series(-1, 1) day";
+    let usage = "INSERT INTO usage_by_key SELECT 'survivor', (now() AT TIME ZONE 'UTC')::date + day, 'key_' || left(encode(sha256('sk_survivor'), 'hex'), 20) FROM generate_series(-1, 1) day";
     sqlx::query(usage).execute(&mut *held).await.unwrap();
     let mut ids = Vec::new();
     for number in 0..6 {
