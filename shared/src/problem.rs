@@ -22,6 +22,7 @@ pub enum Kind {
     Unauthorized,
     NotFound,
     MethodNotAllowed,
+    NotAcceptable,
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -35,12 +36,13 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, ordered by HTTP status.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MalformedBody,
         Self::MalformedParameter,
         Self::Unauthorized,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::NotAcceptable,
         Self::Conflict,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
@@ -90,6 +92,12 @@ impl Kind {
                 "conflict",
                 "The state of the resource does not allow this",
                 "Read the resource again, and then decide what to do.",
+            ),
+            Self::NotAcceptable => (
+                StatusCode::NOT_ACCEPTABLE,
+                "not-acceptable",
+                "No media type of the answer is accepted",
+                "Send `Accept: application/json`, or leave the header out.",
             ),
             Self::PayloadTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,

@@ -4,8 +4,10 @@
 //! never uses Postgres, so that a database that is slow or down does not stop the intake of jobs.
 
 mod accept;
+mod acceptance;
 mod auth;
 mod body;
+mod conditional;
 mod context;
 mod estimate;
 mod event;
@@ -15,6 +17,7 @@ mod idempotency;
 mod inline;
 mod last_answers;
 mod list;
+mod methods;
 mod middleware;
 mod openapi;
 mod page;
@@ -46,8 +49,9 @@ pub fn router(context: Arc<Context>) -> Router {
             "/v1/openapi.json",
             axum::routing::get(move || async move { axum::Json((*document).clone()) }),
         )
+        .route_layer(axum::middleware::from_fn(accept::json))
         .fallback(|| async { Problem::of(Kind::NotFound) })
-        .method_not_allowed_fallback(|| async { Problem::of(Kind::MethodNotAllowed) })
+        .method_not_allowed_fallback(methods::other)
         .with_state(Arc::clone(&context));
     middleware::around(middleware::with_rates(router, context))
 }

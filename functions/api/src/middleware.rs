@@ -19,6 +19,7 @@ use tower_http::{
     CompressionLevel,
     catch_panic::CatchPanicLayer,
     compression::{CompressionLayer, predicate::SizeAbove},
+    normalize_path::NormalizePath,
     set_header::SetResponseHeaderLayer,
 };
 use tracing::Instrument;
@@ -26,6 +27,7 @@ use tracing::Instrument;
 use crate::{
     body,
     context::Context,
+    methods,
     rates::{self, Noted, Rates},
     trace::{TraceId, client_request_id},
 };
@@ -42,10 +44,13 @@ pub(crate) fn around(router: Router) -> Router {
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(SizeAbove::new(COMPRESSED_FROM));
+    // A path is the same with a slash at its end. The path has to be changed before it is matched.
+    let router = Router::new().fallback_service(NormalizePath::trim_trailing_slash(router));
     body::decoded(router)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(compression)
         .layer(SetResponseHeaderLayer::if_not_present(header::VARY, VARY))
+        .layer(middleware::from_fn(methods::usual))
         .layer(middleware::from_fn(account))
 }
 
@@ -149,7 +154,7 @@ mod tests {
             .finish();
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         let handler = get(|| async { tracing::info!("The handler was called.") });
-        let request = Request::get("/known")
+        let request = Request::get("/known/")
             .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))
             .header("x-request-id", "order-17");
         let answer = around(Router::new().route("/known", handler)).oneshot(request.body(Body::empty()).unwrap());

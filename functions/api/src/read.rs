@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use sha2::{Digest, Sha256};
 use shared::{
     archive::Archived,
     job::{JobId, SummaryResource, TenantId},
@@ -21,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::{
     auth::Caller,
+    conditional::Validators,
     context::Context,
     estimate::estimate,
     fields::{Chosen, Fields},
@@ -39,7 +39,8 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
 /// Repeat this request until `status` is `succeeded`, `failed` or `canceled`. The header `Retry-After`
 /// gives the seconds to wait before the next request. With the header `Prefer: wait=N` the request
 /// itself waits up to N seconds (10 at most) for the end of the job. Send the last `ETag` as
-/// `If-None-Match`, and a job that has not changed is answered without a body.
+/// `If-None-Match`, or the last `Last-Modified` as `If-Modified-Since`, and a job that has not changed is
+/// answered without a body.
 #[utoipa::path(
     get,
     path = "/v1/summaries/{id}",
@@ -50,8 +51,8 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
         ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds, 10 at most, for the end of the job (RFC 7240).", example = "wait=10"),
     ),
     responses(
-        (status = 200, description = "The job in its present state.", body = SummaryResource, headers(("ETag"), ("Preference-Applied"), ("Retry-After" = u32, description = "Seconds to wait before the next request. Absent when the job has finished."))),
-        (status = 304, description = "The job has not changed since the `ETag` that was sent as `If-None-Match`."),
+        (status = 200, description = "The job in its present state.", body = SummaryResource, headers(("ETag"), ("Last-Modified"), ("Preference-Applied"), ("Retry-After" = u32, description = "Seconds to wait before the next request. Absent when the job has finished."))),
+        (status = 304, description = "The job has not changed since the answer that the client has."),
         (status = 400, description = "`fields` names a field that a job does not have.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The request has no valid API key.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The tenant of this API key has no job with this id, or its summary has expired or was erased.", body = Problem, content_type = "application/problem+json"),
@@ -183,41 +184,17 @@ async fn recorded(context: &Context, tenant: &TenantId, cached: SummaryResource)
 /// The answer to a read. `poll` is how many seconds a client should wait before it reads an
 /// unfinished job again.
 fn respond(resource: &SummaryResource, chosen: &Chosen, poll: Option<u16>, headers: &HeaderMap) -> Response {
-    let tag = entity_tag(resource);
-    let unchanged = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|tags| {
-            tags.split(',')
-                .any(|candidate| candidate.trim().trim_start_matches("W/") == tag || candidate.trim() == "*")
-        });
-    let mut response = if unchanged {
+    let validators = Validators::of(resource);
+    let mut response = if validators.are_known(headers) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         Json(chosen.of(resource)).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
-    }
+    validators.add_to(headers);
     if let Some(seconds) = poll {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response
-}
-
-/// The entity tag of a job. It is made of everything in a job that can change: the status, the time
-/// at which the job finished, and the number of attempts.
-fn entity_tag(resource: &SummaryResource) -> String {
-    let state = format!(
-        "{} {} {:?} {}",
-        resource.id,
-        resource.status().as_str(),
-        resource.finished_at(),
-        resource.attempts.len()
-    );
-    let hash = Sha256::digest(state);
-    format!("\"{}\"", shared::job::hex(&hash[..12]))
 }

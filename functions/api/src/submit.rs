@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    accept::{Acceptance, Accepted},
+    acceptance::{Acceptance, Accepted},
     auth::Caller,
     body,
     context::Context,

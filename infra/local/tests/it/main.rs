@@ -12,6 +12,7 @@ mod events;
 mod failover;
 mod failure;
 mod lanes;
+mod manners;
 mod phases;
 mod preflight;
 mod regions;

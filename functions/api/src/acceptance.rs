@@ -1,0 +1,193 @@
+//! Accepts a job: records it in the ledger, and sends it to its lane.
+
+use shared::{
+    job::{Document, Ended, Job, Message, RecordMessage, RequestOptions, SummarizeMessage, SummaryResource},
+    kill::{self, Step},
+    ledger::{Earlier, Repeatable},
+    store::{Chain, StoreError},
+    telemetry::metric,
+};
+
+use crate::{context::Context, inline};
+
+/// A job that is to be accepted.
+pub(crate) struct Acceptance {
+    pub(crate) job: Job,
+    pub(crate) text: String,
+    pub(crate) options: RequestOptions,
+    pub(crate) fingerprint: String,
+    pub(crate) repeatable: Option<Repeatable>,
+    /// The id of the trace that the submission belongs to.
+    pub(crate) trace: Option<String>,
+}
+
+/// What a submission has led to.
+pub(crate) enum Accepted {
+    /// A new job.
+    New(Box<SummaryResource>),
+    /// The job of an earlier submission with the same idempotency key. This submission is kept, so
+    /// that it can finish what the earlier one has begun.
+    Earlier(Earlier, Box<Acceptance>),
+}
+
+impl Acceptance {
+    /// Records the job in the ledger, then sends it to its lane. When this function has returned a
+    /// new job, it is stored and will be worked on, even if this process stops at once.
+    pub(crate) async fn queue(self, context: &Context) -> Result<Accepted, StoreError> {
+        if let Some(earlier) = self.record(context).await? {
+            return Ok(Accepted::Earlier(earlier, Box::new(self)));
+        }
+        self.send(context).await
+    }
+
+    /// Makes the summary inside the request. With an idempotency key, the job is recorded before, so
+    /// that of two submissions at the same time only one makes a summary.
+    pub(crate) async fn finish_at_once(mut self, context: &Context) -> Result<Accepted, StoreError> {
+        if self.repeatable.is_some()
+            && let Some(earlier) = self.record(context).await?
+        {
+            self.end_claim(context).await;
+            return Ok(Accepted::Earlier(earlier, Box::new(self)));
+        }
+        let is_finished = inline::finish(&mut self.job.resource, self.text.clone(), self.options.clone()).await;
+        kill::at(Step::Made);
+        if self.repeatable.is_none() {
+            self.record(context).await?;
+        } else if is_finished {
+            context.ledger.finish(&[&self.job]).await?;
+        }
+        kill::at(Step::Kept);
+        if !is_finished {
+            return self.send(context).await;
+        }
+        let message = Message::Record(Box::new(RecordMessage {
+            tenant: self.job.tenant.clone(),
+            key: self.job.key.clone(),
+            resource: self.job.resource.clone(),
+            fingerprint: Some(self.fingerprint.clone()),
+            trace: self.trace.clone(),
+        }));
+        self.deliver(context, message).await?;
+        Ok(Accepted::New(Box::new(self.job.resource)))
+    }
+
+    /// Makes the summary inside the request, and lets a worker count it. Nothing of it is kept.
+    pub(crate) async fn finish_unkept(mut self, context: &Context) -> Result<Accepted, StoreError> {
+        let is_finished = inline::finish(&mut self.job.resource, self.text.clone(), self.options.clone()).await;
+        let Some(ended) = Ended::of(&self.job).filter(|_| is_finished) else {
+            let reason = "the engine was not ready in time";
+            return Err(StoreError::new(
+                shared::store::Store::Lanes,
+                "summarise a text inside a request",
+                reason,
+            ));
+        };
+        let lane = self.job.resource.lane;
+        context.lanes[lane].send(&self.job.tenant, Message::Count(ended).to_body()).await?;
+        self.account();
+        Ok(Accepted::New(Box::new(self.job.resource)))
+    }
+
+    /// Sends the message of a job again whose earlier submission may have stopped before it sent it.
+    pub(crate) async fn send_again(mut self: Box<Self>, context: &Context, earlier: &SummaryResource) -> Result<(), StoreError> {
+        let Some(repeatable) = self.repeatable.take() else { return Ok(()) };
+        if !context.ledger.may_send_again(&repeatable).await? {
+            return Ok(());
+        }
+        self.job.resource = earlier.clone();
+        tracing::info!(job = %earlier.id, tenant = %self.job.tenant, "The message of a job is sent again, because its submission was repeated.");
+        let message = self.message(context).await?;
+        context.lanes[earlier.lane].send(&self.job.tenant, message.to_body()).await
+    }
+
+    /// Records the job in the ledger. If an earlier submission had the same idempotency key, nothing
+    /// is recorded, and the cache forgets this job.
+    async fn record(&self, context: &Context) -> Result<Option<Earlier>, StoreError> {
+        kill::at(Step::Admitted);
+        let recorded = context.ledger.accept(&self.job, self.repeatable.as_ref()).await;
+        if !matches!(recorded, Ok(None)) {
+            self.forget(context).await;
+        }
+        kill::at(Step::Recorded);
+        recorded
+    }
+
+    async fn send(self, context: &Context) -> Result<Accepted, StoreError> {
+        let message = match self.message(context).await {
+            Ok(message) => message,
+            Err(error) => {
+                self.withdraw(context).await;
+                return Err(error);
+            }
+        };
+        self.deliver(context, message).await?;
+        Ok(Accepted::New(Box::new(self.job.resource)))
+    }
+
+    /// The message that asks a worker for the summary. A text that is too large for it is stored.
+    async fn message(&self, context: &Context) -> Result<Message, StoreError> {
+        let resource = &self.job.resource;
+        let bytes = self.text.len();
+        let document = if Document::fits_message(&self.text) {
+            Document::Inline(self.text.clone())
+        } else {
+            Document::Stored(context.documents.store(&self.job.tenant, &resource.id, self.text.clone()).await?)
+        };
+        kill::at(Step::Stored);
+        let document_bytes = matches!(document, Document::Stored(_)).then_some(bytes);
+        Ok(Message::Summarize(SummarizeMessage {
+            job: resource.id.clone(),
+            tenant: self.job.tenant.clone(),
+            key: self.job.key.clone(),
+            lane: resource.lane,
+            deferred: resource.deferred,
+            created_at: resource.created_at,
+            options: self.options.clone(),
+            document,
+            document_bytes,
+            fingerprint: self.fingerprint.clone(),
+            trace: self.trace.clone(),
+        }))
+    }
+
+    async fn deliver(&self, context: &Context, message: Message) -> Result<(), StoreError> {
+        let lane = self.job.resource.lane;
+        if let Err(error) = context.lanes[lane].send(&self.job.tenant, message.to_body()).await {
+            self.withdraw(context).await;
+            return Err(error);
+        }
+        kill::at(Step::Sent);
+        self.account();
+        Ok(())
+    }
+
+    /// Removes a job that no worker will receive. The client was not told of it yet.
+    async fn withdraw(&self, context: &Context) {
+        if let Err(error) = context.ledger.withdraw(&self.job.resource.id, self.repeatable.as_ref()).await {
+            tracing::warn!(error = %Chain(&error), "A job could not be sent to its lane, and could not be removed from the ledger either. It expires there.");
+        }
+        self.forget(context).await;
+    }
+
+    async fn forget(&self, context: &Context) {
+        let forgotten = context.cache.withdraw(&self.job.tenant, &self.job.resource.id).await;
+        if let Err(error) = forgotten {
+            tracing::warn!(error = %Chain(&error), "A job that was not accepted could not be removed from the cache. It expires there.");
+        }
+    }
+
+    async fn end_claim(&self, context: &Context) {
+        if let Err(error) = context.cache.end_claim(&self.job.tenant, &self.fingerprint).await {
+            tracing::warn!(error = %Chain(&error), "The claim on a result could not be ended. It expires.");
+        }
+    }
+
+    fn account(&self) {
+        let resource = &self.job.resource;
+        metrics::counter!(metric::ACCEPTED, "lane" => resource.lane.as_str()).increment(1);
+        if resource.deferred {
+            metrics::counter!(metric::DEFERRED).increment(1);
+        }
+        tracing::info!(job = %resource.id, tenant = %self.job.tenant, lane = %resource.lane, deferred = resource.deferred, "A job was accepted.");
+    }
+}
