@@ -1,5 +1,5 @@
 //! What a summary job is: its id, its request, its queue message, its states, its lane, and the
-//! resource that clients read.
+//! resource that clients read; and who may ask for one.
 //!
 //! This crate is pure. Nothing in it may depend on AWS, SQL, Redis or tokio.
 
@@ -13,6 +13,7 @@ mod message;
 mod request;
 mod resource;
 mod routing;
+mod scope;
 mod state;
 mod tenant;
 mod usage;
@@ -27,9 +28,11 @@ pub use message::{Document, Message, MessageError, RecordMessage, SummarizeMessa
 pub use request::{
     ExpiresIn, Focus, Format, Include, InvalidDeadline, InvalidExpiresIn, InvalidField, InvalidFocus, InvalidLanguageTag, InvalidLength,
     InvalidMetadata, LanguageTag, Length, Limits, Metadata, Method, Priority, RETENTION, RequestOptions, Submission, SubmissionError,
+    parse_object,
 };
 pub use resource::{Attempt, Job, JobError, Links, SummaryResource, SummaryResult};
 pub use routing::{INLINE_DOCUMENT_BYTES, Lane, PerLane, route};
+pub use scope::{Scope, Scopes};
 pub use state::{ForbiddenTransition, Status};
 pub use tenant::{InvalidKeyId, InvalidTenant, KeyId, Plan, TenantId};
 pub use usage::{Counts, Usage};

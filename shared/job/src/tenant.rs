@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::fingerprint::hex;
 
@@ -94,7 +95,7 @@ impl From<KeyId> for String {
 }
 
 /// What a tenant has paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
     /// The tenant may use every priority except `express`.
@@ -103,4 +104,15 @@ pub enum Plan {
     Pro,
     /// The tenant may use every priority, and may submit much more.
     Enterprise,
+}
+
+impl Plan {
+    /// The name, as it is written in requests and in stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Pro => "pro",
+            Self::Enterprise => "enterprise",
+        }
+    }
 }

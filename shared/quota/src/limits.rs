@@ -1,7 +1,10 @@
 //! The limits of a plan, and how they are changed for a tenant or a key.
 
 use job::Plan;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected},
+};
 use utoipa::ToSchema;
 
 /// The most submissions a minute, and the most at once, that a rate can allow.
@@ -10,35 +13,28 @@ const MOST: u32 = 1_000_000;
 /// How many submissions are allowed: so many a minute on average, and so many at once after a
 /// pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "Unchecked")]
+#[serde(deny_unknown_fields)]
 pub struct Rate {
     /// Submissions a minute, on average.
+    #[serde(deserialize_with = "possible")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     per_minute: u32,
     /// Submissions at the same moment, after a pause that is long enough.
+    #[serde(deserialize_with = "possible")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     burst: u32,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Unchecked {
-    per_minute: u32,
-    burst: u32,
+fn possible<'a, D: Deserializer<'a>>(number: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(number)?;
+    let wrong = || D::Error::invalid_value(Unexpected::Unsigned(number.into()), &"a whole number from 1 to 1,000,000");
+    (1..=MOST).contains(&number).then_some(number).ok_or_else(wrong)
 }
 
 /// A rate is outside its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`per_minute` and `burst` must each be from 1 to {MOST}")]
 pub struct InvalidRate;
-
-impl TryFrom<Unchecked> for Rate {
-    type Error = InvalidRate;
-
-    fn try_from(Unchecked { per_minute, burst }: Unchecked) -> Result<Self, InvalidRate> {
-        Self::new(per_minute, burst)
-    }
-}
 
 impl Rate {
     /// A rate of so many submissions a minute and at once.
@@ -153,6 +149,10 @@ mod tests {
         assert_eq!(Rate::new(MOST + 1, 1), Err(InvalidRate));
         let rate = Rate::new(MOST, MOST).unwrap();
         assert_eq!((rate.interval(), rate.window()), (60, 60_000_000));
+        let read = |text: &str| serde_json::from_str::<Rate>(text).map_err(|error| error.to_string());
+        assert_eq!(read(r#"{"per_minute":1000000,"burst":1000000}"#), Ok(rate));
+        let refused = read(r#"{"per_minute":0,"burst":1}"#).unwrap_err();
+        assert!(refused.contains("expected a whole number from 1 to 1,000,000"), "{refused}");
     }
 
     #[test]

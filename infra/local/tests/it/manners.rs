@@ -55,7 +55,9 @@ async fn events_hold_compressed_bodies_as_base64() {
     event["headers"]["content-encoding"] = "gzip".into();
     event["headers"]["accept-encoding"] = "gzip".into();
     event["isBase64Encoded"] = true.into();
-    let metadata: Value = (0..16).map(|number| (format!("key{number}"), Value::String("v".repeat(100)))).collect();
+    let metadata: Value = (0..16)
+        .map(|number| (format!("key{number}"), Value::String("v".repeat(100))))
+        .collect();
     let body = json!({"text": prose("event", 2_000), "metadata": metadata});
     event["body"] = BASE64_STANDARD.encode(gzip(&body.to_string())).into();
     let reply = api.invoke(&event).await.unwrap();

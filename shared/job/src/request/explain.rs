@@ -90,7 +90,7 @@ fn without_values(message: &str) -> String {
 /// The name in JSON of a type as serde calls it.
 fn in_json(name: &str) -> &str {
     match name {
-        "u32" => "a whole number",
+        "u32" | "u64" => "a whole number",
         "f64" => "a number",
         "integer" => "a whole number outside the allowed range",
         "floating point" => "a number that is not allowed here",
@@ -98,6 +98,7 @@ fn in_json(name: &str) -> &str {
         "boolean" => "true or false",
         "null" => "null",
         "map" | "a map" => "an object",
+        name if name.starts_with("struct ") => "an object",
         "sequence" | "a sequence" => "a list",
         other => other,
     }

@@ -7,6 +7,7 @@ mod language_tag;
 mod length;
 mod limits;
 mod metadata;
+mod object;
 mod options;
 
 #[cfg(test)]
@@ -27,9 +28,10 @@ pub use language_tag::{InvalidLanguageTag, LanguageTag};
 pub use length::{InvalidLength, Length};
 pub use limits::Limits;
 pub use metadata::{InvalidMetadata, Metadata};
+pub use object::parse_object;
 pub use options::{Format, Include, Method, Priority};
 
-use explain::{explain, malformed, pointer_token};
+use explain::pointer_token;
 
 /// The body of `POST /v1/summaries`.
 //
@@ -151,23 +153,7 @@ impl Submission {
     /// [`SubmissionError::Malformed`] if the body is not JSON in UTF-8. Otherwise the error names
     /// all invalid fields. If a field has a wrong type or name, it names only the first such field.
     pub fn parse(body: &[u8]) -> Result<(String, RequestOptions), SubmissionError> {
-        let body = std::str::from_utf8(body).map_err(|error| {
-            let at = error.valid_up_to();
-            SubmissionError::Malformed(format!(
-                "The body is not UTF-8, because no character starts at byte {at}. Send UTF-8."
-            ))
-        })?;
-        match body.trim_ascii_start().chars().next() {
-            Some('{') => {}
-            Some(_) => {
-                let wrong = "The body is not a JSON object. Send one such as {\"text\": \"…\"}.";
-                return Err(SubmissionError::Malformed(wrong.to_owned()));
-            }
-            None => return Err(SubmissionError::Malformed("The body is empty. Send one JSON object.".to_owned())),
-        }
-        let mut json = serde_json::Deserializer::from_str(body);
-        let submission: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| explain(&error))?;
-        json.end().map_err(|error| malformed(&error))?;
+        let submission: Self = parse_object(body)?;
         submission.check()
     }
 
