@@ -8,7 +8,8 @@
 //! [`service_level`] (DynamoDB), [`documents`] (S3), [`lanes`] (SQS), [`archive`] (Postgres) and
 //! [`cache`] (Valkey). Two modules use several of these: [`batch`] processes the SQS batches of a
 //! worker, and [`completion`] records that jobs have finished. [`admission`] decides about
-//! submissions, also while the cache does not answer. [`recent`] keeps answers for a moment.
+//! submissions, also while the cache does not answer. [`recent`] keeps answers for a moment,
+//! and [`page`] is a part of a list.
 //!
 //! Dependencies go in one direction: the functions use these modules, and these modules use the
 //! pure crates.
@@ -24,6 +25,7 @@ pub mod documents;
 pub mod kill;
 pub mod lanes;
 pub mod ledger;
+pub mod page;
 pub mod problem;
 pub mod recent;
 pub mod service_level;

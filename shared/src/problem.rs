@@ -9,7 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    job::{InvalidField, SubmissionError},
+    directory::ActError,
+    job::{InvalidField, Scope, SubmissionError},
     store::{Chain, StoreError},
 };
 
@@ -20,6 +21,7 @@ pub enum Kind {
     MalformedBody,
     MalformedParameter,
     Unauthorized,
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     NotAcceptable,
@@ -36,10 +38,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, ordered by HTTP status.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MalformedBody,
         Self::MalformedParameter,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
@@ -74,6 +77,12 @@ impl Kind {
                 "unauthorized",
                 "No valid API key",
                 "Send your key as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
+            ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "The key may not do this",
+                "Use a key that has the scope which `detail` names.",
             ),
             Self::NotFound => (
                 StatusCode::NOT_FOUND,
@@ -204,6 +213,26 @@ impl Problem {
         Self {
             detail: detail.into(),
             ..Self::of(kind)
+        }
+    }
+}
+
+impl Problem {
+    /// The problem of a caller that lacks a scope.
+    pub fn missing(scope: Scope) -> Self {
+        let scope = scope.as_str();
+        let detail = format!("This needs the scope `{scope}`, which your key or session does not have. Use a key with this scope.");
+        Self::new(Kind::Forbidden, detail)
+    }
+}
+
+impl From<ActError> for Problem {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::NotFound => Self::of(Kind::NotFound),
+            ActError::Conflict(detail) => Self::new(Kind::Conflict, detail),
+            ActError::Missing(scope) => Self::missing(scope),
+            ActError::Store(error) => Self::from(error),
         }
     }
 }

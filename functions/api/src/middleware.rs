@@ -70,7 +70,7 @@ async fn rate(State(context): State<Arc<Context>>, mut request: Request, next: N
             Some(standing) => Some(standing),
             None => context.cache.standing(&holder.tenant.id, &holder.key, &holder.limits).await.ok(),
         };
-        rates::show(response.headers_mut(), &holder, standing);
+        rates::show(response.headers_mut(), &holder.limits, standing);
     }
     response
 }

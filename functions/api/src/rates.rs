@@ -4,7 +4,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use shared::{cache::Standing, directory::Holder, quota::Rate};
+use shared::{
+    cache::Standing,
+    directory::Holder,
+    quota::{Limits, Rate},
+};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -34,8 +38,7 @@ impl Rates {
 }
 
 /// Adds the headers to an answer.
-pub(crate) fn show(headers: &mut HeaderMap, holder: &Holder, standing: Option<Standing>) {
-    let limits = holder.limits;
+pub(crate) fn show(headers: &mut HeaderMap, limits: &Limits, standing: Option<Standing>) {
     let policy = |name: &str, rate: Rate| format!("\"{name}\";q={};w={}", rate.burst(), seconds(rate.window()));
     let mut insert = |name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -66,27 +69,15 @@ pub(crate) fn seconds(microseconds: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use shared::{
-        directory::Tenant,
-        job::{KeyId, Plan},
-        quota::{Level, Limits},
-    };
+    use shared::{job::Plan, quota::Level};
 
     use super::*;
 
     #[test]
     fn the_headers_have_the_form_of_the_draft() {
-        let holder = Holder {
-            tenant: Tenant {
-                id: "demo".to_owned().try_into().unwrap(),
-                plan: Plan::Free,
-            },
-            key: KeyId::of_hash(&[0; 32]),
-            limits: Limits::of(Plan::Free),
-        };
         let level = Level { left: 19, full_in: 1 };
         let mut headers = HeaderMap::new();
-        show(&mut headers, &holder, Some(Standing { key: level, tenant: level }));
+        show(&mut headers, &Limits::of(Plan::Free), Some(Standing { key: level, tenant: level }));
         assert_eq!(headers[POLICY], r#""key";q=20;w=20, "tenant";q=20;w=20"#);
         assert_eq!(headers[RATE_LIMIT], r#""key";r=19;t=1, "tenant";r=19;t=1"#);
     }
