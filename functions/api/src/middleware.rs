@@ -64,13 +64,13 @@ async fn rate(State(context): State<Arc<Context>>, mut request: Request, next: N
     let rates = Rates::default();
     request.extensions_mut().insert(rates.clone());
     let mut response = next.run(request).await;
-    let Noted { holder, standing } = rates.noted();
+    let Noted { holder, left } = rates.noted();
     if let Some(holder) = holder {
-        let standing = match standing {
-            Some(standing) => Some(standing),
-            None => context.cache.standing(&holder.tenant.id, &holder.key, &holder.limits).await.ok(),
+        let left = match left {
+            Some(left) => Some(left),
+            None => context.cache.left(&holder.tenant.id, &holder.key, &holder.limits).await.ok(),
         };
-        rates::show(response.headers_mut(), &holder.limits, standing);
+        rates::show(response.headers_mut(), &holder.limits, left);
     }
     response
 }

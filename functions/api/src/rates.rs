@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use shared::{
-    cache::Standing,
+    cache::Left,
     directory::Holder,
     quota::{Limits, Rate},
 };
@@ -20,7 +20,7 @@ pub(crate) struct Rates(Arc<Mutex<Noted>>);
 #[derive(Clone, Default)]
 pub(crate) struct Noted {
     pub(crate) holder: Option<Holder>,
-    pub(crate) standing: Option<Standing>,
+    pub(crate) left: Option<Left>,
 }
 
 impl Rates {
@@ -28,8 +28,8 @@ impl Rates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).holder = Some(holder.clone());
     }
 
-    pub(crate) fn note_standing(&self, standing: Standing) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).standing = Some(standing);
+    pub(crate) fn note_left(&self, left: Left) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).left = Some(left);
     }
 
     pub(crate) fn noted(&self) -> Noted {
@@ -38,7 +38,7 @@ impl Rates {
 }
 
 /// Adds the headers to an answer.
-pub(crate) fn show(headers: &mut HeaderMap, limits: &Limits, standing: Option<Standing>) {
+pub(crate) fn show(headers: &mut HeaderMap, limits: &Limits, left: Option<Left>) {
     let policy = |name: &str, rate: Rate| format!("\"{name}\";q={};w={}", rate.burst(), seconds(rate.window()));
     let mut insert = |name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -49,7 +49,7 @@ pub(crate) fn show(headers: &mut HeaderMap, limits: &Limits, standing: Option<St
         POLICY,
         format!("{}, {}", policy("key", limits.key), policy("tenant", limits.tenant)),
     );
-    if let Some(Standing { key, tenant }) = standing {
+    if let Some(Left { key, tenant }) = left {
         let level = |name: &str, left: u32, full_in: i64| format!("\"{name}\";r={left};t={}", seconds(full_in));
         insert(
             RATE_LIMIT,
@@ -77,7 +77,7 @@ mod tests {
     fn the_headers_have_the_form_of_the_draft() {
         let level = Level { left: 19, full_in: 1 };
         let mut headers = HeaderMap::new();
-        show(&mut headers, &Limits::of(Plan::Free), Some(Standing { key: level, tenant: level }));
+        show(&mut headers, &Limits::of(Plan::Free), Some(Left { key: level, tenant: level }));
         assert_eq!(headers[POLICY], r#""key";q=20;w=20, "tenant";q=20;w=20"#);
         assert_eq!(headers[RATE_LIMIT], r#""key";r=19;t=1, "tenant";r=19;t=1"#);
     }

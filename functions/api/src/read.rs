@@ -77,8 +77,8 @@ pub(crate) async fn read(
     let wait = preference::wait(&headers).filter(|_| level.may_wait());
     let until = Instant::now() + preference::duration(wait.unwrap_or_default());
     let cached = match context.cache.find_for(tenant, &id, &holder.key, &holder.limits).await {
-        Ok((cached, standing)) => {
-            rates.note_standing(standing);
+        Ok((cached, left)) => {
+            rates.note_left(left);
             cached
         }
         Err(error) => without_cache(&error),

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use shared::{
-    cache::{Admission, Candidate, Standing, Wanted},
+    cache::{Admission, Candidate, Left, Wanted},
     capacity::Level,
     directory::Holder,
     job::{ExpiresIn, InvalidField, Job, JobId, Lane, Links, RegionTag, RequestOptions, Submission, SummaryResource, fingerprint, route},
@@ -119,7 +119,7 @@ pub(crate) async fn submit(
         known,
         is_claimed,
     } = context.admission.admit(&candidate).await;
-    rates.note_standing(Standing {
+    rates.note_left(Left {
         key: decision.key,
         tenant: decision.tenant,
     });

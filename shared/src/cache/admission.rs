@@ -56,7 +56,7 @@ pub struct Admission {
 
 /// How much of their limits a key and its tenant have left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct Left {
     pub key: Level,
     pub tenant: Level,
 }
@@ -69,11 +69,11 @@ impl Cache {
     ///
     /// # Errors
     /// If Valkey does not answer.
-    pub async fn standing(&self, tenant: &TenantId, key: &KeyId, limits: &Limits) -> Result<Standing, StoreError> {
+    pub async fn left(&self, tenant: &TenantId, key: &KeyId, limits: &Limits) -> Result<Left, StoreError> {
         self.ask("look for the rates", async |mut connection| {
             let asked = [keys::key_rate(tenant, key), keys::rate(tenant)];
             let full: (Option<i64>, Option<i64>) = redis::AsyncCommands::mget(&mut connection, &asked).await?;
-            Ok(standing(limits, full))
+            Ok(left(limits, full))
         })
         .await
     }
@@ -152,10 +152,10 @@ fn admission(limits: &Limits, (verdict, wait, key, tenant, is_claimed, known): R
     })
 }
 
-pub(super) fn standing(limits: &Limits, (key, tenant): (Option<i64>, Option<i64>)) -> Standing {
+pub(super) fn left(limits: &Limits, (key, tenant): (Option<i64>, Option<i64>)) -> Left {
     let now = i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX);
     let level = |full_at: Option<i64>, rate: Rate| Bucket::full_at(full_at.unwrap_or_default()).level(rate, now);
-    Standing {
+    Left {
         key: level(key, limits.key),
         tenant: level(tenant, limits.tenant),
     }

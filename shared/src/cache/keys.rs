@@ -11,10 +11,11 @@
 //! | `{tenant}:rate` | when the rate of the tenant will be full, microseconds since 1970 | until then |
 //! | `{tenant}:rate:<key id>` | the same for a key | until then |
 //! | `{tenant}:allowance` | the same for deferred jobs | until then |
-//! | `{tenant}:used` | last use of each key, seconds since 1970 | 90 days |
 //! | `{tenant}:tally:<day>` | submissions that made no job, by key and outcome | three days |
-//!
 //! | `{lane-<lane>}:finished:<minute>` | jobs of the lane that finished in this minute | ten minutes |
+//! | `{tenant}:session:<hash of the token>` | session, JSON | until it ends |
+//! | `{tenant}:sessions` | sorted set: the hash of each session, by its end in seconds since 1970 | a day after the last session was opened |
+//! | `{tenant}:used` | hash: the id of each key, and when it was used the last time, in seconds since 1970 | 90 days after the last use |
 //!
 //! The braces are part of the key. They make all keys of a tenant share one hash slot of the
 //! cluster. The channel `{tenant}:done:<job id>` of the same slot says that a job has finished.
@@ -74,6 +75,14 @@ pub(super) fn allowance(tenant: &TenantId) -> String {
     format!("{{{tenant}}}:allowance")
 }
 
+pub(super) fn session(tenant: &TenantId, hash: &str) -> String {
+    format!("{{{tenant}}}:session:{hash}")
+}
+
+pub(super) fn sessions(tenant: &TenantId) -> String {
+    format!("{{{tenant}}}:sessions")
+}
+
 pub(super) fn used(tenant: &TenantId) -> String {
     format!("{{{tenant}}}:used")
 }
@@ -106,5 +115,10 @@ mod tests {
         assert_eq!(started(&tenant, &id), "{demo}:started:sum_use1_01JDCR0W00E05BQ75SEB3D7PSV");
         assert_eq!(result(&tenant, "f00d"), "{demo}:result:f00d");
         assert_eq!(tally(&tenant, time::macros::date!(2026 - 01 - 02)), "{demo}:tally:2026-01-02");
+        assert_eq!(session(&tenant, "f00d"), "{demo}:session:f00d");
+        assert_eq!(
+            (sessions(&tenant), used(&tenant)),
+            ("{demo}:sessions".to_owned(), "{demo}:used".to_owned())
+        );
     }
 }

@@ -1,12 +1,15 @@
-//! The cache with results for reuse and the progress of jobs. It is Valkey in cluster mode.
+//! The cache with results for reuse, the progress of jobs, and sessions. It is Valkey in cluster mode.
 //!
-//! The cache may lose everything at any time, so every caller must also work without it.
+//! The cache may lose everything at any time, so every caller must also work without it. Whoever uses
+//! a session that is lost has to open a new one.
 
 mod admission;
 mod keys;
 mod recent;
+mod sessions;
 mod tally;
 mod throughput;
+mod used;
 mod waiting;
 mod work;
 
@@ -26,7 +29,8 @@ use crate::{
     tokens::{Audience, Tokens},
 };
 
-pub use admission::{Admission, Candidate, Standing, Wanted};
+pub use admission::{Admission, Candidate, Left, Wanted};
+pub use sessions::{LONGEST, MOST_SESSIONS, Session, SessionId, Token};
 pub use waiting::Waiting;
 pub use work::Work;
 
@@ -182,7 +186,7 @@ impl Cache {
         id: &JobId,
         key: &KeyId,
         limits: &Limits,
-    ) -> Result<(Option<SummaryResource>, Standing), StoreError> {
+    ) -> Result<(Option<SummaryResource>, Left), StoreError> {
         self.ask("find a job", async |mut connection| {
             let asked = [
                 keys::summary(tenant, id),
@@ -191,7 +195,7 @@ impl Cache {
                 keys::rate(tenant),
             ];
             let (summary, started, key, all): (_, _, Option<i64>, Option<i64>) = connection.mget(&asked).await?;
-            Ok((job(summary, started)?, admission::standing(limits, (key, all))))
+            Ok((job(summary, started)?, admission::left(limits, (key, all))))
         })
         .await
     }
