@@ -32,7 +32,7 @@ mod usage;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 use shared::problem::{Kind, Problem};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -40,14 +40,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use context::Context;
 pub use event::answer;
 
+/// The committed `OpenAPI` description. A test compares it with [`document`].
+const COMMITTED: &str = include_str!("../openapi.json");
+
 /// The router with every route of the API.
 pub fn router(context: Arc<Context>) -> Router {
-    let (router, document) = routes().split_for_parts();
-    let document = Arc::new(document);
-    let router = router
+    let router = Router::from(routes())
         .route(
             "/v1/openapi.json",
-            axum::routing::get(move || async move { axum::Json((*document).clone()) }),
+            get(|| async { ([(CONTENT_TYPE, "application/json")], COMMITTED) }),
         )
         .route_layer(axum::middleware::from_fn(accept::json))
         .fallback(|| async { Problem::of(Kind::NotFound) })
@@ -58,7 +59,7 @@ pub fn router(context: Arc<Context>) -> Router {
 
 /// The `OpenAPI` description of the routes, which clients read.
 pub fn document() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    openapi::complete(routes().into_openapi())
 }
 
 fn routes() -> OpenApiRouter<Arc<Context>> {
@@ -74,6 +75,86 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    /// The description, in which every reference can be followed.
+    fn description() -> Value {
+        serde_json::to_value(super::document()).unwrap()
+    }
+
+    /// The values of all examples of a media type.
+    fn examples(content: &Value) -> Vec<&Value> {
+        let named = content["examples"].as_object().into_iter().flat_map(|examples| examples.values());
+        named.map(|example| &example["value"]).chain(content.get("example")).collect()
+    }
+
+    /// Every media type with a schema, with the place where it stands.
+    fn contents(value: &Value, place: String, found: &mut Vec<(String, Value)>) {
+        let Some(object) = value.as_object() else { return };
+        for (name, inner) in object {
+            let place = format!("{place}/{name}");
+            if name.contains('/') && inner.get("schema").is_some() {
+                found.push((place, inner.clone()));
+            } else {
+                contents(inner, place, found);
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_is_as_its_schema_says() {
+        let description = description();
+        let mut found = Vec::new();
+        contents(&description["paths"], String::new(), &mut found);
+        contents(&description["components"]["responses"], String::new(), &mut found);
+        assert!(found.len() > 10);
+        for (place, content) in found {
+            let mut schema = json!({"components": description["components"]});
+            schema["allOf"] = json!([content["schema"]]);
+            let validator = jsonschema::draft202012::new(&schema).unwrap();
+            for example in examples(&content) {
+                let errors: Vec<_> = validator.iter_errors(example).map(|error| error.to_string()).collect();
+                assert!(errors.is_empty(), "{place}: {errors:?}");
+                let unknown = json!({"unknown": example});
+                assert!(!validator.is_valid(&unknown), "{place} takes anything");
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_has_examples_and_describes_its_headers() {
+        let description = description();
+        let mut statuses = BTreeSet::new();
+        for (path, methods) in description["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let place = format!("{method} {path}");
+                if let Some(body) = operation.get("requestBody") {
+                    assert!(!examples(&body["content"]["application/json"]).is_empty(), "{place}: body");
+                }
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    assert!(parameter.get("example").is_some(), "{place}: {parameter}");
+                }
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    let pointer = response["$ref"].as_str().map(|reference| reference.trim_start_matches('#'));
+                    let response = pointer.map_or(response, |pointer| description.pointer(pointer).unwrap());
+                    for (name, header) in response["headers"].as_object().unwrap() {
+                        assert!(header["description"].is_string(), "{place}: {status} {name}");
+                    }
+                    for content in response["content"].as_object().into_iter().flat_map(|contents| contents.values()) {
+                        assert!(
+                            !examples(content).is_empty() || status == "429" || pointer.is_some(),
+                            "{place}: {status}"
+                        );
+                    }
+                    statuses.insert(status.clone());
+                }
+            }
+        }
+        assert!(["406", "415", "429", "500"].iter().all(|status| statuses.contains(*status)));
+    }
+
     /// Generators of client code read the committed copy. `UPDATE_OPENAPI=1 cargo test --lib`
     /// writes it again.
     #[test]

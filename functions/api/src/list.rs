@@ -57,7 +57,6 @@ pub(crate) struct Page {
     responses(
         (status = 200, description = "A page of the list.", body = Page),
         (status = 400, description = "A parameter has a wrong value.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "The request has no valid API key.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
 )]

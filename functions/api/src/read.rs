@@ -46,7 +46,7 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
     path = "/v1/summaries/{id}",
     operation_id = "readSummary",
     params(
-        ("id" = String, Path, description = "The id of the job, from the answer to its submission."),
+        ("id" = String, Path, description = "The id of the job, from the answer to its submission.", example = "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV"),
         ("fields" = Option<String>, Query, description = "The fields that the answer has, separated by commas, such as `status,finished_at`. Absent: all.", example = "status"),
         ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds, 10 at most, for the end of the job (RFC 7240).", example = "wait=10"),
     ),
@@ -54,7 +54,6 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
         (status = 200, description = "The job in its present state.", body = SummaryResource, headers(("ETag"), ("Last-Modified"), ("Preference-Applied"), ("Retry-After" = u32, description = "Seconds to wait before the next request. Absent when the job has finished."))),
         (status = 304, description = "The job has not changed since the answer that the client has."),
         (status = 400, description = "`fields` names a field that a job does not have.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "The request has no valid API key.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The tenant of this API key has no job with this id, or its summary has expired or was erased.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )

@@ -35,11 +35,10 @@ use crate::{auth::Caller, context::Context};
     delete,
     path = "/v1/summaries/{id}",
     operation_id = "deleteSummary",
-    params(("id" = String, Path, description = "The id of the job, from the answer to its submission.")),
+    params(("id" = String, Path, description = "The id of the job, from the answer to its submission.", example = "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV")),
     responses(
         (status = 200, description = "The job was canceled.", body = SummaryResource),
         (status = 204, description = "The job was erased."),
-        (status = 401, description = "The request has no valid API key.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The tenant of this API key has no job with this id, or its summary has expired.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The job finished before it could be canceled, or another region has accepted it.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),

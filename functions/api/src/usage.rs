@@ -77,7 +77,6 @@ pub(crate) struct Row {
     responses(
         (status = 200, description = "The usage by day and key.", body = TenantUsage),
         (status = 400, description = "A parameter has a wrong value.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "The request has no valid API key.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
 )]

@@ -82,14 +82,17 @@ impl fmt::Display for FailureCode {
 
 impl PartialSchema for FailureCode {
     fn schema() -> RefOr<Schema> {
-        let known: Vec<_> = Self::ALL.iter().map(|code| code.as_str().to_owned()).collect();
-        let known = known.join("`, `");
+        // `enum` would make clients refuse the codes of later versions, so that the known ones stand in
+        // an extension that names the values of an open list.
+        let known = Self::ALL.map(|code| code.as_str().to_owned());
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some(format!(
-                "A name for programs, which never changes. The known codes are `{known}`. Later versions may add codes."
+                "A name for programs, which never changes. This version knows `{}`. Later versions may add codes, so that a client must take one that it does not know as a failure like others.",
+                known.join("`, `")
             )))
-            .examples(["document_missing"])
+            .examples(known.clone())
+            .extensions(Some([("x-extensible-enum", known)].into_iter().collect()))
             .into()
     }
 }

@@ -210,7 +210,7 @@ impl SummaryResource {
 pub struct SummaryResult {
     #[serde(flatten)]
     pub summary: Summary,
-    /// How the summary was made.
+    // A comment of its own would become an object in the schema, which no text is.
     #[schema(inline)]
     pub method: Method,
     /// Whether something that was asked for is missing, because the service had too much work.
@@ -220,7 +220,6 @@ pub struct SummaryResult {
 /// Why a job, or one attempt at it, failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobError {
-    #[schema(inline)]
     pub code: FailureCode,
     /// What happened, and what to do next.
     pub message: String,

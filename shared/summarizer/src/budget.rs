@@ -6,12 +6,10 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use utoipa::ToSchema;
 
 /// The length of the summary, in exactly one of four units. The summary is never longer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", try_from = "Lengths")]
-#[schema(as = Length)]
 pub enum Budget {
     /// The number of sentences, from 1 to 100.
     Sentences(u32),

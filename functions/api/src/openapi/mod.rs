@@ -1,9 +1,14 @@
-//! The parts of the `OpenAPI` description that belong to no single route.
+//! The `OpenAPI` description: what belongs to no single route, and what belongs to all of them.
+
+mod examples;
+mod headers;
+mod responses;
 
 use utoipa::{
     Modify, OpenApi,
     openapi::{
         OpenApi as Document,
+        path::{Operation, PathItem},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -32,4 +37,25 @@ impl Modify for Keys {
         );
         components.add_security_scheme("key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key"))));
     }
+}
+
+/// Adds to the description of the routes what all of them have: the responses that every operation
+/// may give, what the headers mean, and examples. It takes some milliseconds, so that the service
+/// does not do it: it serves the committed description, which a test compares with this one.
+pub(crate) fn complete(mut document: Document) -> Document {
+    for part in [&responses::Common as &dyn Modify, &examples::Examples, &headers::Headers] {
+        part.modify(&mut document);
+    }
+    document
+}
+
+/// The operations of a description.
+fn operations(document: &mut Document) -> impl Iterator<Item = &mut Operation> {
+    document.paths.paths.values_mut().flat_map(|path: &mut PathItem| {
+        [
+            &mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.options, &mut path.head, &mut path.patch,
+        ]
+        .into_iter()
+        .filter_map(Option::as_mut)
+    })
 }

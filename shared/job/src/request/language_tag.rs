@@ -1,6 +1,10 @@
 //! The language of a text, as the client gives it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 /// The language is to be detected.
 pub(super) const AUTO: &str = "auto";
@@ -25,6 +29,21 @@ impl LanguageTag {
         Some(self.0.as_str()).filter(|tag| *tag != AUTO)
     }
 }
+
+impl PartialSchema for LanguageTag {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(LONGEST))
+            .pattern(Some("^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"))
+            .default(Some(AUTO.into()))
+            .examples(["auto", "de", "pt-BR"])
+            .description(Some("The language of the text as a BCP 47 tag, or `auto` to detect it."))
+            .into()
+    }
+}
+
+impl ToSchema for LanguageTag {}
 
 impl Default for LanguageTag {
     fn default() -> Self {

@@ -1,6 +1,12 @@
 //! The length of a summary, within the limits of a submission.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat, Type, schema::AdditionalProperties},
+};
 
 use summarizer::Budget;
 
@@ -53,5 +59,50 @@ impl TryFrom<Budget> for Length {
             unit: budget.unit(),
             detail: format!("The value is {value}. It must be from 1 to {most}."),
         })
+    }
+}
+
+/// The schema states the limits, which a derived one cannot do for the variants of an enum.
+impl PartialSchema for Length {
+    fn schema() -> RefOr<Schema> {
+        let unit = |name: &str, value: ObjectBuilder| {
+            let object = ObjectBuilder::new().property(name, value).required(name);
+            object.additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        };
+        let whole = |most: u32, description: &str| {
+            let number = ObjectBuilder::new().schema_type(Type::Integer);
+            let number = number.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
+            number.minimum(Some(1)).maximum(Some(most)).description(Some(description))
+        };
+        let share = ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)))
+            .exclusive_minimum(Some(0))
+            .maximum(Some(1))
+            .description(Some("The share of the characters of the text."));
+        OneOfBuilder::new()
+            .item(unit("sentences", whole(Limits::SENTENCES, "The number of sentences.")))
+            .item(unit(
+                "words",
+                whole(Limits::WORDS, "The number of words as Unicode defines them (UAX #29)."),
+            ))
+            .item(unit(
+                "characters",
+                whole(
+                    Limits::CHARACTERS,
+                    "The number of characters (Unicode scalar values) of the summary text.",
+                ),
+            ))
+            .item(unit("ratio", share))
+            .description(Some(
+                "The length of the summary, in exactly one of four units. The summary is never longer.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for Length {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Length")
     }
 }

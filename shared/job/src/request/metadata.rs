@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use super::limits::Limits;
 
@@ -58,3 +62,17 @@ fn fits(key: &str, value: &str) -> bool {
         && !key.contains('\0')
         && !value.contains('\0')
 }
+
+impl PartialSchema for Metadata {
+    fn schema() -> RefOr<Schema> {
+        let string = || ObjectBuilder::new().schema_type(Type::String);
+        ObjectBuilder::new()
+            .max_properties(Some(Limits::METADATA_ENTRIES))
+            .property_names(Some(string().min_length(Some(1)).max_length(Some(Limits::METADATA_KEY))))
+            .additional_properties(Some(string().max_length(Some(Limits::METADATA_VALUE))))
+            .description(Some("Strings that are returned with the summary. None of them has U+0000."))
+            .into()
+    }
+}
+
+impl ToSchema for Metadata {}

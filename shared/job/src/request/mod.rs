@@ -40,14 +40,15 @@ use explain::pointer_token;
 #[serde(deny_unknown_fields)]
 #[schema(as = SummaryRequest)]
 pub struct Submission {
-    /// The text to summarise, in UTF-8. It has at most 4 MiB, at least one letter or digit, and no
-    /// U+0000.
+    /// The text to summarise, in UTF-8. It has at most 4,194,304 bytes, at least one letter or digit,
+    /// and no U+0000.
     #[schema(min_length = 1, max_length = 4_194_304)]
     pub text: String,
     #[serde(default)]
     #[schema(inline)]
     pub format: Format,
     #[serde(default)]
+    #[schema(value_type = Length)]
     pub length: Budget,
     #[serde(default)]
     #[schema(inline)]
@@ -62,18 +63,16 @@ pub struct Submission {
     #[serde(default)]
     #[schema(inline)]
     pub priority: Priority,
-    /// The language of the text as a BCP 47 tag such as `de` or `pt-BR`, or `auto` to detect it.
     #[serde(default = "auto")]
-    #[schema(default = "auto")]
+    #[schema(value_type = LanguageTag, inline)]
     pub language: String,
     /// A question or some words. Sentences about them are preferred. It has 1 to 500 characters, at
     /// least one of them a letter or digit.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 500)]
     pub focus: Option<String>,
-    /// Up to 16 strings that are returned with the summary. A key has at most 64 characters, a
-    /// value at most 512.
     #[serde(default)]
+    #[schema(value_type = Metadata, inline)]
     pub metadata: BTreeMap<String, String>,
     /// For how many seconds the finished job is kept: from 3,600 to 2,592,000 (30 days), which is also
     /// the value if it is absent. 0 means that nothing is kept after the answer. It is allowed only
@@ -93,7 +92,6 @@ pub struct Submission {
 pub struct RequestOptions {
     #[schema(inline)]
     pub format: Format,
-    #[schema(value_type = Budget)]
     pub length: Length,
     #[schema(inline)]
     pub method: Method,
@@ -103,13 +101,13 @@ pub struct RequestOptions {
     pub include: Vec<Include>,
     #[schema(inline)]
     pub priority: Priority,
-    #[schema(value_type = String)]
+    #[schema(inline)]
     pub language: LanguageTag,
     /// The focus of the summary. Absent if none was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 500)]
     pub focus: Option<Focus>,
-    #[schema(value_type = BTreeMap<String, String>)]
+    #[schema(inline)]
     pub metadata: Metadata,
     /// For how many seconds the finished job is kept. Absent if the client did not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
