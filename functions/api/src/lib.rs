@@ -25,6 +25,7 @@ mod preference;
 mod problems;
 mod rates;
 mod read;
+mod reference;
 mod remove;
 mod submit;
 mod trace;
@@ -51,6 +52,7 @@ pub fn router(context: Arc<Context>) -> Router {
             get(|| async { ([(CONTENT_TYPE, "application/json")], COMMITTED) }),
         )
         .route_layer(axum::middleware::from_fn(accept::json))
+        .merge(reference::routes())
         .fallback(|| async { Problem::of(Kind::NotFound) })
         .method_not_allowed_fallback(methods::other)
         .with_state(Arc::clone(&context));
