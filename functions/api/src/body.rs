@@ -11,17 +11,55 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::LengthLimitError;
+use serde_json::Value;
 use shared::{
     job::Limits,
     problem::{Kind, Problem},
 };
 use tower_http::decompression::RequestDecompressionLayer;
 
+/// The most bytes that a body may have inside the event in which Lambda gets it. An event may have 6
+/// MB, of which 64 KiB are reserved for the rest: API Gateway takes 10,240 bytes for the request line
+/// and all headers, and writes some of them several times into the event.
+const EVENT_BYTES: usize = 6 * 1024 * 1024 - 64 * 1024;
+
+/// How many bytes the body of a request has inside its event, as the string of JSON that it is there.
+/// A body that is not text is base64.
+#[derive(Clone, Copy)]
+pub(crate) struct Received(pub(crate) usize);
+
+impl Received {
+    pub(crate) fn of(body: &Value) -> Self {
+        let length = |byte: u8| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 2,
+            0..0x20 => 6,
+            _ => 1,
+        };
+        Self(body.as_str().unwrap_or_default().bytes().map(length).sum())
+    }
+}
+
 /// Lets the routes of a router read compressed bodies like others.
 pub(crate) fn decoded(router: Router) -> Router {
     router
         .layer(RequestDecompressionLayer::new())
         .layer(middleware::from_fn(known_encoding))
+        .layer(middleware::from_fn(within_event))
+}
+
+/// Refuses a body that Lambda would not have passed on. On AWS, API Gateway answers before this
+/// does, so that this is for other ways to the function.
+async fn within_event(request: Request, next: Next) -> Response {
+    match request.extensions().get() {
+        Some(Received(bytes)) if *bytes > EVENT_BYTES => Problem::new(
+            Kind::PayloadTooLarge,
+            format!(
+                "The body takes {bytes} bytes where the limit is {EVENT_BYTES}: what JSON escapes counts double, and what is not text counts four thirds. Send it with `Content-Encoding: gzip`, or split the document."
+            ),
+        )
+        .into_response(),
+        _ => next.run(request).await,
+    }
 }
 
 /// Refuses a body with an encoding that the service does not decode. The names of the others are
@@ -159,6 +197,16 @@ mod tests {
             let (status, _, body) = answer(Some(encoding), body).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{encoding}: {body}");
             assert!(body.contains("Content-Encoding"), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_fit_into_an_event_is_refused() {
+        for (bytes, status) in [(EVENT_BYTES, StatusCode::OK), (EVENT_BYTES + 1, StatusCode::PAYLOAD_TOO_LARGE)] {
+            let mut request = Request::post("/").body(Body::empty()).unwrap();
+            request.extensions_mut().insert(Received(bytes));
+            let router = decoded(Router::new().route("/", post(|| async {})));
+            assert_eq!(router.oneshot(request).await.unwrap().status(), status, "{bytes}");
         }
     }
 

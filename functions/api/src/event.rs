@@ -10,12 +10,14 @@ use axum::{
     http::{HeaderName, HeaderValue},
 };
 use lambda_http::{
-    Adapter, Error, LambdaEvent, Service, aws_lambda_events::apigw::ApiGatewayV2httpRequest, request::LambdaRequest, service_fn,
+    Adapter, Error, LambdaEvent, Request, Service, aws_lambda_events::apigw::ApiGatewayV2httpRequest, request::LambdaRequest, service_fn,
     tower::ServiceExt,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::body::Received;
 
 /// The longest path and the longest query. API Gateway takes 10,240 bytes for the request line and
 /// all headers. Percent-encoding makes each of them three times as long at most, so that both
@@ -44,8 +46,12 @@ const ENCODED: &AsciiSet = &CONTROLS
 /// # Errors
 /// Never: every problem is a response.
 pub async fn answer(router: Router, event: LambdaEvent<Value>) -> Result<impl Serialize, Error> {
+    let received = Received::of(&event.payload["body"]);
     let request = LambdaRequest::ApiGatewayV2(request(event.payload)?);
-    let mut adapter = Adapter::from(service_fn(move |request| router.clone().oneshot(request)));
+    let mut adapter = Adapter::from(service_fn(move |mut request: Request| {
+        request.extensions_mut().insert(received);
+        router.clone().oneshot(request)
+    }));
     Ok(adapter.call(LambdaEvent::new(request, event.context)).await?)
 }
 
@@ -106,7 +112,7 @@ fn encoded(query: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::{http::Uri, routing::any};
+    use axum::{Extension, http::Uri, routing::any};
     use lambda_http::Context;
     use proptest::{prop_assert, prop_assert_eq, proptest};
 
@@ -183,6 +189,19 @@ mod tests {
             let once = encoded(&query);
             prop_assert!(format!("/known?{once}").parse::<Uri>().is_ok(), "{}", once);
             prop_assert_eq!(encoded(&once), once);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_route_knows_how_long_the_body_was_in_the_event() {
+        for body in ["", "text", "a \"b\" \\ \n\t\u{8}\u{1}\u{1f}\u{7f}é", "e30="] {
+            let router = Router::new().route("/known", any(async |Extension(Received(bytes))| bytes.to_string()));
+            let mut event = event("/known");
+            event["body"] = body.into();
+            event["isBase64Encoded"] = (body == "e30=").into();
+            let answer = answer(router, LambdaEvent::new(event, Context::default())).await.unwrap();
+            let in_json = serde_json::to_string(body).unwrap().len() - 2;
+            assert_eq!(serde_json::to_value(answer).unwrap()["body"], in_json.to_string(), "{body:?}");
         }
     }
 
