@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use commands::{
-    capacity::Capacity, cost, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs, preflight::Preflight, release, status,
-    summarize::Summarize, supervise::Supervise, template::Template, up::Up, watch::Watch,
+    capacity::Capacity, contract::Contract, cost, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs, preflight::Preflight,
+    release, status, summarize::Summarize, supervise::Supervise, template::Template, up::Up, watch::Watch,
 };
 use local::{Instance, progress};
 
@@ -48,6 +48,8 @@ enum Command {
     Template(Template),
     /// What a capacity plan does; no service is needed.
     Capacity(Capacity),
+    /// Try whether the API of the running cloud keeps its `OpenAPI` description.
+    Contract(Contract),
     /// What a month of each phase costs, from the template's values and `infra/cost.toml`.
     Cost,
     #[command(hide = true)]
@@ -71,6 +73,7 @@ impl Command {
             Self::Summarize(summarize) => summarize.run(),
             Self::Template(template) => template.run(),
             Self::Capacity(capacity) => capacity.run(),
+            Self::Contract(contract) => contract.run(&instance),
             Self::Cost => cost::run(),
             Self::Supervise(supervise) => supervise.run(),
         }

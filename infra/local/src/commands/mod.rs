@@ -4,6 +4,7 @@
 //! standard error.
 
 pub(crate) mod capacity;
+pub(crate) mod contract;
 pub(crate) mod cost;
 pub(crate) mod deploy;
 pub(crate) mod down;

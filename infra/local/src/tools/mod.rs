@@ -1,7 +1,9 @@
 //! Programs that others made, installed and run: pinned Python environments ([`python`]), cargo and
-//! the SAM template assembler ([`build`]), and any other command ([`process`]).
+//! the SAM template assembler ([`build`]), the check of the API ([`contract`]), and any other command
+//! ([`process`]).
 
 pub mod build;
+pub mod contract;
 pub mod process;
 pub mod python;
 

@@ -1,5 +1,5 @@
 //! The pinned Python environments: the servers of the local cloud, the tools, the template checks,
-//! and moto.
+//! the check of the API, and moto.
 
 use std::{
     env,
@@ -31,6 +31,8 @@ pub enum Environment {
     Tools,
     /// checkov, whose pinned versions are not those that SAM needs.
     Checks,
+    /// schemathesis, which checks the API.
+    Contract,
     /// moto, for what MiniStack lacks.
     Moto,
 }
@@ -41,6 +43,7 @@ impl Environment {
             Self::Cloud => "cloud",
             Self::Tools => "tools",
             Self::Checks => "checks",
+            Self::Contract => "contract",
             Self::Moto => "moto",
         }
     }
@@ -51,6 +54,7 @@ impl Environment {
             Self::Cloud => "MiniStack, PostgreSQL and Valkey",
             Self::Tools => "SAM CLI, cargo-lambda, cfn-lint and AWS CLI",
             Self::Checks => "checkov",
+            Self::Contract => "schemathesis",
             Self::Moto => "moto",
         }
     }

@@ -8,6 +8,7 @@ mod cache;
 mod capacity;
 mod clients;
 mod cloud;
+mod contract;
 mod events;
 mod failover;
 mod failure;
