@@ -114,7 +114,7 @@ pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
         } else {
             Problem::new(
                 Kind::MalformedBody,
-                "The body cannot be decoded, because it is not what `Content-Encoding` says, or is not complete.",
+                "The body cannot be decoded, because it is not what `Content-Encoding` says, or is not complete. Send it with `Content-Type: application/vnd.summarease+json`: gateways on the way may take a body of `application/json` for text and damage it.",
             )
         }
     })

@@ -48,6 +48,7 @@ async fn api() {
             "read-unknown" | "read-malformed-id" | "no-such-path" => (404, "not-found"),
             "wrong-method" => (405, "method-not-allowed"),
             "health" | "health-deep" | "health-routing" => (200, "\"ok\""),
+            "docs" => (200, "Submit a text"),
             "openapi" => (200, "/v1/summaries/{id}"),
             "problems" => (200, "malformed-body"),
             other => panic!("events/api/{other}.json has no expectation"),
