@@ -34,15 +34,13 @@ mod usage;
 use std::sync::Arc;
 
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use openapi::COMMITTED;
 use shared::problem::{Kind, Problem};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use context::Context;
 pub use event::answer;
-
-/// The committed `OpenAPI` description. A test compares it with [`document`].
-const COMMITTED: &str = include_str!("../openapi.json");
 
 /// The router with every route of the API.
 pub fn router(context: Arc<Context>) -> Router {

@@ -13,7 +13,7 @@ use utoipa::{
     openapi::{Content, OpenApi as Document, RefOr, example::ExampleBuilder, path::Operation},
 };
 
-use super::operations;
+use super::operations::operations;
 
 const TEXT: &str = "The river rose again overnight. Two villages were moved to higher ground by noon. The mayor asked the army for boats.";
 const ID: &str = "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV";

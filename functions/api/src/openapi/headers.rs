@@ -6,7 +6,7 @@ use utoipa::{
     openapi::{Header, HeaderBuilder, KnownFormat, ObjectBuilder, OpenApi as Document, RefOr, Response, SchemaFormat, Type},
 };
 
-use super::operations;
+use super::operations::operations;
 
 /// The headers of every response of the service.
 const EVERYWHERE: [&str; 2] = ["X-Request-Id", "X-Client-Request-Id"];

@@ -2,16 +2,19 @@
 
 mod examples;
 mod headers;
+mod operations;
 mod responses;
 
 use utoipa::{
     Modify, OpenApi,
     openapi::{
         OpenApi as Document,
-        path::{Operation, PathItem},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
+
+/// The committed description, which the service serves. A test compares it with what the code says.
+pub(crate) const COMMITTED: &str = include_str!("../../openapi.json");
 
 /// Title, version and security schemes of the API.
 #[derive(OpenApi)]
@@ -47,15 +50,4 @@ pub(crate) fn complete(mut document: Document) -> Document {
         part.modify(&mut document);
     }
     document
-}
-
-/// The operations of a description.
-fn operations(document: &mut Document) -> impl Iterator<Item = &mut Operation> {
-    document.paths.paths.values_mut().flat_map(|path: &mut PathItem| {
-        [
-            &mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.options, &mut path.head, &mut path.patch,
-        ]
-        .into_iter()
-        .filter_map(Option::as_mut)
-    })
 }

@@ -6,7 +6,7 @@ use utoipa::{
     openapi::{Content, ContentBuilder, ObjectBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, Type, path::Operation},
 };
 
-use super::operations;
+use super::operations::operations;
 
 /// A response that operations have in common: its name, its status, what it means, and the kind of
 /// its problem.

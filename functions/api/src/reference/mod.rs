@@ -3,6 +3,7 @@
 
 mod operations;
 mod schemas;
+mod text;
 
 use std::sync::LazyLock;
 
@@ -15,11 +16,14 @@ use axum::{
 use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
+use self::text::{prose, string};
+use crate::openapi::COMMITTED;
+
 /// What the page may load: its own stylesheet, and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page. It is made when someone asks for it for the first time.
-static PAGE: LazyLock<String> = LazyLock::new(|| page(&serde_json::from_str(crate::COMMITTED).unwrap_or_default()).into_string());
+static PAGE: LazyLock<String> = LazyLock::new(|| page(&serde_json::from_str(COMMITTED).unwrap_or_default()).into_string());
 
 /// The routes of the page and its stylesheet.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
@@ -74,31 +78,6 @@ fn page(description: &Value) -> Markup {
     }
 }
 
-/// The text of a JSON string.
-fn string(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-/// The entries of a JSON object, in their order.
-fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
-}
-
-/// A description, in which backticks mark code.
-fn prose(text: &str) -> Markup {
-    html! {
-        @for (number, part) in text.split('`').enumerate() {
-            @if number % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
-}
-
-/// What a reference refers to, or the value itself.
-fn resolved<'a>(description: &'a Value, value: &'a Value) -> &'a Value {
-    let pointer = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
-    pointer.and_then(|pointer| description.pointer(pointer)).unwrap_or(value)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -109,7 +88,7 @@ mod tests {
     };
     use lambda_http::tower::ServiceExt;
 
-    use super::*;
+    use super::{text::entries, *};
 
     #[tokio::test]
     async fn the_page_and_its_style_are_served_with_a_strict_policy() {
@@ -136,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_operation_and_schema_has_an_anchor_and_every_link_one_to_lead_to() {
-        let description: Value = serde_json::from_str(crate::COMMITTED).unwrap();
+        let description: Value = serde_json::from_str(COMMITTED).unwrap();
         let anchors = attributes(" id=\"");
         let unique: BTreeSet<_> = anchors.iter().copied().collect();
         assert_eq!(unique.len(), anchors.len(), "{anchors:?}");

@@ -3,7 +3,10 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{entries, prose, resolved, schemas::kind, string};
+use super::{
+    schemas::kind,
+    text::{entries, prose, resolved, string},
+};
 
 /// Method, path and description of every operation.
 fn operations(description: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {

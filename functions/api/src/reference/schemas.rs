@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{entries, prose, string};
+use super::text::{entries, prose, string};
 
 pub(super) fn contents(description: &Value) -> Markup {
     html! {
