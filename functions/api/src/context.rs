@@ -16,7 +16,7 @@ use shared::{
     service_level::ServiceLevel,
 };
 
-use crate::{estimate::Estimates, last_answers::LastAnswers};
+use crate::{cors::Origins, estimate::Estimates, last_answers::LastAnswers};
 
 /// The stores and settings that every request needs. They are made once per cold start.
 pub struct Context {
@@ -32,6 +32,7 @@ pub struct Context {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) level: ServiceLevel,
     pub(crate) health: LastAnswers,
+    pub(crate) origins: Option<Origins>,
 }
 
 impl Context {
@@ -60,6 +61,7 @@ impl Context {
             ledger,
             level: ServiceLevel::from_env(&aws)?,
             health: LastAnswers::default(),
+            origins: Origins::from_env()?,
         })
     }
 }

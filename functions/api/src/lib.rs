@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod conditional;
 mod context;
+mod cors;
 mod estimate;
 mod event;
 mod fields;
@@ -44,6 +45,7 @@ pub use event::answer;
 
 /// The router with every route of the API.
 pub fn router(context: Arc<Context>) -> Router {
+    let origins = context.origins.clone();
     let router = Router::from(routes())
         .route(
             "/v1/openapi.json",
@@ -54,7 +56,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .fallback(|| async { Problem::of(Kind::NotFound) })
         .method_not_allowed_fallback(methods::other)
         .with_state(Arc::clone(&context));
-    middleware::around(middleware::with_rates(router, context))
+    middleware::around(middleware::with_rates(router, context), origins.as_ref())
 }
 
 /// The `OpenAPI` description of the routes, which clients read.

@@ -61,7 +61,7 @@ mod tests {
             .method(method)
             .uri(path)
             .header("accept-encoding", accept_encoding);
-        let answer = around(router).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let answer = around(router, None).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (parts, body) = answer.into_parts();
         (parts.status, parts.headers, !to_bytes(body, usize::MAX).await.unwrap().is_empty())
     }

@@ -27,6 +27,7 @@ use tracing::Instrument;
 use crate::{
     body,
     context::Context,
+    cors::{self, Origins},
     methods,
     rates::{self, Noted, Rates},
     trace::{TraceId, client_request_id},
@@ -40,16 +41,17 @@ const VARY: HeaderValue = HeaderValue::from_static("accept-encoding");
 const COMPRESSED_FROM: u16 = 1024;
 
 /// Everything that is done around the routes of a router.
-pub(crate) fn around(router: Router) -> Router {
+pub(crate) fn around(router: Router, origins: Option<&Origins>) -> Router {
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(SizeAbove::new(COMPRESSED_FROM));
     // A path is the same with a slash at its end. The path has to be changed before it is matched.
     let router = Router::new().fallback_service(NormalizePath::trim_trailing_slash(router));
-    body::decoded(router)
+    let router = body::decoded(router)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(compression)
-        .layer(SetResponseHeaderLayer::if_not_present(header::VARY, VARY))
+        .layer(SetResponseHeaderLayer::if_not_present(header::VARY, VARY));
+    cors::open(router, origins)
         .layer(middleware::from_fn(methods::usual))
         .layer(middleware::from_fn(account))
 }
@@ -157,7 +159,7 @@ mod tests {
         let request = Request::get("/known/")
             .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))
             .header("x-request-id", "order-17");
-        let answer = around(Router::new().route("/known", handler)).oneshot(request.body(Body::empty()).unwrap());
+        let answer = around(Router::new().route("/known", handler), None).oneshot(request.body(Body::empty()).unwrap());
         let answer = answer.with_subscriber(subscriber).await.unwrap();
         assert_eq!(answer.headers()["x-client-request-id"], "order-17");
         let log = log.0.lock().unwrap();
