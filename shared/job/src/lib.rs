@@ -8,6 +8,7 @@ mod engine;
 mod failure;
 mod fingerprint;
 mod id;
+mod key_hash;
 mod list;
 mod message;
 mod request;
@@ -23,6 +24,7 @@ pub use engine::{Unmade, summarize};
 pub use failure::FailureCode;
 pub use fingerprint::{fingerprint, hex};
 pub use id::{JobId, ParseJobIdError, RegionTag};
+pub use key_hash::{InvalidKeyHash, KeyHash};
 pub use list::{Filter, Listed, Span};
 pub use message::{Document, Message, MessageError, RecordMessage, SummarizeMessage};
 pub use request::{

@@ -15,8 +15,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Cache, keys};
 use crate::{
-    directory::KeyHash,
-    job::{Scopes, TenantId, hex},
+    job::{KeyHash, Scopes, TenantId, hex},
     page::Page,
     store::{Store, StoreError, parse},
 };
@@ -328,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_session_is_kept_without_its_present_end() {
-        let session = Session::new(KeyHash::of(&"sk".into()), Scopes::SESSION, 900, true, OffsetDateTime::UNIX_EPOCH);
+        let session = Session::new(KeyHash::of("sk"), Scopes::SESSION, 900, true, OffsetDateTime::UNIX_EPOCH);
         assert_eq!((session.expires_at, session.not_after), (900, 86_400));
         let json = serde_json::to_string(&session).unwrap();
         let read: Session = parse(&json).unwrap();

@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    Action, Actor, Directory, Entry, KeyHash, KeyRecord, Standing, Tenant, TenantRecord,
+    ActError, Action, Actor, Directory, Entry, KeyRecord, Standing, Tenant, TenantRecord,
     transaction::{Act, now},
 };
 use crate::{
-    job::{KeyId, Plan, Scope, Scopes, TenantId, hex},
+    job::{KeyHash, KeyId, Plan, Scopes, TenantId, hex},
     quota::{Overrides, Rate},
     store::{Store, StoreError},
 };
@@ -21,22 +21,6 @@ use crate::{
 pub const MOST_KEYS: usize = 50;
 /// How many characters of a key are shown.
 const PREFIX: usize = 8;
-
-/// Why an act was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum ActError {
-    /// There is no such tenant or key.
-    #[error("there is no such tenant or key")]
-    NotFound,
-    /// The present state does not allow it. The text says why, and what to do.
-    #[error("{0}")]
-    Conflict(String),
-    /// The key of the actor lacks a scope.
-    #[error("the key lacks the scope {}", .0.as_str())]
-    Missing(Scope),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// What a tenant is to be. What is `None` stays as it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -257,7 +241,7 @@ fn begun(known: Option<TenantRecord>, id: &TenantId, plan: Option<Plan>) -> Resu
 }
 
 fn record(tenant: &TenantRecord, new: &NewKey) -> Result<KeyRecord, ActError> {
-    let hash = KeyHash::of(&new.key);
+    let hash = KeyHash::of(new.key.expose_secret());
     if tenant.keys.contains_key(&hash) {
         return Err(ActError::Conflict("There is such a key already.".to_owned()));
     }

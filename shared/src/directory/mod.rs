@@ -16,7 +16,7 @@
 
 mod acts;
 mod audit;
-mod hash;
+mod error;
 mod item;
 mod lists;
 mod records;
@@ -30,17 +30,17 @@ use time::OffsetDateTime;
 
 use crate::{
     config::{self, ConfigError},
-    job::{KeyId, Plan, Scopes, TenantId},
+    job::{KeyHash, KeyId, Scopes, TenantId},
     quota::{Limits, Overrides},
     recent::Recent,
     store::{Store, StoreError},
 };
 
-pub use acts::{ActError, MOST_KEYS, NewKey, TenantChange, fresh_key};
+pub use acts::{MOST_KEYS, NewKey, TenantChange, fresh_key};
 pub use audit::{Action, Actor, By, Entry};
-pub use hash::{InvalidKeyHash, KeyHash};
+pub use error::ActError;
 use item::{Attributes, Item};
-pub use records::{KeyRecord, Standing, TenantRecord};
+pub use records::{KeyRecord, Standing, Tenant, TenantRecord};
 
 /// How long a process keeps a key that it has looked up. A revoked key, a suspension and a new limit
 /// take this long to reach every process.
@@ -49,13 +49,6 @@ pub const REMEMBERED: Duration = Duration::from_secs(30);
 const REMEMBERED_KEYS: u64 = 10_000;
 /// The longest key that is looked up, in bytes.
 const LONGEST_KEY: usize = 200;
-
-/// A tenant and its plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tenant {
-    pub id: TenantId,
-    pub plan: Plan,
-}
 
 /// Who an API key belongs to, and what it may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +97,7 @@ impl Directory {
         if key.expose_secret().len() > LONGEST_KEY {
             return Ok(None);
         }
-        self.holder_of(KeyHash::of(key)).await
+        self.holder_of(KeyHash::of(key.expose_secret())).await
     }
 
     /// The holder of the key with this hash. DynamoDB is asked for the key and its tenant at most once
@@ -171,7 +164,7 @@ impl Directory {
     /// If DynamoDB does not answer or refuses the item.
     pub async fn register(&self, key: &SecretString, tenant: &Tenant, expires_at: Option<OffsetDateTime>) -> Result<(), StoreError> {
         let attributes = Attributes::default()
-            .text("id", KeyRecord::item_id(&KeyHash::of(key)))
+            .text("id", KeyRecord::item_id(&KeyHash::of(key.expose_secret())))
             .text("tenant", tenant.id.to_string())
             .text("plan", tenant.plan.as_str())
             .text("scopes", Scopes::SUMMARIES.to_string())

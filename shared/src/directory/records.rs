@@ -6,15 +6,19 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{
-    KeyHash, Tenant,
-    item::{Attributes, Item, json, moment, number, text},
-};
+use super::item::{Attributes, Item, json, moment, number, text};
 use crate::{
-    job::{KeyId, Plan, Scopes, TenantId},
+    job::{KeyHash, KeyId, Plan, Scopes, TenantId},
     quota::{Overrides, Rate},
     store::{BoxError, parse_value},
 };
+
+/// A tenant and its plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub plan: Plan,
+}
 
 /// Whether a tenant may use the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -189,7 +193,7 @@ mod tests {
     use super::*;
 
     fn key() -> KeyRecord {
-        let hash = KeyHash::of(&"sk_test".into());
+        let hash = KeyHash::of("sk_test");
         KeyRecord {
             id: hash.id(),
             tenant: "acme".to_owned().try_into().unwrap(),
@@ -235,7 +239,7 @@ mod tests {
     #[test]
     fn a_key_of_before_there_were_scopes_is_read() {
         let item = Attributes::default().text("tenant", "acme").text("plan", "pro").into_item();
-        let key = KeyRecord::read(KeyHash::of(&"sk_old".into()), &item).unwrap();
+        let key = KeyRecord::read(KeyHash::of("sk_old"), &item).unwrap();
         assert_eq!((key.scopes, key.plan, key.expires_at), (Scopes::BEFORE, Plan::Pro, None));
     }
 }

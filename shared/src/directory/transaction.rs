@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::{
 };
 use time::OffsetDateTime;
 
-use super::{ActError, Directory, Entry, KeyHash, KeyRecord, TenantRecord};
+use super::{ActError, Directory, Entry, KeyRecord, TenantRecord};
 use crate::{
-    job::{KeyId, TenantId},
+    job::{KeyHash, KeyId, TenantId},
     store::{BoxError, Store, StoreError},
 };
 

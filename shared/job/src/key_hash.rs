@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::job::{KeyId, hex};
+use crate::{fingerprint::hex, tenant::KeyId};
 
 /// The SHA-256 hash of an API key. As text it is 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,8 +19,8 @@ pub struct InvalidKeyHash;
 
 impl KeyHash {
     /// The hash of a key.
-    pub fn of(key: &SecretString) -> Self {
-        Self(Sha256::digest(key.expose_secret()).into())
+    pub fn of(key: &str) -> Self {
+        Self(Sha256::digest(key).into())
     }
 
     /// The name of the key.
@@ -72,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_read_from_its_text_and_is_not_shown() {
-        let hash = KeyHash::of(&"sk_local_demo".into());
+        let hash = KeyHash::of("sk_local_demo");
         assert_eq!(hash.to_string().try_into(), Ok(hash));
         assert_eq!(format!("{hash:?}"), format!("KeyHash({})", hash.id()));
         for wrong in ["", "f00d", &"g".repeat(64), &"A".repeat(64), &"é".repeat(32), &"+1".repeat(32)] {
