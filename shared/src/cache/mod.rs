@@ -1,7 +1,8 @@
-//! The cache with results for reuse, the progress of jobs, and sessions. It is Valkey in cluster mode.
+//! The cache with results for reuse, the progress of jobs, and sessions. It is Valkey in cluster
+//! mode.
 //!
-//! The cache may lose everything at any time, so every caller must also work without it. Whoever uses
-//! a session that is lost has to open a new one.
+//! The cache may lose everything at any time, so every caller must also work without it. Whoever
+//! uses a session that is lost has to open a new one.
 
 mod admission;
 mod keys;

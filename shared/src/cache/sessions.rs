@@ -1,8 +1,8 @@
 //! Sessions: short-lived tokens that stand for an API key.
 //!
-//! A token is `ses_<tenant>.<43 characters>`, 256 random bits in base64url. Only its SHA-256 hash is
-//! kept. A session is valid only while it is also in the index of its tenant, so that a session which
-//! cannot be found there, for whatever reason, cannot be used either.
+//! A token is `ses_<tenant>.<43 characters>`, 256 random bits in base64url. Only its SHA-256 hash
+//! is kept. A session is valid only while it is also in the index of its tenant, so that a session
+//! which cannot be found there, for whatever reason, cannot be used either.
 
 use std::fmt;
 
@@ -198,7 +198,8 @@ impl Cache {
         .await
     }
 
-    /// Finds a session that has not ended. This is a use of it: a sliding session lasts longer then.
+    /// Finds a session that has not ended. This is a use of it: a sliding session lasts longer
+    /// then.
     ///
     /// # Errors
     /// If Valkey does not answer.

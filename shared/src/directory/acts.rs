@@ -79,7 +79,8 @@ impl Directory {
     /// Changes a tenant.
     ///
     /// # Errors
-    /// If there is none, if the tenant of the actor is to be suspended, or DynamoDB does not answer.
+    /// If there is none, if the tenant of the actor is to be suspended, or DynamoDB does not
+    /// answer.
     pub async fn change_tenant(&self, by: &Actor, id: &TenantId, change: TenantChange) -> Result<TenantRecord, ActError> {
         if by.tenant == *id && change.status == Some(Standing::Suspended) {
             let why = "A tenant cannot suspend itself, because nobody could activate it again. Use a key of another tenant.";
@@ -120,8 +121,8 @@ impl Directory {
     /// was there before such items, `plan` is its plan; without a plan, the tenant must exist.
     ///
     /// # Errors
-    /// If there is no such tenant, if it has too many keys, if the actor lacks a scope of the new key,
-    /// or if DynamoDB does not answer.
+    /// If there is no such tenant, if it has too many keys, if the actor lacks a scope of the new
+    /// key, or if DynamoDB does not answer.
     pub async fn create_key(&self, by: &Actor, tenant: &TenantId, plan: Option<Plan>, new: &NewKey) -> Result<KeyRecord, ActError> {
         allowed(by, new.scopes)?;
         self.act(tenant, None, |known, _| {
@@ -146,8 +147,8 @@ impl Directory {
         .await
     }
 
-    /// Makes a key that takes the place of another one: with its name, scopes and limits, and with its
-    /// expiry unless there is another. The old key expires after `overlap`.
+    /// Makes a key that takes the place of another one: with its name, scopes and limits, and with
+    /// its expiry unless there is another. The old key expires after `overlap`.
     ///
     /// # Errors
     /// If there is no such key, if it was rotated already, if the tenant has too many keys, if the
@@ -196,7 +197,8 @@ impl Directory {
     /// Revokes a key.
     ///
     /// # Errors
-    /// If there is no such key, if the actor lacks a scope of the key, or if DynamoDB does not answer.
+    /// If there is no such key, if the actor lacks a scope of the key, or if DynamoDB does not
+    /// answer.
     pub async fn revoke_key(&self, by: &Actor, tenant: &TenantId, id: &KeyId) -> Result<(), ActError> {
         self.act(tenant, Some(id), |known, old| {
             let (mut tenant, old) = known.zip(old).ok_or(ActError::NotFound)?;

@@ -1,7 +1,7 @@
 //! The audit log: who did what to a tenant, its keys and its sessions.
 //!
-//! An entry is the item `audit#<UUIDv7>` of the directory, with `entry` (JSON). It is written in one
-//! transaction with the act itself, and kept for 400 days.
+//! An entry is the item `audit#<UUIDv7>` of the directory, with `entry` (JSON). It is written in
+//! one transaction with the act itself, and kept for 400 days.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -9,10 +9,10 @@
 //! | `key#<SHA-256 of the key, hex>` | `tenant`, `plan`, `name`, `prefix`, `scopes` (separated by spaces), `created_at`, and, if there are any, `expires_at`, `limits` (JSON, a rate) and `replaced_by` |
 //! | `audit#<UUIDv7>` | `entry` (JSON), `expires_at` |
 //!
-//! All times are in seconds since 1970. `expires_at` is the time to live. The API key itself is never
-//! stored. Keys that were stored before there were scopes have only `tenant`, `plan` and
-//! `expires_at`. They have every scope but `admin`, and their own `plan` counts if there is no item of
-//! the tenant.
+//! All times are in seconds since 1970. `expires_at` is the time to live. The API key itself is
+//! never stored. Keys that were stored before there were scopes have only `tenant`, `plan` and
+//! `expires_at`. They have every scope but `admin`, and their own `plan` counts if there is no item
+//! of the tenant.
 
 mod acts;
 mod audit;
@@ -42,8 +42,8 @@ pub use error::ActError;
 use item::{Attributes, Item};
 pub use records::{KeyRecord, Standing, Tenant, TenantRecord};
 
-/// How long a process keeps a key that it has looked up. A revoked key, a suspension and a new limit
-/// take this long to reach every process.
+/// How long a process keeps a key that it has looked up. A revoked key, a suspension and a new
+/// limit take this long to reach every process.
 pub const REMEMBERED: Duration = Duration::from_secs(30);
 /// How many keys a process keeps.
 const REMEMBERED_KEYS: u64 = 10_000;
@@ -100,8 +100,8 @@ impl Directory {
         self.holder_of(KeyHash::of(key.expose_secret())).await
     }
 
-    /// The holder of the key with this hash. DynamoDB is asked for the key and its tenant at most once
-    /// in 30 seconds.
+    /// The holder of the key with this hash. DynamoDB is asked for the key and its tenant at most
+    /// once in 30 seconds.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
@@ -156,9 +156,9 @@ impl Directory {
         Ok(reply.map_err(StoreError::because(Store::Directory, operation))?.item)
     }
 
-    /// Adds `key` for `tenant`, for the use of the service itself: no list shows it, and the audit log
-    /// does not name it. It may submit texts and read summaries. Without `expires_at`, it is valid
-    /// until it is deleted.
+    /// Adds `key` for `tenant`, for the use of the service itself: no list shows it, and the audit
+    /// log does not name it. It may submit texts and read summaries. Without `expires_at`, it is
+    /// valid until it is deleted.
     ///
     /// # Errors
     /// If DynamoDB does not answer or refuses the item.

@@ -38,9 +38,9 @@ impl Directory {
         Ok(key.filter(|key| key.tenant == tenant.id && !key.has_expired(now())))
     }
 
-    /// Does an act: reads the tenant, and a key of it if the act needs one, lets `decide` say what is
-    /// to be written, and writes it if nobody else has changed the tenant meanwhile. Otherwise it
-    /// begins again.
+    /// Does an act: reads the tenant, and a key of it if the act needs one, lets `decide` say what
+    /// is to be written, and writes it if nobody else has changed the tenant meanwhile. Otherwise
+    /// it begins again.
     pub(super) async fn act<T>(
         &self,
         id: &TenantId,
