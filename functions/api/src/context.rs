@@ -16,7 +16,7 @@ use shared::{
     service_level::ServiceLevel,
 };
 
-use crate::{cors::Origins, estimate::Estimates, last_answers::LastAnswers};
+use crate::{cors::Origins, estimate::Estimates, last_answers::LastAnswers, last_callers::LastCallers};
 
 /// The stores and settings that every request needs. They are made once per cold start.
 pub struct Context {
@@ -33,6 +33,7 @@ pub struct Context {
     pub(crate) level: ServiceLevel,
     pub(crate) health: LastAnswers,
     pub(crate) origins: Option<Origins>,
+    pub(crate) callers: LastCallers,
 }
 
 impl Context {
@@ -62,6 +63,7 @@ impl Context {
             level: ServiceLevel::from_env(&aws)?,
             health: LastAnswers::default(),
             origins: Origins::from_env()?,
+            callers: LastCallers::default(),
         })
     }
 }

@@ -1,10 +1,13 @@
 //! The HTTP API. A client submits a text, reads its summary, or asks for the health of the service.
+//! A tenant manages its keys and sessions, and an admin all tenants.
 //!
 //! A submission uses the directory, the cache, the documents bucket, the ledger and a lane. It
 //! never uses Postgres, so that a database that is slow or down does not stop the intake of jobs.
 
 mod accept;
 mod acceptance;
+mod answers;
+mod audit;
 mod auth;
 mod body;
 mod conditional;
@@ -16,19 +19,26 @@ mod fields;
 mod health;
 mod idempotency;
 mod inline;
+mod keys;
 mod last_answers;
+mod last_callers;
 mod list;
 mod methods;
 mod middleware;
+mod object;
 mod openapi;
 mod page;
+mod paging;
 mod preference;
 mod problems;
 mod rates;
 mod read;
 mod reference;
 mod remove;
+mod sessions;
 mod submit;
+mod tenant_keys;
+mod tenants;
 mod trace;
 mod usage;
 
@@ -69,6 +79,17 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(submit::submit, list::list))
         .routes(routes!(read::read, remove::remove))
         .routes(routes!(usage::read))
+        .routes(routes!(sessions::open, sessions::list, sessions::end_all))
+        .routes(routes!(sessions::end))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(tenants::create, tenants::list))
+        .routes(routes!(tenants::read, tenants::change))
+        .routes(routes!(tenant_keys::create, tenant_keys::list))
+        .routes(routes!(tenant_keys::revoke))
+        .routes(routes!(tenant_keys::rotate))
+        .routes(routes!(audit::list))
         .routes(routes!(health::shallow))
         .routes(routes!(health::deep))
         .routes(routes!(health::routing))

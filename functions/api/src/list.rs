@@ -6,7 +6,7 @@ use axum::{Json, extract::State, http::Uri};
 use serde::Serialize;
 use shared::{
     cache::Cache,
-    job::{Filter, JobId, Listed, Span, Status, TenantId},
+    job::{Filter, JobId, Listed, Scope, Span, Status, TenantId},
     problem::Problem,
     store::{Chain, StoreError},
 };
@@ -57,10 +57,13 @@ pub(crate) struct Page {
     responses(
         (status = 200, description = "A page of the list.", body = Page),
         (status = 400, description = "A parameter has a wrong value.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key does not have the scope `summaries:read`, or its tenant is suspended.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn list(State(context): State<Arc<Context>>, Caller(holder): Caller, uri: Uri) -> Result<Json<Page>, Problem> {
+pub(crate) async fn list(State(context): State<Arc<Context>>, caller: Caller, uri: Uri) -> Result<Json<Page>, Problem> {
+    caller.may(Scope::SummariesRead)?;
+    let holder = caller.0;
     let wanted = Wanted::parse(&uri)?;
     let tenant = &holder.tenant.id;
     let (unfinished, finished, recent) = tokio::join!(

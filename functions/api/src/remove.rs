@@ -11,7 +11,7 @@ use axum::{
 use shared::{
     archive::Archived,
     completion::Finished,
-    job::{Ended, Job, JobId, RegionTag, SummaryResource, TenantId},
+    job::{Ended, Job, JobId, RegionTag, Scope, SummaryResource, TenantId},
     problem::{Kind, Problem},
     store::{Store, StoreError},
 };
@@ -41,14 +41,17 @@ use crate::{auth::Caller, context::Context};
         (status = 204, description = "The job was erased."),
         (status = 404, description = "The tenant of this API key has no job with this id, or its summary has expired.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The job finished before it could be canceled, or another region has accepted it.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key does not have the scope `summaries:write`, or its tenant is suspended.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn remove(
     State(context): State<Arc<Context>>,
-    Caller(holder): Caller,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
+    caller.may(Scope::SummariesWrite)?;
+    let holder = caller.0;
     let Path(id) = id.map_err(|_| Problem::of(Kind::NotFound))?;
     let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
     let tenant = &holder.tenant.id;

@@ -13,7 +13,9 @@ use shared::{
     cache::{Admission, Candidate, Left, Wanted},
     capacity::Level,
     directory::Holder,
-    job::{ExpiresIn, InvalidField, Job, JobId, Lane, Links, RegionTag, RequestOptions, Submission, SummaryResource, fingerprint, route},
+    job::{
+        ExpiresIn, InvalidField, Job, JobId, Lane, Links, RegionTag, RequestOptions, Scope, Submission, SummaryResource, fingerprint, route,
+    },
     ledger::{Earlier, Repeatable},
     problem::{Kind, Problem},
     quota::Verdict,
@@ -71,6 +73,7 @@ const ADMISSION_HEADER: HeaderName = HeaderName::from_static("summarease-admissi
         (status = 200, description = "The finished job: of an earlier submission with the same text and options, or of this one if it asked to wait.", body = SummaryResource, headers(("Location"), ("Summarease-Cache"), ("Preference-Applied"))),
         (status = 202, description = "The job was accepted and is stored. Read it at the address in `Location`.", body = SummaryResource, headers(("Location"), ("Retry-After" = u32), ("Summarease-Cache"), ("Summarease-Admission"), ("Preference-Applied"))),
         (status = 400, description = "The body is not JSON, or not UTF-8.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key does not have the scope `summaries:write`, or its tenant is suspended.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large. Split the document.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Some fields are invalid, and `errors` names each of them with what is allowed. Or the idempotency key was used for another body.", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "The rate and the allowance are used up, and no job was accepted. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32))),
@@ -79,12 +82,14 @@ const ADMISSION_HEADER: HeaderName = HeaderName::from_static("summarease-admissi
 )]
 pub(crate) async fn submit(
     State(context): State<Arc<Context>>,
-    Caller(holder): Caller,
+    caller: Caller,
     Extension(rates): Extension<Rates>,
     TraceId(trace): TraceId,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.may(Scope::SummariesWrite)?;
+    let holder = caller.0;
     let until = Instant::now() + preference::duration(preference::wait(&headers).unwrap_or_default());
     let (text, options) = Submission::parse(&body::json(&headers, body).await?)?;
     options.check_deadline(OffsetDateTime::now_utc())?;

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use shared::{
-    job::{Counts, KeyId, Span},
+    job::{Counts, KeyId, Scope, Span},
     problem::{Kind, Problem},
     store::Chain,
 };
@@ -77,10 +77,13 @@ pub(crate) struct Row {
     responses(
         (status = 200, description = "The usage by day and key.", body = TenantUsage),
         (status = 400, description = "A parameter has a wrong value.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key does not have the scope `usage:read`, or its tenant is suspended.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn read(State(context): State<Arc<Context>>, Caller(holder): Caller, uri: Uri) -> Result<Json<TenantUsage>, Problem> {
+pub(crate) async fn read(State(context): State<Arc<Context>>, caller: Caller, uri: Uri) -> Result<Json<TenantUsage>, Problem> {
+    caller.may(Scope::UsageRead)?;
+    let holder = caller.0;
     let today = OffsetDateTime::now_utc().date();
     let (from, to) = days(&uri, today)?;
     let tenant = &holder.tenant.id;

@@ -1,9 +1,10 @@
-//! The demo tenant of a local cloud.
+//! The two tenants of a local cloud: one for demos, and the operator, who is the admin.
 
 use anyhow::{Context, Result};
 use shared::{
-    directory::{Directory, Tenant},
-    job::{Plan, TenantId},
+    directory::{ActError, Actor, Directory, NewKey, Tenant},
+    job::{KeyHash, Plan, Scopes, TenantId},
+    quota::Overrides,
 };
 
 use super::{
@@ -13,19 +14,47 @@ use super::{
 
 /// The key of the demo tenant. It works in local clouds only, so it is no secret.
 pub const KEY: &str = "sk_local_demo";
+/// The key of the operator. It works in local clouds only, so it is no secret.
+pub const ADMIN_KEY: &str = "sk_local_operator";
 
-/// Registers the demo tenant in a region's directory.
+/// Enters both tenants and their keys into the directory of a region. What is there already stays.
 ///
 /// # Errors
 /// If the directory cannot be written.
 pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> Result<()> {
     let table = outputs.get("DirectoryTable").context("the stack names no directory table")?;
-    let tenant = Tenant {
-        id: TenantId::try_from("demo".to_owned())?,
-        plan: Plan::Enterprise,
+    let directory = Directory::new(&sdk(instance, region), table.clone());
+    let by = Actor {
+        tenant: TenantId::try_from("operator".to_owned())?,
+        key: KeyHash::of(ADMIN_KEY).id(),
+        scopes: Scopes::ALL,
+        request_id: "cargo local".to_owned(),
     };
-    Directory::new(&sdk(instance, region), table.clone())
-        .register(&KEY.into(), &tenant, None)
-        .await?;
+    for (id, plan, key, scopes) in [
+        ("demo", Plan::Enterprise, KEY, Scopes::BEFORE),
+        ("operator", Plan::Pro, ADMIN_KEY, Scopes::ALL),
+    ] {
+        let tenant = Tenant {
+            id: TenantId::try_from(id.to_owned())?,
+            plan,
+        };
+        done(directory.create_tenant(&by, &tenant, Overrides::default()).await)?;
+        let new = NewKey {
+            key: key.into(),
+            name: "Local cloud".to_owned(),
+            scopes,
+            expires_at: None,
+            limits: None,
+        };
+        done(directory.create_key(&by, &tenant.id, None, &new).await)?;
+    }
     Ok(())
+}
+
+/// What was done before is done.
+fn done<T>(act: Result<T, ActError>) -> Result<(), ActError> {
+    match act {
+        Ok(_) | Err(ActError::Conflict(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

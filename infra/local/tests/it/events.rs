@@ -51,6 +51,10 @@ async fn api() {
             "docs" => (200, "Submit a text"),
             "openapi" => (200, "/v1/summaries/{id}"),
             "problems" => (200, "malformed-body"),
+            "keys" | "audit" => (200, "\"items\""),
+            "key-invalid-name" => (422, "#/name"),
+            "session" => (201, "\"token\":\"ses_demo."),
+            "tenants-not-admin" => (403, "`admin`"),
             other => panic!("events/api/{other}.json has no expectation"),
         };
         assert_eq!(reply["statusCode"], status, "{name}: {reply}");

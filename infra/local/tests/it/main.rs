@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod api;
 mod cache;
 mod capacity;
@@ -19,9 +20,11 @@ mod preflight;
 mod regions;
 mod replica;
 mod runbooks;
+mod sessions;
 mod stored_forms;
 mod supervision;
 mod template;
+mod tenants;
 mod tokens;
 mod trace;
 mod upkeep;
