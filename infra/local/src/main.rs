@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use commands::{
     capacity::Capacity, contract::Contract, cost, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs, preflight::Preflight,
-    release, status, summarize::Summarize, supervise::Supervise, template::Template, up::Up, watch::Watch,
+    release, status, summarize::Summarize, supervise::Supervise, template::Template, tenant::Tenant, up::Up, watch::Watch,
 };
 use local::{Instance, progress};
 
@@ -42,6 +42,8 @@ enum Command {
     Release,
     /// What would fail in `sam deploy` to the AWS account of this shell. It only reads.
     Preflight(Preflight),
+    /// Tenants, their keys and the audit log.
+    Tenant(Tenant),
     /// Run the engine on a file, or on `-` for standard input; no service is needed.
     Summarize(Summarize),
     /// Checks of `template.yaml` that need no account.
@@ -68,6 +70,7 @@ impl Command {
             Self::Watch(watch) => watch.run(&instance),
             Self::Deploy(deploy) => deploy.run(&instance),
             Self::Invoke(invoke) => invoke.run(&instance),
+            Self::Tenant(tenant) => tenant.run(&instance),
             Self::Preflight(preflight) => preflight.run(),
             Self::Release => release::run(),
             Self::Summarize(summarize) => summarize.run(),

@@ -4,7 +4,11 @@ use anyhow::Result;
 use clap::Args;
 use local::{
     Instance,
-    cloud::{addresses, instance::DEFAULT_REGION, tenant::KEY},
+    cloud::{
+        addresses,
+        instance::DEFAULT_REGION,
+        tenant::{ADMIN_KEY, KEY},
+    },
     tools::python::Environment,
 };
 
@@ -32,6 +36,7 @@ pub(super) fn environment(instance: &Instance, region: &str) -> Result<Vec<(Stri
     let mut pairs = addresses::function_env(instance, region, &outputs);
     pairs.push(("SUMMAREASE_URL".into(), addresses::api_url(instance, region)?));
     pairs.push(("SUMMAREASE_API_KEY".into(), KEY.into()));
+    pairs.push(("SUMMAREASE_ADMIN_KEY".into(), ADMIN_KEY.into()));
     pairs.push(("SUMMAREASE_STACK".into(), addresses::stack_name(region)));
     Ok(pairs)
 }

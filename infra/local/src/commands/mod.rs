@@ -17,6 +17,7 @@ pub(crate) mod status;
 pub(crate) mod summarize;
 pub(crate) mod supervise;
 pub(crate) mod template;
+pub(crate) mod tenant;
 pub(crate) mod up;
 pub(crate) mod watch;
 

@@ -8,18 +8,23 @@ use local::{
     tools::{process, python::Environment},
 };
 use reqwest::{Method, StatusCode};
-use shared::archive::Archive;
+use serde_json::Value;
+use shared::{
+    archive::Archive,
+    directory::{Directory, Tenant},
+    job::{KeyHash, Plan},
+};
 use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     capacity,
-    cloud::{Cloud, REGIONS, answer, cloud, submission},
+    cloud::{Cloud, REGIONS, SUPERVISOR, answer, cloud, submission},
 };
 
 /// A function in place of the AWS CLI. The stacks of the local cloud have other names than those in
 /// the runbooks, and the CLI here is version 1: it needs no format for payloads, and has to be told
-/// the endpoint.
+/// the endpoint. `cargo local` is built already.
 const AWS: &str = r#"
 aws() {
   local region=$AWS_REGION given=("$@") taken=() stack i
@@ -35,6 +40,7 @@ aws() {
   done
   command aws --endpoint-url "$AWS_ENDPOINT_URL" "${taken[@]}"
 }
+cargo() { "$LOCAL" "${@:2}"; }
 "#;
 
 /// A runbook, and the stacks for which it is followed.
@@ -84,28 +90,60 @@ impl<'a> Runbook<'a> {
         let mut command = Command::new("bash");
         command.arg("-c").arg(script);
         let command = deploy::isolated(&mut command, &self.cloud.instance, self.stacks[0].0);
+        command.env("LOCAL", SUPERVISOR);
         command.env("PATH", format!("{}:{path}", Environment::Tools.bin().display()));
         process::run(command, "follow the runbook").unwrap()
     }
 }
 
 #[tokio::test]
-async fn a_key_is_made_used_and_withdrawn() {
+async fn the_first_admin_makes_a_tenant_and_its_keys() {
     let cloud = cloud().await;
     let stack = addresses::stack_name(REGIONS[0]);
     let stacks = [(REGIONS[0], stack.as_str())];
     let runbook = Runbook::open(cloud, "rotate-keys.md", &stacks);
-    let told = ("DIRECTORY_TABLE=", "echo \"$KEY\"\nDIRECTORY_TABLE=");
-    let steps = ["KEY=sk_", "put-item"];
-    let new = runbook.follow(&steps, &[told]);
-    let old = runbook.follow(&["KEY=sk_", "put-item", "delete-item"], &[told, ("OLD_ID=\"key#…\"", "OLD_ID=$ID")]);
     let region = cloud.region(REGIONS[0]);
-    let with = async |key: &str| {
-        let request = region.request(Method::POST, "/v1/summaries").header("x-api-key", key);
-        answer(request.json(&submission("with a key of a runbook"))).await.0
+    // The local cloud has other host names, and it has an operator already.
+    let first = [
+        ("SUMMAREASE_URL=$(", "SUMMAREASE_URL=$(: "),
+        (
+            "--output text)\ncargo local tenant create operator --plan pro",
+            &format!("--output text; echo {})", region.url),
+        ),
+    ];
+    let said = runbook.follow(&["KEY=sk_", "SUMMAREASE_ADMIN_KEY="], &first);
+    let admin: Value = serde_json::from_str(&said).unwrap();
+    let admin = admin["key"].as_str().unwrap();
+    assert_eq!(
+        answer(region.request(Method::GET, "/v1/tenants").bearer_auth(admin)).await.0,
+        StatusCode::OK
+    );
+
+    let signed_in = format!("export SUMMAREASE_URL={} SUMMAREASE_ADMIN_KEY={admin}\nTENANT=runbook", region.url);
+    let said = runbook.follow(&["TENANT=acme"], &[("TENANT=acme", &signed_in)]);
+    let key: Value = serde_json::from_str(said.split_inclusive("\n}\n").nth(1).unwrap()).unwrap();
+    let id = format!("OLD_KEY={}", key["id"].as_str().unwrap());
+    let said = runbook.follow(
+        &["TENANT=acme", "OLD_KEY=", "LOST_KEY=", "tenant audit"],
+        &[
+            ("TENANT=acme\ncargo local tenant create $TENANT --plan pro", &signed_in),
+            ("OLD_KEY=key_…", &id),
+            ("LOST_KEY=key_…", &id.replace("OLD_KEY", "LOST_KEY")),
+        ],
+    );
+    assert!(said.contains("key.revoked") && said.contains("key.rotated"), "{said}");
+
+    let old = "sk_of_a_runbook";
+    let tenant = Tenant {
+        id: "runbook".to_owned().try_into().unwrap(),
+        plan: Plan::Pro,
     };
-    assert_eq!(with(new.trim()).await, StatusCode::ACCEPTED);
-    assert_eq!(with(old.trim()).await, StatusCode::UNAUTHORIZED);
+    let directory = Directory::new(&region.sdk, region.outputs["DirectoryTable"].clone());
+    directory.register(&old.into(), &tenant, None).await.unwrap();
+    let hash = KeyHash::of(old);
+    let named = format!("DIRECTORY_TABLE={} OLD_ID=\"key#{hash}\"", region.outputs["DirectoryTable"]);
+    runbook.follow(&["OLD_ID="], &[("OLD_ID=\"key#…\"", &named)]);
+    assert_eq!(directory.holder_of(hash).await.unwrap(), None);
 }
 
 #[tokio::test]
