@@ -102,7 +102,7 @@ pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
         return Err(Problem::of(Kind::UnsupportedMediaType));
     }
     to_bytes(body, Limits::BODY_BYTES).await.map_err(|error| {
-        let is_too_long = error.source().is_some_and(|source| source.is::<LengthLimitError>());
+        let is_too_long = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);
         if is_too_long {
             Problem::new(
                 Kind::PayloadTooLarge,
