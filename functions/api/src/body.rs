@@ -18,13 +18,13 @@ use shared::{
 };
 use tower_http::decompression::RequestDecompressionLayer;
 
-/// The most bytes that a body may have inside the event in which Lambda gets it. An event may have 6
-/// MB, of which 64 KiB are reserved for the rest: API Gateway takes 10,240 bytes for the request line
-/// and all headers, and writes some of them several times into the event.
+/// The most bytes that a body may have inside the event in which Lambda gets it. An event may have
+/// 6 MB, of which 64 KiB are reserved for the rest: API Gateway takes 10,240 bytes for the request
+/// line and all headers, and writes some of them several times into the event.
 const EVENT_BYTES: usize = 6 * 1024 * 1024 - 64 * 1024;
 
-/// How many bytes the body of a request has inside its event, as the string of JSON that it is there.
-/// A body that is not text is base64.
+/// How many bytes the body of a request has inside its event, as the string of JSON that it is
+/// there. A body that is not text is base64.
 #[derive(Clone, Copy)]
 pub(crate) struct Received(pub(crate) usize);
 

@@ -1,5 +1,5 @@
-//! Which web pages may call the API from a browser (CORS, as the Fetch standard has it). Without the
-//! variable `CORS_ORIGINS`, none may.
+//! Which web pages may call the API from a browser (CORS, as the Fetch standard has it). Without
+//! the variable `CORS_ORIGINS`, none may.
 
 use std::time::Duration;
 
@@ -88,8 +88,8 @@ pub(crate) fn open(router: Router, origins: Option<&Origins>) -> Router {
         .expose_headers(READ)
         .max_age(KEPT);
     let opened = router.clone().layer(cors);
-    // The layer answers every `OPTIONS` as if a browser had asked for the rights of a page. One that
-    // does not ask for them is for the router.
+    // The layer answers every `OPTIONS` as if a browser had asked for the rights of a page. One
+    // that does not ask for them is for the router.
     Router::new().fallback(move |request: Request| {
         let is_plain = request.method() == Method::OPTIONS && !request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         (if is_plain { router } else { opened }).oneshot(request)

@@ -55,7 +55,8 @@ pub async fn answer(router: Router, event: LambdaEvent<Value>) -> Result<impl Se
     Ok(adapter.call(LambdaEvent::new(request, event.context)).await?)
 }
 
-/// The request in an event. If the event holds none, it is a request for a path that does not exist.
+/// The request in an event. If the event holds none, it is a request for a path that does not
+/// exist.
 fn request(mut event: Value) -> Result<ApiGatewayV2httpRequest, Error> {
     tidy(&mut event);
     serde_json::from_value(event).or_else(|_| {
@@ -66,8 +67,8 @@ fn request(mut event: Value) -> Result<ApiGatewayV2httpRequest, Error> {
     })
 }
 
-/// Takes out of an event what does not fit into a request and what no route needs: the host, headers
-/// that are not ASCII, and the second form of the query. The query itself is encoded.
+/// Takes out of an event what does not fit into a request and what no route needs: the host,
+/// headers that are not ASCII, and the second form of the query. The query itself is encoded.
 fn tidy(event: &mut Value) {
     let Some(event) = event.as_object_mut() else { return };
     event.remove("queryStringParameters");

@@ -82,9 +82,9 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::of(Kind::Internal).into_response()
 }
 
-/// Logs method, path and status of a request, and returns its id to the client, together with the id
-/// that the client gave it. The query, the body and the API key are never logged, because they may
-/// hold secrets or document text.
+/// Logs method, path and status of a request, and returns its id to the client, together with the
+/// id that the client gave it. The query, the body and the API key are never logged, because they
+/// may hold secrets or document text.
 async fn account(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request

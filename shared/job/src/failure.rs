@@ -82,8 +82,8 @@ impl fmt::Display for FailureCode {
 
 impl PartialSchema for FailureCode {
     fn schema() -> RefOr<Schema> {
-        // `enum` would make clients refuse the codes of later versions, so that the known ones stand in
-        // an extension that names the values of an open list.
+        // `enum` would make clients refuse the codes of later versions, so that the known ones
+        // stand in an extension that names the values of an open list.
         let known = Self::ALL.map(|code| code.as_str().to_owned());
         ObjectBuilder::new()
             .schema_type(Type::String)

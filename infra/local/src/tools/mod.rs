@@ -1,6 +1,6 @@
 //! Programs that others made, installed and run: pinned Python environments ([`python`]), cargo and
-//! the SAM template assembler ([`build`]), the check of the API ([`contract`]), and any other command
-//! ([`process`]).
+//! the SAM template assembler ([`build`]), the check of the API ([`contract`]), and any other
+//! command ([`process`]).
 
 pub mod build;
 pub mod contract;

@@ -1,5 +1,5 @@
-//! HTTP as a client of the service meets it: compressed bodies, conditional requests, `HEAD`, `OPTIONS`
-//! and `Accept`, over API Gateway and as events.
+//! HTTP as a client of the service meets it: compressed bodies, conditional requests, `HEAD`,
+//! `OPTIONS` and `Accept`, over API Gateway and as events.
 
 use std::io::{Read, Write};
 

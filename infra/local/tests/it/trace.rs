@@ -1,5 +1,5 @@
-//! What a client says about a request comes back to it, and stands in the logs of everything that is
-//! done for this request.
+//! What a client says about a request comes back to it, and stands in the logs of everything that
+//! is done for this request.
 
 use local::cloud::tenant;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
