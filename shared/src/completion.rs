@@ -14,7 +14,7 @@ use crate::{
     archive::{Archive, Archived, DeadLetter},
     cache::{Cache, Kept},
     config::ConfigError,
-    job::{Ended, Job, SummaryResource},
+    job::{Ended, Job, JobId, SummaryResource, TenantId},
     ledger::Ledger,
     store::{Chain, StoreError},
     telemetry::metric,
@@ -84,6 +84,19 @@ impl Completion {
         let ((), kept) = tokio::join!(self.cache(&new, &old), self.keep(&new, &old));
         kept?;
         Ok(entered)
+    }
+
+    /// Takes everything out of a finished job but that it was there. The archive is the first, so that
+    /// no other store can take the content from it again. A second call changes nothing.
+    ///
+    /// A worker that records the job at this moment may still write what it has read before. So this
+    /// has to be called once more when no such worker can be left.
+    ///
+    /// # Errors
+    /// If a store does not answer. What was erased stays erased.
+    pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
+        self.archive.erase(tenant, id).await?;
+        tokio::try_join!(self.ledger.erase(tenant, id), self.cache.erase(tenant, id)).map(drop)
     }
 
     /// Writes the jobs that the archive has entered to the cache. Jobs that the archive already

@@ -48,11 +48,20 @@ impl Queue {
     /// # Errors
     /// If SQS does not answer or refuses the message.
     pub async fn send(&self, tenant: &TenantId, body: String) -> Result<(), StoreError> {
+        self.send_later(tenant, body, 0).await
+    }
+
+    /// Sends a message that can be received after some seconds.
+    ///
+    /// # Errors
+    /// If SQS does not answer or refuses the message.
+    pub async fn send_later(&self, tenant: &TenantId, body: String, seconds: i32) -> Result<(), StoreError> {
         let request = self
             .client
             .send_message()
             .queue_url(&self.url)
             .message_group_id(tenant.as_str())
+            .set_delay_seconds(Some(seconds).filter(|seconds| *seconds > 0))
             .message_body(body);
         request
             .send()

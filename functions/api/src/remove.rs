@@ -11,13 +11,16 @@ use axum::{
 use shared::{
     archive::Archived,
     completion::Finished,
-    job::{Ended, Job, JobId, RegionTag, Scope, SummaryResource, TenantId},
+    job::{Ended, EraseMessage, Job, JobId, Lane, Message, RegionTag, Scope, SummaryResource, TenantId},
     problem::{Kind, Problem},
     store::{Store, StoreError},
 };
 use time::OffsetDateTime;
 
 use crate::{auth::Caller, context::Context};
+
+/// After how many seconds a job is erased once more. A worker takes a minute for a batch at most.
+const ERASED_AGAIN: i32 = 120;
 
 /// Cancel or erase a summary
 ///
@@ -58,7 +61,7 @@ pub(crate) async fn remove(
     match context.archive.find(tenant, &id).await? {
         Archived::Finished(_) | Archived::Erased => {
             in_its_region(&context, &id)?;
-            erase(&context, tenant, &id).await?;
+            erase(&context, tenant, &id, Lane::Standard).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Archived::Unknown => {
@@ -90,7 +93,7 @@ async fn end(context: &Context, mut job: Job) -> Result<Response, Problem> {
         // The job was finished inside its request, and no worker has recorded it yet. The archive
         // learns that it is erased, so that nobody will record it.
         context.completion.record(&[], std::slice::from_ref(&ended), &[]).await?;
-        erase(context, &ended.tenant, &ended.id).await?;
+        erase(context, &ended.tenant, &ended.id, ended.lane).await?;
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let canceled = job.resource.cancel(OffsetDateTime::now_utc());
@@ -106,16 +109,21 @@ async fn end(context: &Context, mut job: Job) -> Result<Response, Problem> {
     ))
 }
 
-/// Erases a job from every store. The archive is the first, so that no store can take the content from
-/// it again. After an error the client repeats the request, and everything is erased again.
-async fn erase(context: &Context, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
+/// Erases a job from every store.
+///
+/// A worker that records the job at this moment may still write what it has read before. So a worker is
+/// asked to erase the job once more later. It is asked first: if this process stops, the worker finishes
+/// what was begun.
+async fn erase(context: &Context, tenant: &TenantId, id: &JobId, lane: Lane) -> Result<(), StoreError> {
+    let message = Message::Erase(EraseMessage {
+        job: id.clone(),
+        tenant: tenant.clone(),
+        lane,
+    });
+    context.lanes[lane].send_later(tenant, message.to_body(), ERASED_AGAIN).await?;
     let letters = context.archive.letters(tenant, id).await?;
-    context.archive.erase(tenant, id).await?;
-    tokio::try_join!(
-        context.ledger.erase(tenant, id),
-        context.documents.erase(tenant, id, letters),
-        context.cache.erase(tenant, id),
-    )?;
+    context.documents.erase(tenant, id, letters).await?;
+    context.completion.erase(tenant, id).await?;
     tracing::info!(job = %id, %tenant, "A job was erased.");
     Ok(())
 }

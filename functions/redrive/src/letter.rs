@@ -92,7 +92,7 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
 /// The finished job that a message holds.
 fn sent(message: job::Message) -> Option<End> {
     match message {
-        job::Message::Summarize(_) => None,
+        job::Message::Summarize(_) | job::Message::Erase(_) => None,
         job::Message::Record(message) => Some(End::Finished(Job {
             tenant: message.tenant,
             key: message.key,

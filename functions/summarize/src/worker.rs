@@ -9,8 +9,8 @@ use shared::{
     completion::{Completion, Finished},
     documents::Documents,
     job::{
-        self, Attempt, Document, FailureCode, ForbiddenTransition, Include, Job, JobError, Limits, Message, Method, RequestOptions,
-        SummarizeMessage, SummaryResource, SummaryResult, Unmade, fingerprint,
+        self, Attempt, Document, EraseMessage, FailureCode, ForbiddenTransition, Include, Job, JobError, Limits, Message, Method,
+        RequestOptions, SummarizeMessage, SummaryResource, SummaryResult, Unmade, fingerprint,
     },
     ledger::Ledger,
     service_level::ServiceLevel,
@@ -56,7 +56,7 @@ pub(crate) enum Done {
     },
     /// The job had finished before this message came.
     Finished(Box<SummaryResource>),
-    /// The message itself holds everything that is to be recorded.
+    /// The message itself holds everything that is to be recorded, which may be nothing.
     Sent,
 }
 
@@ -93,8 +93,10 @@ impl Worker for Summarizer {
 
     async fn work(self: Arc<Self>, delivery: Delivery, until: Instant) -> Outcome<Done> {
         let is_repeated = delivery.receives > 1;
-        let Message::Summarize(job) = delivery.message else {
-            return Outcome::Done(Done::Sent);
+        let job = match delivery.message {
+            Message::Summarize(job) => job,
+            Message::Erase(message) => return self.erase(&message).await,
+            Message::Record(_) | Message::Count(_) => return Outcome::Done(Done::Sent),
         };
         let started_at = OffsetDateTime::now_utc();
         // A job that was begun before its deadline may be tried again after it.
@@ -106,6 +108,7 @@ impl Worker for Summarizer {
         }
         let (place, work) = self.begin(&job, started_at).await;
         match work {
+            Work::Erased => return Outcome::Done(Done::Sent),
             Work::Finished(resource) => return Outcome::Done(Done::Finished(resource)),
             Work::Known(other) => {
                 if let Some(result) = other.result() {
@@ -167,6 +170,8 @@ impl Worker for Summarizer {
         let (mut finished, mut unkept) = (Vec::new(), Vec::new());
         for ((delivery, outcome), attempts) in outcomes.into_iter().zip(attempts) {
             match delivery.message {
+                // The client has erased the job.
+                Message::Summarize(_) if matches!(outcome, Ok(Done::Sent)) => {}
                 Message::Summarize(job) => finished.push(
                     self.finish(job, outcome, attempts, finished_at)
                         .map_err(StoreError::because(Store::Ledger, "finish a job"))?,
@@ -182,6 +187,8 @@ impl Worker for Summarizer {
                     fingerprint: message.fingerprint,
                 }),
                 Message::Count(ended) => unkept.push(ended),
+                // It was done when it was worked on.
+                Message::Erase(_) => {}
             }
         }
         self.completion.record(&finished, &unkept, &[]).await.map(drop)
@@ -212,6 +219,21 @@ impl Worker for Summarizer {
 }
 
 impl Summarizer {
+    /// Erases a job once more.
+    async fn erase(&self, message: &EraseMessage) -> Outcome<Done> {
+        let erased = self.completion.erase(&message.tenant, &message.job).await;
+        match erased {
+            Ok(()) => Outcome::Done(Done::Sent),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "A job could not be erased once more. The message will be delivered again.");
+                Outcome::Retry(JobError::new(
+                    FailureCode::CommitFailed,
+                    "The job could not be erased in this attempt.",
+                ))
+            }
+        }
+    }
+
     /// Waits for memory for a text, marks its job as started, and says what there is to do. While
     /// another process makes the same result, it is waited for, without the memory.
     async fn begin(&self, job: &SummarizeMessage, started_at: OffsetDateTime) -> (Place, Work) {
@@ -285,7 +307,7 @@ impl Summarizer {
                 claim = None;
                 resource = *known;
             }
-            // Only a message of another kind is recorded as it was sent.
+            // Such a job is not recorded.
             Ok(Done::Sent) => {}
             Err(error) => resource.fail(finished_at, error)?,
         }

@@ -26,7 +26,7 @@ pub use fingerprint::{fingerprint, hex};
 pub use id::{JobId, ParseJobIdError, RegionTag};
 pub use key_hash::{InvalidKeyHash, KeyHash};
 pub use list::{Filter, Listed, Span};
-pub use message::{Document, Message, MessageError, RecordMessage, SummarizeMessage};
+pub use message::{Document, EraseMessage, Message, MessageError, RecordMessage, SummarizeMessage};
 pub use request::{
     ExpiresIn, Focus, Format, Include, InvalidDeadline, InvalidExpiresIn, InvalidField, InvalidFocus, InvalidLanguageTag, InvalidLength,
     InvalidMetadata, LanguageTag, Length, Limits, Metadata, Method, Priority, RETENTION, RequestOptions, Submission, SubmissionError,

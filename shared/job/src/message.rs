@@ -34,6 +34,17 @@ pub enum Message {
     Record(Box<RecordMessage>),
     /// Asks a worker to count a job of which nothing may be kept. It has version 2 too.
     Count(Ended),
+    /// Asks a worker to erase a job once more: a worker that was recording it at that moment may have
+    /// written it again. It has version 2 too.
+    Erase(EraseMessage),
+}
+
+/// A job that was erased.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EraseMessage {
+    pub job: JobId,
+    pub tenant: TenantId,
+    pub lane: Lane,
 }
 
 /// A finished job that a worker has to record.
@@ -139,7 +150,7 @@ impl Message {
     pub fn to_body(&self) -> String {
         let v = match self {
             Self::Summarize(_) => 1,
-            Self::Record(_) | Self::Count(_) => 2,
+            Self::Record(_) | Self::Count(_) | Self::Erase(_) => 2,
         };
         encode(&Envelope { v, message: self })
     }
@@ -150,6 +161,7 @@ impl Message {
             Self::Summarize(message) => &message.job,
             Self::Record(message) => &message.resource.id,
             Self::Count(ended) => &ended.id,
+            Self::Erase(message) => &message.job,
         }
     }
 
@@ -159,6 +171,7 @@ impl Message {
             Self::Summarize(message) => &message.tenant,
             Self::Record(message) => &message.tenant,
             Self::Count(ended) => &ended.tenant,
+            Self::Erase(message) => &message.tenant,
         }
     }
 
@@ -168,6 +181,7 @@ impl Message {
             Self::Summarize(message) => message.lane,
             Self::Record(message) => message.resource.lane,
             Self::Count(ended) => ended.lane,
+            Self::Erase(message) => message.lane,
         }
     }
 
@@ -176,7 +190,7 @@ impl Message {
         match self {
             Self::Summarize(message) => message.trace.as_deref(),
             Self::Record(message) => message.trace.as_deref(),
-            Self::Count(_) => None,
+            Self::Count(_) | Self::Erase(_) => None,
         }
     }
 
@@ -184,7 +198,7 @@ impl Message {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Summarize(message) => message.bytes(),
-            Self::Record(_) | Self::Count(_) => 0,
+            Self::Record(_) | Self::Count(_) | Self::Erase(_) => 0,
         }
     }
 

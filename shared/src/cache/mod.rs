@@ -53,6 +53,13 @@ pub struct Cache {
     pushed: broadcast::Sender<PushInfo>,
 }
 
+/// Keeps a finished job.
+const KEEP: &str = include_str!("keep.lua");
+/// Removes a job, unless the client has erased it.
+const FORGET: &str = r#"if redis.call("GET", KEYS[1]) ~= "erased" then redis.call("DEL", KEYS[1]) end"#;
+/// The entry of a job that its client has erased.
+const ERASED: &str = "erased";
+
 /// A finished job that is to be kept.
 pub struct Kept<'a> {
     pub job: &'a Job,
@@ -225,15 +232,17 @@ impl Cache {
                 pipeline.del(keys::summary(tenant, &resource.id)).ignore();
             } else {
                 pipeline
-                    .set_ex(keys::summary(tenant, &resource.id), &json, keys::SUMMARY_SECONDS)
+                    .cmd("EVAL")
+                    .arg(KEEP)
+                    .arg(3)
+                    .arg(keys::summary(tenant, &resource.id))
+                    .arg(keys::result(tenant, fingerprint.unwrap_or_default()))
+                    .arg(keys::origin(tenant, &resource.id))
+                    .arg(&json)
+                    .arg(keys::SUMMARY_SECONDS)
+                    .arg(fingerprint.unwrap_or_default())
+                    .arg(keys::RESULT_SECONDS)
                     .ignore();
-                if let Some(fingerprint) = fingerprint {
-                    pipeline
-                        .set_ex(keys::result(tenant, fingerprint), &json, keys::RESULT_SECONDS)
-                        .ignore()
-                        .set_ex(keys::origin(tenant, &resource.id), *fingerprint, keys::RESULT_SECONDS)
-                        .ignore();
-                }
             }
             if let Some(claim) = claim {
                 pipeline.del(keys::work(tenant, claim)).ignore();
@@ -253,12 +262,17 @@ impl Cache {
         self.send(OPERATION, pipelines).await
     }
 
-    /// Removes jobs, so that they are read from the archive.
+    /// Removes jobs, so that they are read from the archive. That a job was erased stays known.
     ///
     /// # Errors
     /// If Valkey does not answer.
     pub async fn forget(&self, jobs: &[(&TenantId, &JobId)]) -> Result<(), StoreError> {
-        self.delete("remove jobs", jobs, keys::summary).await
+        let pipelines = jobs.iter().map(|(tenant, id)| {
+            let mut pipeline = redis::pipe();
+            pipeline.cmd("EVAL").arg(FORGET).arg(1).arg(keys::summary(tenant, id)).ignore();
+            pipeline
+        });
+        self.send("remove jobs", pipelines.collect()).await
     }
 
     async fn delete(
@@ -313,16 +327,25 @@ impl Cache {
         self.send("end a claim", vec![pipeline]).await
     }
 
-    /// Removes everything of a job: the job, and the result that it has made for others.
+    /// Removes everything of a job: the job, and the result that it has made for others. A worker that
+    /// finishes the job at this moment does not keep it again.
     ///
     /// # Errors
     /// If Valkey does not answer.
     pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
         self.ask("erase a job", async |mut connection| {
             let fingerprint: Option<String> = connection.get(keys::origin(tenant, id)).await?;
-            let mut erased = vec![keys::summary(tenant, id), keys::started(tenant, id), keys::origin(tenant, id)];
+            let mut erased = vec![keys::started(tenant, id), keys::origin(tenant, id)];
             erased.extend(fingerprint.map(|fingerprint| keys::result(tenant, &fingerprint)));
-            Ok(connection.del::<_, ()>(erased).await?)
+            let mut pipeline = redis::pipe();
+            pipeline
+                .del(erased)
+                .ignore()
+                .zrem(keys::recent(tenant), id.to_string())
+                .ignore()
+                .set_ex(keys::summary(tenant, id), ERASED, keys::SUMMARY_SECONDS)
+                .ignore();
+            Ok(pipeline.exec_async(&mut connection).await?)
         })
         .await
     }
@@ -341,7 +364,9 @@ impl Cache {
 
 /// A job from its two entries.
 fn job(summary: Option<String>, started: Option<String>) -> Result<Option<SummaryResource>, BoxError> {
-    let Some(summary) = summary else { return Ok(None) };
+    let Some(summary) = summary.filter(|summary| summary != ERASED) else {
+        return Ok(None);
+    };
     let mut resource: SummaryResource = parse(&summary)?;
     if let (Status::Queued, Some(started)) = (resource.status(), started) {
         resource.start(OffsetDateTime::parse(&started, &Rfc3339)?)?;

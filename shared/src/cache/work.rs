@@ -17,6 +17,8 @@ static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("begi
 /// What there is to do for a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
+    /// The client has erased the job.
+    Erased,
     /// The job has finished already.
     Finished(Box<SummaryResource>),
     /// Another job has the same text and options. This is that job with its result.
@@ -52,6 +54,7 @@ impl Cache {
             let reply: Vec<String> = invocation.invoke_async(&mut connection).await?;
             let job = || parse(reply.get(1).ok_or("the answer has no job")?).map(Box::new);
             Ok(match reply.first().map(String::as_str) {
+                Some("erased") => Work::Erased,
                 Some("finished") => Work::Finished(job()?),
                 Some("known") => Work::Known(job()?),
                 Some("busy") => Work::Busy,

@@ -195,7 +195,9 @@ async fn a_queued_job_is_canceled_and_a_finished_one_is_erased() {
         .query_async(&mut valkey)
         .await
         .unwrap();
-    assert_eq!(keys, Vec::<String>::new());
+    assert_eq!(keys, [format!("{{demo}}:summary:{erased}")]);
+    let left: String = redis::AsyncCommands::get(&mut valkey, &keys[0]).await.unwrap();
+    assert_eq!(left, "erased");
     // Its result is not reused either.
     let (status, again) = region.submit(&text).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{again}");
