@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     MalformedBody,
-    MalformedParameter,
+    MalformedHeader,
     Unauthorized,
     Forbidden,
     NotFound,
@@ -40,7 +40,7 @@ impl Kind {
     /// All kinds, ordered by HTTP status.
     pub const ALL: [Self; 16] = [
         Self::MalformedBody,
-        Self::MalformedParameter,
+        Self::MalformedHeader,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
@@ -66,11 +66,11 @@ impl Kind {
                 "The body is not JSON",
                 "Send one JSON object in UTF-8.",
             ),
-            Self::MalformedParameter => (
+            Self::MalformedHeader => (
                 StatusCode::BAD_REQUEST,
-                "malformed-parameter",
-                "A header or a query parameter has a wrong value",
-                "Correct the header or the parameter that `detail` names.",
+                "malformed-header",
+                "A header has a wrong value",
+                "Correct the header that `detail` names.",
             ),
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,

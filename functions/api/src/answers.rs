@@ -50,8 +50,9 @@ pub(crate) enum WithQuery {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Paging {
     /// The most items of a page. It is 20 if it is absent.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 20)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
+    #[param(example = "MS5rZXlfYjFhNWM5ZTA3ZDNmNDI2ODZlMTA")]
     cursor: Option<String>,
 }

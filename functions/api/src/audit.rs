@@ -28,7 +28,7 @@ use crate::{
     path = "/v1/audit",
     operation_id = "readAuditLog",
     params(
-        ("tenant" = Option<String>, Query, description = "The id of a tenant. It is your own tenant if it is absent."),
+        ("tenant" = Option<String>, Query, description = "The id of a tenant. It is your own tenant if it is absent.", example = "acme"),
         Paging,
     ),
     responses(

@@ -2,10 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use shared::{
-    job::SummaryResource,
-    problem::{Kind, Problem},
-};
+use shared::{job::SummaryResource, problem::Problem};
+
+use crate::object::invalid;
 
 /// The fields that a job can have.
 const ALL: [&str; 15] = [
@@ -32,8 +31,8 @@ impl Fields {
             return Ok(Chosen(Some(names)));
         }
         let known = ALL.join("`, `");
-        Err(Problem::new(
-            Kind::MalformedParameter,
+        Err(invalid(
+            "?fields",
             format!("The query parameter `fields` must be a list of fields of a job, separated by commas. The fields are `{known}`."),
         ))
     }
@@ -66,7 +65,7 @@ mod tests {
         assert_eq!(chosen("status, id").unwrap(), Chosen(Some(vec!["status".into(), "id".into()])));
         assert_eq!(Fields::default().chosen().unwrap(), Chosen(None));
         for wrong in ["", "text", "status,", "status,,id"] {
-            assert!(chosen(wrong).unwrap_err().detail.contains("`status`"), "{wrong}");
+            assert!(chosen(wrong).unwrap_err().errors[0].detail.contains("`status`"), "{wrong}");
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = values.next() else { return Ok(None) };
     let wrong = || {
         Problem::new(
-            Kind::MalformedParameter,
+            Kind::MalformedHeader,
             format!("The header `Idempotency-Key` must be one value of 1 to {LONGEST} printable ASCII characters, such as a UUID."),
         )
     };

@@ -192,7 +192,7 @@ pub(crate) async fn list_of(context: &Context, tenant: &TenantId, part: &Part) -
     delete,
     path = "/v1/keys/{key}",
     operation_id = "revokeKey",
-    params(("key" = String, Path, description = "The id of the key, not the key itself.")),
+    params(("key" = String, Path, description = "The id of the key, not the key itself.", example = "key_b1a5c9e07d3f42686e10")),
     responses(
         (status = 204, description = "The key is revoked."),
         (status = 404, description = "Your tenant has no valid key with this id.", body = Problem, content_type = "application/problem+json"),
@@ -218,7 +218,7 @@ pub(crate) async fn revoke(
     post,
     path = "/v1/keys/{key}/rotate",
     operation_id = "rotateKey",
-    params(("key" = String, Path, description = "The id of the key, not the key itself.")),
+    params(("key" = String, Path, description = "The id of the key, not the key itself.", example = "key_b1a5c9e07d3f42686e10")),
     request_body = Rotation,
     responses(
         (status = 201, description = "The new key. It is shown only here.", body = NewKeyResource),

@@ -27,7 +27,7 @@ const LOOKED_AT: usize = 1_000;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Page {
     /// The jobs, the newest first.
-    data: Vec<Listed>,
+    items: Vec<Listed>,
     /// The value of the parameter `cursor` for the next page. Absent on the last page. A page may have
     /// fewer jobs than asked for, also none, and still a next page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,18 +45,18 @@ pub(crate) struct Page {
     path = "/v1/summaries",
     operation_id = "listSummaries",
     params(
-        ("status" = Option<Status>, Query, description = "Only jobs with this status."),
-        ("lane" = Option<shared::job::Lane>, Query, description = "Only jobs of this lane."),
+        ("status" = Option<Status>, Query, description = "Only jobs with this status.", example = "succeeded"),
+        ("lane" = Option<shared::job::Lane>, Query, description = "Only jobs of this lane.", example = "standard"),
         ("created_from" = Option<String>, Query, description = "Only jobs that were submitted at this moment or later (RFC 3339).", example = "2026-11-01T00:00:00Z"),
         ("created_to" = Option<String>, Query, description = "Only jobs that were submitted before this moment (RFC 3339).", example = "2026-12-01T00:00:00Z"),
-        ("metadata_key" = Option<String>, Query, description = "Only jobs with this key in their metadata. Needs `metadata_value`."),
-        ("metadata_value" = Option<String>, Query, description = "The value of that key."),
-        ("limit" = Option<u32>, Query, description = "The most jobs on the page, from 1 to 100. Absent: 20.", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before. The filters must be the same as there."),
+        ("metadata_key" = Option<String>, Query, description = "Only jobs with this key in their metadata. Needs `metadata_value`.", example = "article"),
+        ("metadata_value" = Option<String>, Query, description = "The value of that key. Needs `metadata_key`.", example = "4711"),
+        ("limit" = Option<u32>, Query, description = "The most jobs on the page, from 1 to 100. Absent: 20.", minimum = 1, maximum = 100, example = 20),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before. The filters must be the same as there.", example = "eyJ2IjoxLCJiZWZvcmUiOjIxMTYyNzA4Njc3LCJmaWx0ZXIiOiI3NGUzIn0"),
     ),
     responses(
         (status = 200, description = "A page of the list.", body = Page),
-        (status = 400, description = "A parameter has a wrong value.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is invalid. `errors` names it, with what is allowed.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The key does not have the scope `summaries:read`, or its tenant is suspended.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
@@ -168,14 +168,14 @@ impl Jobs {
 fn page(jobs: Jobs, complete: Span, wanted: &Wanted) -> Page {
     let in_order = jobs.0.into_values().rev();
     let mut fitting = in_order.filter(|job| complete.has(job.id.uuid()) && wanted.filter.has(job));
-    let data: Vec<Listed> = fitting.by_ref().take(wanted.limit).collect();
+    let items: Vec<Listed> = fitting.by_ref().take(wanted.limit).collect();
     let next = if fitting.next().is_some() {
-        data.last().map(|last| last.id.uuid())
+        items.last().map(|last| last.id.uuid())
     } else {
         Some(complete.from).filter(|from| *from > wanted.span.from)
     };
     Page {
-        data,
+        items,
         next_cursor: next.map(|before| Cursor::new(before, &wanted.filter).encode()),
     }
 }

@@ -5,10 +5,12 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use shared::{
     job::{Filter, Lane, Span, Status},
-    problem::{Kind, Problem},
+    problem::Problem,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
+
+use crate::object::invalid;
 
 /// The jobs on a page if the client does not say it, and the most.
 const USUAL: usize = 20;
@@ -46,21 +48,27 @@ pub(crate) struct Cursor {
     filter: String,
 }
 
-fn wrong(detail: impl Into<String>) -> Problem {
-    Problem::new(Kind::MalformedParameter, detail)
-}
-
 impl Wanted {
     pub(crate) fn parse(uri: &Uri) -> Result<Self, Problem> {
         let Query(parameters) = Query::<Parameters>::try_from_uri(uri).map_err(|error| {
             let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            wrong(format!("The query cannot be read: {reason}."))
+            invalid("?", format!("The query cannot be read: {reason}."))
         })?;
         let metadata = match (parameters.metadata_key, parameters.metadata_value) {
             (Some(key), Some(value)) if !key.contains('\0') && !value.contains('\0') => Some((key, value)),
             (None, None) => None,
-            (Some(_), Some(_)) => return Err(wrong("`metadata_key` and `metadata_value` must not contain U+0000.")),
-            _ => return Err(wrong("`metadata_key` and `metadata_value` must be sent together.")),
+            (Some(_), Some(_)) => {
+                return Err(invalid(
+                    "?metadata_key",
+                    "`metadata_key` and `metadata_value` must not contain U+0000.",
+                ));
+            }
+            _ => {
+                return Err(invalid(
+                    "?metadata_key",
+                    "`metadata_key` and `metadata_value` must be sent together.",
+                ));
+            }
         };
         let filter = Filter {
             status: parameters.status,
@@ -69,7 +77,7 @@ impl Wanted {
         };
         let limit = parameters.limit.unwrap_or(USUAL);
         if !(1..=MOST).contains(&limit) {
-            return Err(wrong(format!("`limit` is {limit}. It must be from 1 to {MOST}.")));
+            return Err(invalid("?limit", format!("`limit` is {limit}. It must be from 1 to {MOST}.")));
         }
         let mut span = Span::ALL;
         if let Some(from) = parameters.created_from {
@@ -87,9 +95,10 @@ impl Wanted {
 
 fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
     OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
-        wrong(format!(
-            "`{name}` must be a moment of RFC 3339, such as `2027-01-31T12:00:00Z`. Write a `+` in it as `%2B`."
-        ))
+        invalid(
+            &format!("?{name}"),
+            format!("`{name}` must be a moment of RFC 3339, such as `2027-01-31T12:00:00Z`. Write a `+` in it as `%2B`."),
+        )
     })
 }
 
@@ -108,14 +117,20 @@ impl Cursor {
     }
 
     fn decode(text: &str, filter: &Filter) -> Result<Uuid, Problem> {
-        let unreadable = || wrong("`cursor` must be the `next_cursor` of the page before, as it is. To begin again, leave it out.");
+        let unreadable = || {
+            invalid(
+                "?cursor",
+                "`cursor` must be the `next_cursor` of the page before, as it is. To begin again, leave it out.",
+            )
+        };
         let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| unreadable())?;
         let cursor: Self = serde_json::from_slice(&json).map_err(|_| unreadable())?;
         if cursor.v != VERSION {
             return Err(unreadable());
         }
         if cursor.filter != digest(filter) {
-            return Err(wrong(
+            return Err(invalid(
+                "?cursor",
                 "`cursor` belongs to a list with other filters. Send the same filters as for the page before, or leave the cursor out.",
             ));
         }
@@ -135,7 +150,7 @@ mod tests {
 
     fn parse(query: &str) -> Result<Wanted, String> {
         let uri = format!("/v1/summaries?{query}").parse().unwrap();
-        Wanted::parse(&uri).map_err(|problem| problem.detail)
+        Wanted::parse(&uri).map_err(|problem| problem.errors[0].detail.clone())
     }
 
     #[test]

@@ -53,7 +53,7 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
     responses(
         (status = 200, description = "The job in its present state.", body = SummaryResource, headers(("ETag"), ("Last-Modified"), ("Preference-Applied"), ("Retry-After" = u32, description = "Seconds to wait before the next request. Absent when the job has finished."))),
         (status = 304, description = "The job has not changed since the answer that the client has."),
-        (status = 400, description = "`fields` names a field that a job does not have.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`fields` names a field that a job does not have.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The key does not have the scope `summaries:read`, or its tenant is suspended.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The tenant of this API key has no job with this id, or its summary has expired or was erased.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),

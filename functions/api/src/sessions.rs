@@ -88,6 +88,7 @@ pub(crate) struct NewSession {
 
 /// How many sessions were ended.
 #[derive(Serialize, ToSchema)]
+#[schema(as = EndedSessions)]
 pub(crate) struct Ended {
     ended: u64,
 }
@@ -198,7 +199,7 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, caller: Caller, pa
     delete,
     path = "/v1/sessions/{id}",
     operation_id = "endSession",
-    params(("id" = String, Path, description = "The id of the session, not its token.")),
+    params(("id" = String, Path, description = "The id of the session, not its token.", example = "ses_5d41402abc4b2a76b971")),
     responses(
         (status = 204, description = "The session has ended."),
         (status = 404, description = "Your tenant has no session with this id.", body = Problem, content_type = "application/problem+json"),

@@ -30,7 +30,7 @@ use crate::{
     post,
     path = "/v1/tenants/{tenant}/keys",
     operation_id = "createTenantKey",
-    params(("tenant" = String, Path, description = "The id of the tenant.")),
+    params(("tenant" = String, Path, description = "The id of the tenant.", example = "acme")),
     request_body = KeyRequest,
     responses(
         (status = 201, description = "The key. It is shown only here.", body = NewKeyResource),
@@ -60,7 +60,7 @@ pub(crate) async fn create(
     path = "/v1/tenants/{tenant}/keys",
     operation_id = "listTenantKeys",
     params(
-        ("tenant" = String, Path, description = "The id of the tenant."),
+        ("tenant" = String, Path, description = "The id of the tenant.", example = "acme"),
         Paging,
     ),
     responses(
@@ -93,8 +93,8 @@ pub(crate) async fn list(
     path = "/v1/tenants/{tenant}/keys/{key}",
     operation_id = "revokeTenantKey",
     params(
-        ("tenant" = String, Path, description = "The id of the tenant."),
-        ("key" = String, Path, description = "The id of the key, not the key itself."),
+        ("tenant" = String, Path, description = "The id of the tenant.", example = "acme"),
+        ("key" = String, Path, description = "The id of the key, not the key itself.", example = "key_b1a5c9e07d3f42686e10"),
     ),
     responses(
         (status = 204, description = "The key is revoked."),
@@ -123,8 +123,8 @@ pub(crate) async fn revoke(
     path = "/v1/tenants/{tenant}/keys/{key}/rotate",
     operation_id = "rotateTenantKey",
     params(
-        ("tenant" = String, Path, description = "The id of the tenant."),
-        ("key" = String, Path, description = "The id of the key, not the key itself."),
+        ("tenant" = String, Path, description = "The id of the tenant.", example = "acme"),
+        ("key" = String, Path, description = "The id of the key, not the key itself.", example = "key_b1a5c9e07d3f42686e10"),
     ),
     request_body = Rotation,
     responses(

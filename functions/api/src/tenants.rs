@@ -113,7 +113,7 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, caller: Caller, pa
     get,
     path = "/v1/tenants/{tenant}",
     operation_id = "readTenant",
-    params(("tenant" = String, Path, description = "The id of the tenant.")),
+    params(("tenant" = String, Path, description = "The id of the tenant.", example = "acme")),
     responses(
         (status = 200, description = "The tenant.", body = TenantRecord),
         (status = 404, description = "There is no such tenant.", body = Problem, content_type = "application/problem+json"),
@@ -137,7 +137,7 @@ pub(crate) async fn read(
     patch,
     path = "/v1/tenants/{tenant}",
     operation_id = "changeTenant",
-    params(("tenant" = String, Path, description = "The id of the tenant.")),
+    params(("tenant" = String, Path, description = "The id of the tenant.", example = "acme")),
     request_body = TenantPatch,
     responses(
         (status = 200, description = "The tenant after the change.", body = TenantRecord),

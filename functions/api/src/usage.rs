@@ -10,13 +10,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use shared::{
     job::{Counts, KeyId, Scope, Span},
-    problem::{Kind, Problem},
+    problem::Problem,
     store::Chain,
 };
 use time::{Date, Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use utoipa::ToSchema;
 
-use crate::{auth::Caller, context::Context};
+use crate::{auth::Caller, context::Context, object::invalid};
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 /// The most days of one answer.
@@ -42,7 +42,7 @@ pub(crate) struct TenantUsage {
     #[schema(value_type = String, format = Date)]
     to: String,
     /// One row for each day and key with any usage, ordered by day.
-    data: Vec<Row>,
+    items: Vec<Row>,
 }
 
 /// The usage of a key on a day.
@@ -76,7 +76,7 @@ pub(crate) struct Row {
     ),
     responses(
         (status = 200, description = "The usage by day and key.", body = TenantUsage),
-        (status = 400, description = "A parameter has a wrong value.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is invalid. `errors` names it, with what is allowed.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The key does not have the scope `usage:read`, or its tenant is suspended.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "A store does not answer. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
     )
@@ -118,25 +118,27 @@ pub(crate) async fn read(State(context): State<Arc<Context>>, caller: Caller, ur
     Ok(Json(TenantUsage {
         from: text(from),
         to: text(to),
-        data: usage.rows().map(row).collect(),
+        items: usage.rows().map(row).collect(),
     }))
 }
 
 fn days(uri: &Uri, today: Date) -> Result<(Date, Date), Problem> {
-    let wrong = |detail: String| Problem::new(Kind::MalformedParameter, detail);
     let Query(Parameters { from, to }) = Query::try_from_uri(uri).map_err(|error| {
         let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-        wrong(format!("The query cannot be read: {reason}."))
+        invalid("?", format!("The query cannot be read: {reason}."))
     })?;
     let day = |name: &str, value: Option<String>| {
         let parsed = value.map(|value| Date::parse(&value, DAY)).transpose();
-        parsed.map_err(|_| wrong(format!("`{name}` must be a day such as `2026-11-30`.")))
+        parsed.map_err(|_| invalid(&format!("?{name}"), format!("`{name}` must be a day such as `2026-11-30`.")))
     };
     let to = day("to", to)?.unwrap_or(today);
     let from = day("from", from)?.unwrap_or_else(|| to.saturating_sub(Duration::days(USUAL - 1)));
     let count = (to - from).whole_days() + 1;
     if !(1..=MOST).contains(&count) {
-        return Err(wrong(format!("From `from` to `to` are {count} days. It must be from 1 to {MOST}.")));
+        return Err(invalid(
+            "?from",
+            format!("From `from` to `to` are {count} days. It must be from 1 to {MOST}."),
+        ));
     }
     Ok((from, to.min(today)))
 }
@@ -154,8 +156,9 @@ mod tests {
 
     #[test]
     fn days_are_bounded_and_have_defaults() {
-        let days =
-            |query: &str| days(&format!("/v1/usage?{query}").parse().unwrap(), date!(2026 - 11 - 26)).map_err(|problem| problem.detail);
+        let days = |query: &str| {
+            days(&format!("/v1/usage?{query}").parse().unwrap(), date!(2026 - 11 - 26)).map_err(|problem| problem.errors[0].detail.clone())
+        };
         assert_eq!(days(""), Ok((date!(2026 - 10 - 27), date!(2026 - 11 - 26))));
         assert_eq!(
             days("from=2026-11-01&to=2026-11-02"),

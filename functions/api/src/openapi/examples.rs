@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use shared::{
-    job::{FailureCode, JobError, Lane, Method, RequestOptions, Submission, SummaryResource, SummaryResult},
+    job::{Counts, FailureCode, JobError, Lane, Listed, Method, RequestOptions, Submission, SummaryResource, SummaryResult},
     problem::{Kind, Problem},
     summarizer::{Options, summarize},
 };
@@ -13,14 +13,14 @@ use utoipa::{
     openapi::{Content, OpenApi as Document, RefOr, example::ExampleBuilder, path::Operation},
 };
 
-use super::operations::operations;
+use super::{
+    operations::{Named, operations},
+    tenant_examples,
+};
 
 const TEXT: &str = "The river rose again overnight. Two villages were moved to higher ground by noon. The mayor asked the army for boats.";
 const ID: &str = "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV";
 const CREATED: OffsetDateTime = datetime!(2026-11-24 10:00 UTC);
-
-/// Examples with a name and a summary.
-type Named = Vec<(&'static str, &'static str, Value)>;
 
 /// Gives every operation its examples.
 pub(super) struct Examples;
@@ -36,11 +36,12 @@ impl Modify for Examples {
 fn add(operation: &mut Operation) {
     let id = operation.operation_id.clone().unwrap_or_default();
     if let Some(RefOr::T(body)) = &mut operation.request_body {
-        fill(body.content.values_mut(), &requests(&id));
+        fill(body.content.values_mut(), &[requests(&id), tenant_examples::requests(&id)].concat());
     }
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
-            fill(response.content.values_mut(), &responses(&id, status));
+            let named = [responses(&id, status), tenant_examples::responses(&id, status)].concat();
+            fill(response.content.values_mut(), &named);
         }
     }
 }
@@ -91,6 +92,17 @@ fn responses(operation: &str, status: &str) -> Named {
         ("submitSummary", "200") => vec![("known", "An earlier summary", json!(succeeded()))],
         ("submitSummary", "202") => vec![("queued", "A new job", json!(queued()))],
         ("submitSummary", "422") => vec![("text", "A text without a letter", invalid())],
+        ("submitSummary", "429") => vec![(
+            "over",
+            "The rate and the allowance are used up",
+            json!(Problem::of(Kind::TooManyRequests)),
+        )],
+        ("deleteSummary", "200") => vec![("canceled", "The job was canceled", json!(canceled()))],
+        ("listSummaries", "200") => {
+            let items = [succeeded(), queued()].map(|job| job.as_ref().map(Listed::from));
+            vec![("two", "A finished job and a queued one", json!({"items": items}))]
+        }
+        ("readUsage", "200") => vec![("day", "One key on one day", usage())],
         ("readSummary", "200") => vec![
             ("queued", "The job waits", json!(queued())),
             ("succeeded", "The summary is ready", json!(succeeded())),
@@ -153,6 +165,28 @@ fn failed() -> Option<SummaryResource> {
     let error = JobError::new(FailureCode::NoSentence, "The text has no sentence that can be summarised.");
     job.fail(CREATED + Duration::milliseconds(250), error).ok()?;
     Some(job)
+}
+
+fn canceled() -> Option<SummaryResource> {
+    let mut job = queued()?;
+    job.cancel(CREATED + Duration::milliseconds(90)).ok()?;
+    Some(job)
+}
+
+fn usage() -> Value {
+    let mut row = json!(Counts {
+        accepted: 120,
+        deferred: 3,
+        cached: 14,
+        succeeded: 119,
+        failed: 1,
+        input_characters: 482_113,
+        output_characters: 51_904,
+        ..Counts::default()
+    });
+    row["day"] = "2026-11-24".into();
+    row["key"] = "key_0123456789abcdef0123".into();
+    json!({"from": "2026-11-24", "to": "2026-11-24", "items": [row]})
 }
 
 fn invalid() -> Value {

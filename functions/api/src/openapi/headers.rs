@@ -11,6 +11,9 @@ use super::operations::operations;
 /// The headers of every response of the service.
 const EVERYWHERE: [&str; 2] = ["X-Request-Id", "X-Client-Request-Id"];
 
+/// The headers of every response to a request with a valid key.
+const OF_KEYS: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
+
 /// Type, example and meaning of a header.
 fn row(name: &str) -> Option<(Type, Value, &'static str)> {
     let (example, meaning) = match name {
@@ -35,6 +38,22 @@ fn row(name: &str) -> Option<(Type, Value, &'static str)> {
             let meaning = "Seconds to wait before the next request. Absent if there is nothing to wait for.";
             return Some((Type::Integer, 1.into(), meaning));
         }
+        "Preference-Applied" => (
+            "wait=10",
+            "For how many seconds the request would have waited. Absent if it did not ask to wait, or if the service has too much work.",
+        ),
+        "RateLimit" => (
+            "\"key\";r=199;t=1, \"tenant\";r=199;t=1",
+            "How many submissions the key and the tenant have left (`r`), and after how many seconds all of them (`t`). Absent while the cache does not answer.",
+        ),
+        "RateLimit-Policy" => (
+            "\"key\";q=200;w=10, \"tenant\";q=200;w=10",
+            "How many submissions are allowed at once (`q`), and within how many seconds as many are allowed again (`w`), by key and by tenant.",
+        ),
+        "Summarease-Admission" => (
+            "deferred",
+            "`deferred` if the job was accepted into the bulk lane because the key or the tenant is over its rate. Absent otherwise.",
+        ),
         "Summarease-Cache" => (
             "miss",
             "`hit` if the summary of an earlier submission is the answer, `miss` otherwise.",
@@ -58,6 +77,15 @@ pub(super) struct Headers;
 
 impl Modify for Headers {
     fn modify(&self, document: &mut Document) {
+        for operation in operations(document).filter(|operation| operation.security.is_none()) {
+            for response in operation.responses.responses.values_mut() {
+                if let RefOr::T(response) = response {
+                    for name in OF_KEYS {
+                        response.headers.entry(name.to_owned()).or_insert_with(|| Header::default().into());
+                    }
+                }
+            }
+        }
         let of_operations: Vec<&mut RefOr<Response>> = operations(document)
             .flat_map(|operation| operation.responses.responses.values_mut())
             .collect();

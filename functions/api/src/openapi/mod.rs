@@ -4,6 +4,7 @@ mod examples;
 mod headers;
 mod operations;
 mod responses;
+mod tenant_examples;
 
 use utoipa::{
     Modify, OpenApi,

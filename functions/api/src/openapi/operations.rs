@@ -15,3 +15,6 @@ pub(super) fn operations(document: &mut Document) -> impl Iterator<Item = &mut O
         .filter_map(Option::as_mut)
     })
 }
+
+/// Examples with a name and a summary.
+pub(super) type Named = Vec<(&'static str, &'static str, serde_json::Value)>;

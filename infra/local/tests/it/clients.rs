@@ -36,7 +36,7 @@ async fn list(region: &Region, key: &str, query: &str) -> Value {
 }
 
 fn ids(page: &Value) -> Vec<String> {
-    let jobs = page["data"].as_array().unwrap();
+    let jobs = page["items"].as_array().unwrap();
     jobs.iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -135,7 +135,7 @@ async fn a_repeated_submission_makes_one_job() {
     let (status, _, problem) = submit(&region, &body, &[("idempotency-key", "")]).await;
     assert_eq!(
         (status, &problem["type"]),
-        (StatusCode::BAD_REQUEST, &json!("/v1/problems#malformed-parameter"))
+        (StatusCode::BAD_REQUEST, &json!("/v1/problems#malformed-header"))
     );
     // Another tenant has its own keys.
     let other = region.other_tenant("repeater", Plan::Pro).await;
@@ -283,7 +283,7 @@ async fn jobs_are_listed_newest_first_page_after_page() {
     assert_eq!(all("&lane=bulk").await, Vec::<String>::new());
     assert_eq!(all("&created_to=2026-01-01T00:00:00Z").await, Vec::<String>::new());
     let page = list(&region, key, "limit=1").await;
-    assert!(page["data"][0].get("result").is_none(), "{page}");
+    assert!(page["items"][0].get("result").is_none(), "{page}");
     // Another tenant sees none of them.
     let stranger = region.other_tenant("no-lister", Plan::Free).await;
     assert_eq!(ids(&list(&region, stranger.expose_secret(), "").await), Vec::<String>::new());
