@@ -1,8 +1,18 @@
 //! The query parameter `fields`: the fields of a job that an answer has.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value;
 use shared::{job::SummaryResource, problem::Problem};
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        Ref, RefOr, Schema,
+        schema::{AdditionalProperties, AnyOfBuilder},
+    },
+};
 
 use crate::object::invalid;
 
@@ -11,6 +21,36 @@ const ALL: [&str; 15] = [
     "id", "status", "lane", "region", "created_at", "started_at", "finished_at", "expires_at", "deferred", "estimated_wait_seconds",
     "request", "result", "error", "attempts", "links",
 ];
+
+/// A job, or the fields of it that were chosen.
+pub(crate) struct Shown;
+
+impl PartialSchema for Shown {
+    fn schema() -> RefOr<Schema> {
+        let whole = Ref::from_schema_name(SummaryResource::name());
+        let part = match SummaryResource::schema() {
+            RefOr::T(Schema::Object(mut fields)) => {
+                fields.required.clear();
+                fields.description = Some("The fields of a job that `fields` names.".to_owned());
+                fields.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+                RefOr::T(Schema::Object(fields))
+            }
+            other => other,
+        };
+        AnyOfBuilder::new().item(whole).item(part).into()
+    }
+}
+
+impl ToSchema for Shown {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ShownSummary")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((SummaryResource::name().into_owned(), SummaryResource::schema()));
+        SummaryResource::schemas(schemas);
+    }
+}
 
 /// The query of a request for one job.
 #[derive(Debug, Default, Deserialize)]

@@ -23,7 +23,7 @@ use crate::{
     conditional::Validators,
     context::Context,
     estimate::estimate,
-    fields::{Chosen, Fields},
+    fields::{Chosen, Fields, Shown},
     preference,
     rates::Rates,
 };
@@ -51,7 +51,7 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
         ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds, 10 at most, for the end of the job (RFC 7240).", example = "wait=10"),
     ),
     responses(
-        (status = 200, description = "The job in its present state.", body = SummaryResource, headers(("ETag"), ("Last-Modified"), ("Preference-Applied"), ("Retry-After" = u32, description = "Seconds to wait before the next request. Absent when the job has finished."))),
+        (status = 200, description = "The job in its present state, or those of its fields that `fields` names.", body = Shown, headers(("ETag"), ("Last-Modified"), ("Preference-Applied"), ("Retry-After" = u32, description = "Seconds to wait before the next request. Absent when the job has finished."))),
         (status = 304, description = "The job has not changed since the answer that the client has."),
         (status = 422, description = "`fields` names a field that a job does not have.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The key does not have the scope `summaries:read`, or its tenant is suspended.", body = Problem, content_type = "application/problem+json"),

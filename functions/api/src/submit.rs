@@ -74,6 +74,7 @@ const ADMISSION_HEADER: HeaderName = HeaderName::from_static("summarease-admissi
         (status = 202, description = "The job was accepted and is stored. Read it at the address in `Location`.", body = SummaryResource, headers(("Location"), ("Retry-After" = u32), ("Summarease-Cache"), ("Summarease-Admission"), ("Preference-Applied"))),
         (status = 400, description = "The body is not JSON, or not UTF-8.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The key does not have the scope `summaries:write`, or its tenant is suspended.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The job of this idempotency key has expired or was erased. Send a new key.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large. Split the document.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Some fields are invalid, and `errors` names each of them with what is allowed. Or the idempotency key was used for another body.", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "The rate and the allowance are used up, and no job was accepted. Try again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32))),

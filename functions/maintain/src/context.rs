@@ -2,13 +2,17 @@
 
 use shared::{
     archive::Archive,
+    cache::Cache,
     config::{self, ConfigError},
+    directory::Directory,
     ledger::Ledger,
 };
 
 /// The stores and settings that every run needs. They are made once per cold start.
 pub struct Context {
     pub(crate) archive: Archive,
+    pub(crate) cache: Cache,
+    pub(crate) directory: Directory,
     pub(crate) ledger: Ledger,
     pub(crate) http: reqwest::Client,
 }
@@ -22,6 +26,8 @@ impl Context {
         let aws = config::aws().await;
         Ok(Self {
             archive: Archive::from_env(&aws)?,
+            cache: Cache::from_env(&aws)?,
+            directory: Directory::from_env(&aws)?,
             ledger: Ledger::from_env(&aws)?,
             http: reqwest::Client::new(),
         })

@@ -1,6 +1,6 @@
 //! Upkeep of the archive. Three callers invoke this function:
 //!
-//! - A schedule sends `{"action":"upkeep"}`.
+//! - Schedules send `{"action":"upkeep"}` every day and `{"action":"usage"}` every hour.
 //! - An operator sends `{"action":"migrate"}` or `{"action":"reconcile","hours":1}`.
 //! - CloudFormation sends an event of the resource `Custom::Migration`, before any function that
 //!   needs the new schema takes traffic.
@@ -24,6 +24,8 @@ use time::{Duration, OffsetDateTime};
 pub use context::Context;
 pub use report::Report;
 
+/// How many tenants `usage` reads at once.
+const TENANTS_AT_ONCE: usize = 100;
 /// How many jobs `reconcile` enters in one transaction at most, and how many bytes of JSON they have
 /// together, except if the last one of them is larger.
 const JOBS_AT_ONCE: usize = 200;
@@ -58,6 +60,8 @@ pub enum Direct {
     Migrate,
     /// Make the partitions of the next months, and drop those whose jobs have all expired.
     Upkeep,
+    /// Copy the tallies of submissions that made no job from the cache to the archive.
+    Usage,
     /// Enter jobs into the archive again that finished in the last `hours` and that the archive has
     /// lost. It loses jobs when its region is lost or when it is restored from a backup.
     Reconcile { hours: i64 },
@@ -74,6 +78,7 @@ pub async fn handle(context: &Context, task: Task) -> Result<Report, Error> {
     // large value.
     match task {
         Task::Direct(Direct::Upkeep) => Ok(Box::pin(upkeep(context)).await?),
+        Task::Direct(Direct::Usage) => Ok(Box::pin(usage(context)).await?),
         Task::Direct(Direct::Migrate) => Ok(Box::pin(migrate(context)).await?),
         Task::Direct(Direct::Reconcile { hours }) => Box::pin(reconcile(context, hours)).await,
         Task::Stack(request) => {
@@ -117,6 +122,33 @@ async fn upkeep(context: &Context) -> Result<Report, StoreError> {
         made,
         dropped,
         deleted,
+        ..Report::default()
+    })
+}
+
+/// Copies the tallies of yesterday and today. The cache keeps a tally for three days, so that a run may
+/// fail. Copying a tally again changes nothing.
+async fn usage(context: &Context) -> Result<Report, StoreError> {
+    let today = OffsetDateTime::now_utc().date();
+    let days = [today - Duration::DAY, today];
+    let (mut after, mut noted) = (None, 0);
+    loop {
+        let page = context.directory.tenants(TENANTS_AT_ONCE, after.as_ref()).await?;
+        for tenant in &page.items {
+            let tally = context.cache.tally(&tenant.id, &days).await?;
+            if !tally.is_empty() {
+                context.archive.note_tally(&tenant.id, &tally).await?;
+                noted += 1;
+            }
+        }
+        after = page.items.last().map(|tenant| tenant.id.clone());
+        if !page.more {
+            break;
+        }
+    }
+    tracing::info!(noted, "The tallies of submissions that made no job were copied.");
+    Ok(Report {
+        noted,
         ..Report::default()
     })
 }

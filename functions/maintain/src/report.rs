@@ -13,6 +13,8 @@ pub struct Report {
     pub dropped: Vec<String>,
     /// How many expired rows were deleted.
     pub deleted: u64,
+    /// Of how many tenants tallies were copied.
+    pub noted: usize,
     /// How many jobs were entered into the archive again.
     pub entered: usize,
 }

@@ -55,6 +55,11 @@ impl Usage {
         self.0.entry((day, key)).or_default()
     }
 
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All rows, ordered by day and key.
     pub fn rows(&self) -> impl Iterator<Item = (Date, Option<&KeyId>, &Counts)> {
         self.0.iter().map(|((day, key), counts)| (*day, key.as_ref(), counts))

@@ -34,9 +34,16 @@ async fn the_examples_of_requests_are_accepted() {
     for (path, methods) in description["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let examples = &operation["requestBody"]["content"]["application/json"]["examples"];
-            for (name, example) in examples.as_object().into_iter().flatten() {
+            // The example of an id names nothing that exists.
+            let examples = examples.as_object().filter(|_| !path.contains('{'));
+            let key = if path.starts_with("/v1/tenants") {
+                tenant::ADMIN_KEY
+            } else {
+                tenant::KEY
+            };
+            for (name, example) in examples.into_iter().flatten() {
                 let method: Method = method.to_uppercase().parse().unwrap();
-                let request = region.request(method, path).bearer_auth(tenant::KEY).json(&example["value"]);
+                let request = region.request(method, path).bearer_auth(key).json(&example["value"]);
                 let (status, body): (_, Value) = answer(request).await;
                 assert!(status.is_success(), "{path} {name}: {body}");
                 assert!(operation["responses"].get(status.as_str()).is_some(), "{path} {name}: {status}");
@@ -44,5 +51,5 @@ async fn the_examples_of_requests_are_accepted() {
             }
         }
     }
-    assert!(tried >= 2);
+    assert!(tried >= 5);
 }

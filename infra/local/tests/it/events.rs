@@ -117,8 +117,9 @@ async fn maintain() {
             "migrate" => assert_eq!(reply["schema"], shared::archive::Archive::newest_migration()),
             "upkeep" => assert_eq!(
                 reply,
-                json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "entered": 0})
+                json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "noted": 0, "entered": 0})
             ),
+            "usage" => assert!(reply["noted"].is_u64(), "{reply}"),
             "reconcile" => assert!(reply["entered"].is_u64(), "{reply}"),
             "reconcile-too-long" => assert!(
                 reply["errorMessage"].as_str().unwrap().contains("hours must be between 1 and 72"),
@@ -128,7 +129,7 @@ async fn maintain() {
                 reply["errorMessage"]
                     .as_str()
                     .unwrap()
-                    .contains("expected one of `migrate`, `upkeep`, `reconcile`"),
+                    .contains("expected one of `migrate`, `upkeep`, `usage`, `reconcile`"),
                 "{reply}"
             ),
             other => panic!("events/maintain/{other}.json has no expectation"),

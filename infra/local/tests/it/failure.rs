@@ -120,7 +120,7 @@ async fn a_poison_message_becomes_a_failed_job_and_the_rest_of_its_batch_succeed
     let resource = region.reaches(&poisoned.to_string(), &["failed"]).await;
     assert_eq!(resource["error"]["code"], "unreadable_message");
     assert!(
-        resource["error"]["message"].as_str().unwrap().contains("fields of version 1"),
+        resource["error"]["message"].as_str().unwrap().contains("fields of version 2"),
         "{resource}"
     );
     assert!(resource["finished_at"].is_string() && resource["expires_at"].is_string());

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod apart;
 mod api;
 mod cache;
 mod capacity;
@@ -28,4 +29,5 @@ mod tenants;
 mod tokens;
 mod trace;
 mod upkeep;
+mod usage;
 mod weight;

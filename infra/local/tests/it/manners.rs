@@ -147,7 +147,7 @@ async fn options_names_the_methods_of_a_path() {
     let reply = api.invoke(&event).await.unwrap();
     assert_eq!(
         (&reply["statusCode"], &reply["headers"]["allow"]),
-        (&json!(204), &json!("POST,OPTIONS")),
+        (&json!(204), &json!("POST,GET,HEAD,OPTIONS")),
         "{reply}"
     );
     // This is the question of a browser.

@@ -42,6 +42,8 @@ async fn every_phase_can_be_created_updated_and_deleted() {
         parameters.extend(local);
         parameters.extend(LACKING.map(|(name, value)| (name.to_owned(), value.to_owned())));
         parameters.remove("BackupCopyRegion");
+        // SAM takes no empty value on its command line.
+        parameters.retain(|_, value| !value.is_empty());
         let deploy = async |parameters: &_| deploy_stack(&cloud.instance, region, &template, &stack, parameters).await.unwrap();
 
         assert!(deploy(&parameters).await, "{phase} is made");

@@ -28,9 +28,11 @@ fn stored() -> Value {
     serde_json::from_str(include_str!("stored_forms/0.2.0.json")).unwrap()
 }
 
-/// The resource that 0.2.0 has written as text.
+/// The resource that 0.2.0 has written as text. It knew no deferred jobs.
 fn resource(text: &Value) -> Value {
-    serde_json::from_str(text.as_str().unwrap()).unwrap()
+    let mut resource: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+    resource["deferred"] = false.into();
+    resource
 }
 
 fn attribute(value: &Value) -> AttributeValue {
