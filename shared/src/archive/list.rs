@@ -5,7 +5,7 @@ use sqlx::{Row, types::Json};
 
 use super::{Archive, READ_TIMEOUT, failed};
 use crate::{
-    job::{Filter, JobId, Links, Listed, RegionTag, Span, TenantId},
+    job::{Filter, JobId, Lane, Links, Listed, RegionTag, Span, Status, TenantId},
     store::{BoxError, Store, StoreError, in_time, parse_value},
 };
 
@@ -49,8 +49,8 @@ impl Archive {
                 .bind(tenant.as_str())
                 .bind(span.from)
                 .bind(span.to)
-                .bind(filter.status.map(|status| status.as_str()))
-                .bind(filter.lane.map(|lane| lane.as_str()))
+                .bind(filter.status.map(Status::as_str))
+                .bind(filter.lane.map(Lane::as_str))
                 .bind(i64::try_from(most).unwrap_or(i64::MAX));
             if let Some((key, value)) = &filter.metadata {
                 query = query.bind(Json(json!({ key: value })));

@@ -99,10 +99,7 @@ impl Additions {
 
     pub(super) fn insert(&self) -> Query<'_, Postgres, PgArguments> {
         let query = sqlx::query(COUNT).bind(&self.tenants).bind(&self.days).bind(&self.keys);
-        self.numbers
-            .iter()
-            .fold(query, |query, column| query.bind(column))
-            .persistent(false)
+        self.numbers.iter().fold(query, Query::bind).persistent(false)
     }
 }
 
