@@ -4,12 +4,14 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod admission;
 mod apart;
 mod api;
 mod cache;
 mod capacity;
 mod clients;
 mod cloud;
+mod cluster;
 mod contract;
 mod events;
 mod failover;
