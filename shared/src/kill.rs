@@ -18,7 +18,8 @@ pub enum Step {
 }
 
 impl Step {
-    /// All steps, in the order in which a submission passes them.
+    /// All steps, in the order in which a submission passes them. A submission with an idempotency
+    /// key whose summary is made inside the request passes `Sent` before `Kept`.
     pub const ALL: [Self; 6] = [Self::Admitted, Self::Recorded, Self::Stored, Self::Made, Self::Kept, Self::Sent];
 
     /// The value of the environment variable `KILL_AT` that stops a process here.

@@ -51,12 +51,11 @@ impl Acceptance {
         }
         let is_finished = inline::finish(&mut self.job.resource, self.text.clone(), self.options.clone()).await;
         kill::at(Step::Made);
-        if self.repeatable.is_none() {
+        let is_recorded = self.repeatable.is_some();
+        if !is_recorded {
             self.record(context).await?;
-        } else if is_finished {
-            context.ledger.finish(&[&self.job]).await?;
+            kill::at(Step::Kept);
         }
-        kill::at(Step::Kept);
         if !is_finished {
             return self.send(context).await;
         }
@@ -68,7 +67,21 @@ impl Acceptance {
             trace: self.trace.clone(),
         }));
         self.deliver(context, message).await?;
+        if is_recorded {
+            self.keep(context).await;
+            kill::at(Step::Kept);
+        }
         Ok(Accepted::New(Box::new(self.job.resource)))
+    }
+
+    /// Keeps the result of a job that was recorded as queued. Its message must have been sent before:
+    /// the repetition of a submission sends no message for a job that has finished, so that a process
+    /// that stops between the two would keep the job out of the archive. The job is accepted, so that
+    /// an error must not look like a refusal. The worker keeps the result too.
+    async fn keep(&self, context: &Context) {
+        if let Err(error) = context.ledger.finish(&[&self.job]).await {
+            tracing::warn!(job = %self.job.resource.id, error = %Chain(&error), "The result of a job was not kept in the ledger. It is shown as queued until a worker has recorded it.");
+        }
     }
 
     /// Makes the summary inside the request, and lets a worker count it. Nothing of it is kept.
