@@ -21,6 +21,7 @@ mod manners;
 mod phases;
 mod preflight;
 mod regions;
+mod repeats;
 mod replica;
 mod runbooks;
 mod sessions;
