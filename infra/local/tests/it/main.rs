@@ -7,6 +7,7 @@ mod access;
 mod admission;
 mod apart;
 mod api;
+mod budgets;
 mod cache;
 mod capacity;
 mod clients;
