@@ -63,6 +63,7 @@ enum Client {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact about the world")]
 struct World {
     archive: Entry,
     cache: Entry,

@@ -132,17 +132,6 @@ pub(crate) async fn submit(
         Verdict::Deferred => deferred,
         Verdict::Refused { wait } => return Err(refused(wait)),
     };
-    if let Some(known) = known {
-        metrics::counter!(metric::CACHE_HITS).increment(1);
-        let earlier = match &repeatable {
-            Some(repeatable) => context.ledger.answered(repeatable, &known.id).await?,
-            None => None,
-        };
-        return match earlier {
-            Some(earlier) => repeated(&context, &holder, earlier, None, wait, until).await,
-            None => Ok(respond(StatusCode::OK, "hit", known, None, wait)),
-        };
-    }
     let acceptance = Acceptance {
         job: Job {
             tenant: holder.tenant.id.clone(),
@@ -155,6 +144,17 @@ pub(crate) async fn submit(
         repeatable,
         trace,
     };
+    if let Some(known) = known {
+        metrics::counter!(metric::CACHE_HITS).increment(1);
+        let earlier = match &acceptance.repeatable {
+            Some(repeatable) => context.ledger.answered(repeatable, &known.id).await?,
+            None => None,
+        };
+        return match earlier {
+            Some(earlier) => repeated(&context, &holder, earlier, Box::new(acceptance), wait, until).await,
+            None => Ok(respond(StatusCode::OK, "hit", known, None, wait)),
+        };
+    }
     let accepted = if is_unkept {
         acceptance.finish_unkept(&context).await?
     } else if is_claimed {
@@ -164,7 +164,7 @@ pub(crate) async fn submit(
     };
     match accepted {
         Accepted::New(resource) => answer(&context, &holder, *resource, wait, until).await,
-        Accepted::Earlier(earlier, repeatable) => repeated(&context, &holder, earlier, Some(repeatable), wait, until).await,
+        Accepted::Earlier(earlier, unsent) => repeated(&context, &holder, earlier, unsent, wait, until).await,
     }
 }
 
@@ -226,7 +226,7 @@ async fn repeated(
     context: &Context,
     holder: &Holder,
     earlier: Earlier,
-    unsent: Option<Box<Acceptance>>,
+    unsent: Box<Acceptance>,
     wait: Option<u64>,
     until: Instant,
 ) -> Result<Response, Problem> {
@@ -242,7 +242,7 @@ async fn repeated(
             "The job of this idempotency key has expired or was erased. Send a new key to submit the text again.",
         ));
     };
-    if let Some(unsent) = unsent.filter(|_| !resource.status().is_final()) {
+    if !resource.status().is_final() {
         unsent.send_again(context, &resource).await?;
     }
     answer(context, holder, resource, wait, until).await

@@ -23,7 +23,7 @@ pub(crate) struct ReadLetter {
 /// The end of the job of a dead letter.
 pub(crate) enum End {
     /// The job has failed, or the API had finished it.
-    Finished(Job),
+    Finished(Box<Job>),
     /// The API had finished the job, and nothing of it may be kept.
     Unkept(Ended),
 }
@@ -85,7 +85,7 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
             .fail(now, error)
             .map_err(StoreError::because(Store::Ledger, "finish a job"))?;
     }
-    let ended = sent.or(failed.map(End::Finished));
+    let ended = sent.or(failed.map(|job| End::Finished(Box::new(job))));
     Ok(ReadLetter { letter, ended, trace })
 }
 
@@ -93,11 +93,11 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
 fn sent(message: job::Message) -> Option<End> {
     match message {
         job::Message::Summarize(_) | job::Message::Erase(_) => None,
-        job::Message::Record(message) => Some(End::Finished(Job {
+        job::Message::Record(message) => Some(End::Finished(Box::new(Job {
             tenant: message.tenant,
             key: message.key,
             resource: message.resource,
-        })),
+        }))),
         job::Message::Count(ended) => Some(End::Unkept(ended)),
     }
 }

@@ -54,7 +54,7 @@ async fn record(context: &Context, lane: Lane, messages: Vec<Message>) -> Result
     for ReadLetter { letter, ended, trace } in read {
         letters.push(letter);
         match ended {
-            Some(End::Finished(job)) => finished.push(Finished::alone(job, trace)),
+            Some(End::Finished(job)) => finished.push(Finished::alone(*job, trace)),
             Some(End::Unkept(ended)) => unkept.push(ended),
             None => {}
         }

@@ -48,7 +48,7 @@ pub(crate) struct Summarizer {
 /// The result of the work on one message.
 pub(crate) enum Done {
     /// The engine has made a summary.
-    Made(Made),
+    Made(Box<Made>),
     /// The summary was made for another job with the same text and options.
     Shared {
         result: Box<SummaryResult>,
@@ -148,13 +148,13 @@ impl Worker for Summarizer {
                 ),
             ));
         }
-        Outcome::Done(Done::Made(Made {
+        Outcome::Done(Done::Made(Box::new(Made {
             summary,
             bytes,
             fingerprint,
             started_at,
             degraded,
-        }))
+        })))
     }
 
     fn bytes(done: &Done) -> usize {
