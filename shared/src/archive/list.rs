@@ -10,13 +10,14 @@ use crate::{
 };
 
 /// The inner query reads only an index. Its rows are then read by their ids, without their results.
+/// The bounds of the ids stand there once more, because they keep the other partitions out of the plan.
 const LIST: &str = "
 SELECT id, region,
        jsonb_build_object('status', status, 'lane', lane, 'region', region, 'created_at', created_at, 'started_at', started_at,
            'finished_at', finished_at, 'expires_at', expires_at, 'deferred', deferred, 'request', request, 'error', error,
            'attempts', attempts) AS job
 FROM summaries
-WHERE id = ANY (ARRAY(
+WHERE id BETWEEN $2 AND $3 AND id = ANY (ARRAY(
     SELECT id FROM summaries
     WHERE tenant = $1 AND id BETWEEN $2 AND $3 AND status <> 'erased' AND expires_at > now()
       AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR lane = $5)
