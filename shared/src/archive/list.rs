@@ -11,7 +11,7 @@ use crate::{
 
 /// The inner query reads only an index. Its rows are then read by their ids, without their results.
 /// The bounds of the ids stand there once more, because they keep the other partitions out of the plan.
-const LIST: &str = "
+pub const LIST: &str = "
 SELECT id, region,
        jsonb_build_object('status', status, 'lane', lane, 'region', region, 'created_at', created_at, 'started_at', started_at,
            'finished_at', finished_at, 'expires_at', expires_at, 'deferred', deferred, 'request', request, 'error', error,
@@ -25,7 +25,7 @@ WHERE id BETWEEN $2 AND $3 AND id = ANY (ARRAY(
 ORDER BY id DESC";
 
 /// The same for jobs with an entry of metadata.
-const LIST_BY_METADATA: &str = "
+pub const LIST_BY_METADATA: &str = "
 SELECT id, region,
        jsonb_build_object('status', status, 'lane', lane, 'region', region, 'created_at', created_at, 'started_at', started_at,
            'finished_at', finished_at, 'expires_at', expires_at, 'deferred', deferred, 'request', request, 'error', error,

@@ -29,6 +29,17 @@ use crate::{
 pub use partitions::{Partition, Upkeep, plan_partitions};
 pub use summaries::{Archived, DeadLetter};
 
+/// Statements whose plans are tested.
+#[doc(hidden)]
+pub mod statements {
+    pub use super::{
+        list::{LIST, LIST_BY_METADATA},
+        partitions::EXPIRED_ROWS,
+        summaries::{ERASE, FIND, LETTERS},
+        usage::READ as USAGE,
+    };
+}
+
 /// A version that is rolled back finds migrations that it does not know. It works with them, because
 /// every migration leaves the version before it able to work.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate::Migrator {

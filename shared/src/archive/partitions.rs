@@ -31,7 +31,7 @@ const MOST: std::time::Duration = std::time::Duration::from_mins(3);
 /// - Jobs that no partition covered, and jobs with a time of their own, after they have expired.
 /// - Dead letters after 60 days, when the bucket deletes their bodies.
 /// - The usage of a day after 25 months, so that two years can be compared.
-const EXPIRED_ROWS: [(&str, &str); 5] = [
+pub const EXPIRED_ROWS: [(&str, &str); 5] = [
     ("summaries_default", "expires_at < now()"),
     ("dead_letters", "parked_at < now() - interval '60 days'"),
     ("summaries", "expires_at < now() AND expires_at - finished_at < interval '30 days'"),

@@ -52,9 +52,15 @@ INSERT INTO dead_letters (message_id, lane, job_id, tenant, reason, receives, bo
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (message_id) DO NOTHING";
 
 /// Takes everything out of a job but that it was there.
-const ERASE: &str = "
+pub const ERASE: &str = "
 UPDATE summaries SET status = 'erased', request = '{}', result = NULL, error = NULL, attempts = '[]'
 WHERE id = $1 AND tenant = $2";
+
+/// The keys of the bodies of a job's dead letters.
+pub const LETTERS: &str = "SELECT body_key FROM dead_letters WHERE job_id = $1 AND tenant = $2";
+
+/// A job that has not expired.
+pub const FIND: &str = "SELECT to_jsonb(s) AS resource FROM summaries s WHERE id = $1 AND tenant = $2 AND expires_at > now()";
 
 /// What the archive knows of a job.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,7 +161,7 @@ impl Archive {
         const OPERATION: &str = "find the dead letters of a job";
         let find = async {
             let mut transaction = self.begin(OPERATION).await?;
-            let rows = sqlx::query("SELECT body_key FROM dead_letters WHERE job_id = $1 AND tenant = $2")
+            let rows = sqlx::query(LETTERS)
                 .bind(id.uuid())
                 .bind(tenant.as_str())
                 .persistent(false)
@@ -188,7 +194,7 @@ impl Archive {
 
     async fn row(&self, tenant: &TenantId, id: &JobId, operation: &'static str) -> Result<Option<Value>, StoreError> {
         let mut transaction = self.begin(operation).await?;
-        let row = sqlx::query("SELECT to_jsonb(s) AS resource FROM summaries s WHERE id = $1 AND tenant = $2 AND expires_at > now()")
+        let row = sqlx::query(FIND)
             .bind(id.uuid())
             .bind(tenant.as_str())
             .persistent(false)

@@ -29,7 +29,7 @@ ON CONFLICT (tenant, day, key) DO UPDATE SET
 
 /// The usage of a tenant from one day to another, both included. Version 0.2.0 has counted in
 /// `usage_daily`, without keys.
-const READ: &str = "
+pub const READ: &str = "
 SELECT day, key, accepted, deferred, refused, cached, succeeded, failed, canceled, input_characters, output_characters
 FROM usage_by_key WHERE tenant = $1 AND day BETWEEN $2 AND $3
 UNION ALL

@@ -20,6 +20,7 @@ mod failure;
 mod lanes;
 mod manners;
 mod phases;
+mod plans;
 mod preflight;
 mod regions;
 mod repeats;
