@@ -16,7 +16,7 @@ use shared::{
     service_level::ServiceLevel,
 };
 
-use crate::{cors::Origins, estimate::Estimates, last_answers::LastAnswers, last_callers::LastCallers};
+use crate::{cors::Origins, last_answers::LastAnswers, last_callers::LastCallers, last_estimates::LastEstimates};
 
 /// The stores and settings that every request needs. They are made once per cold start.
 pub struct Context {
@@ -28,7 +28,7 @@ pub struct Context {
     pub(crate) directory: Directory,
     pub(crate) documents: Documents,
     pub(crate) lanes: Lanes,
-    pub(crate) estimates: Estimates,
+    pub(crate) estimates: LastEstimates,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) level: ServiceLevel,
     pub(crate) health: LastAnswers,
@@ -52,7 +52,7 @@ impl Context {
         Ok(Self {
             admission: Admission::new(Arc::clone(&cache)),
             completion: Completion::from_env(&aws, Arc::clone(&cache), Arc::clone(&ledger))?,
-            estimates: Estimates::default(),
+            estimates: LastEstimates::default(),
             region: config::required("AWS_REGION")?,
             archive: Archive::from_env(&aws)?,
             cache,

@@ -2,23 +2,10 @@
 
 use shared::{
     job::{Lane, SummaryResource},
-    recent::Recent,
     store::{Chain, StoreError},
 };
 
 use crate::context::Context;
-
-/// How long an estimate is used again.
-const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// The estimates of the last seconds.
-pub(crate) struct Estimates(Recent<Lane, Option<u32>>);
-
-impl Default for Estimates {
-    fn default() -> Self {
-        Self(Recent::new(Lane::ALL.len() as u64, REMEMBERED))
-    }
-}
 
 /// Adds the estimate to a job that waits in the bulk lane. In the other lanes jobs wait for less than
 /// the client waits before its next read.

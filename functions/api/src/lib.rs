@@ -22,6 +22,7 @@ mod inline;
 mod keys;
 mod last_answers;
 mod last_callers;
+mod last_estimates;
 mod list;
 mod methods;
 mod middleware;

@@ -6,10 +6,13 @@ use std::sync::LazyLock;
 use redis::Script;
 use time::OffsetDateTime;
 
-use super::{Cache, keys};
+use super::{
+    Cache, keys,
+    left::{Left, left},
+};
 use crate::{
     job::{KeyId, SummaryResource, TenantId},
-    quota::{Bucket, Decision, Level, Limits, Rate, Verdict},
+    quota::{Bucket, Decision, Limits, Rate, Verdict},
     store::{BoxError, Store, StoreError, parse},
 };
 
@@ -52,13 +55,6 @@ pub struct Admission {
     pub known: Option<SummaryResource>,
     /// Whether this process has claimed the work on the result and makes it at once.
     pub is_claimed: bool,
-}
-
-/// How much of their limits a key and its tenant have left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
-    pub key: Level,
-    pub tenant: Level,
 }
 
 type Reply = (u8, String, String, String, bool, Option<String>);
@@ -150,13 +146,4 @@ fn admission(limits: &Limits, (verdict, wait, key, tenant, is_claimed, known): R
         known: known.map(|json| parse(&json)).transpose()?,
         is_claimed,
     })
-}
-
-pub(super) fn left(limits: &Limits, (key, tenant): (Option<i64>, Option<i64>)) -> Left {
-    let now = i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX);
-    let level = |full_at: Option<i64>, rate: Rate| Bucket::full_at(full_at.unwrap_or_default()).level(rate, now);
-    Left {
-        key: level(key, limits.key),
-        tenant: level(tenant, limits.tenant),
-    }
 }

@@ -94,6 +94,11 @@ pub(super) fn tally(tenant: &TenantId, day: time::Date) -> String {
 /// For how many seconds the jobs of a minute are counted.
 pub(super) const FINISHED_SECONDS: u64 = 600;
 
+/// The number of minutes since 1970.
+pub(super) fn minute() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp() / 60
+}
+
 /// `minute` is the number of minutes since 1970.
 pub(super) fn finished(lane: Lane, minute: i64) -> String {
     format!("{{lane-{lane}}}:finished:{minute}")

@@ -6,6 +6,7 @@
 
 mod admission;
 mod keys;
+mod left;
 mod recent;
 mod sessions;
 mod tally;
@@ -30,11 +31,14 @@ use crate::{
     tokens::{Audience, Tokens},
 };
 
-pub use admission::{Admission, Candidate, Left, Wanted};
+pub use admission::{Admission, Candidate, Wanted};
+pub use left::Left;
 pub use sessions::{LONGEST, MOST_SESSIONS, Session, SessionId, Token};
 pub use waiting::Waiting;
 pub use work::Work;
 
+/// How many messages of Valkey are kept for a waiting request at most.
+const MESSAGES: usize = 256;
 /// How long Valkey is waited for. It is short, because the cache is there to save time.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -100,7 +104,7 @@ impl Cache {
     /// # Errors
     /// If it is not a `redis://` or `rediss://` URL.
     pub fn connect(url: &str, tokens: Option<Tokens>) -> Result<Self, ConfigError> {
-        let (pushed, _) = broadcast::channel(waiting::MESSAGES);
+        let (pushed, _) = broadcast::channel(MESSAGES);
         let client = ClusterClient::builder([url])
             .use_protocol(ProtocolVersion::RESP3)
             .push_sender(ignored_if_nobody_waits(pushed.clone()))
@@ -203,7 +207,7 @@ impl Cache {
                 keys::rate(tenant),
             ];
             let (summary, started, key, all): (_, _, Option<i64>, Option<i64>) = connection.mget(&asked).await?;
-            Ok((job(summary, started)?, admission::left(limits, (key, all))))
+            Ok((job(summary, started)?, left::left(limits, (key, all))))
         })
         .await
     }
@@ -256,7 +260,7 @@ impl Cache {
         for lane in Lane::ALL {
             let count = jobs.iter().filter(|kept| kept.job.resource.lane == lane).count();
             if count > 0 {
-                pipelines.push(throughput::count(lane, count));
+                pipelines.push(counted(lane, count));
             }
         }
         self.send(OPERATION, pipelines).await
@@ -360,6 +364,18 @@ impl Cache {
         })
         .await
     }
+}
+
+/// Counts finished jobs of a lane. The pipeline has keys of one lane only.
+fn counted(lane: Lane, jobs: usize) -> Pipeline {
+    let key = keys::finished(lane, keys::minute());
+    let mut pipeline = redis::pipe();
+    pipeline
+        .incr(&key, jobs)
+        .ignore()
+        .expire(&key, keys::FINISHED_SECONDS.cast_signed())
+        .ignore();
+    pipeline
 }
 
 /// A job from its two entries.

@@ -1,7 +1,7 @@
 //! How many jobs of a lane have finished in the last minutes. The wait of a new job is estimated
 //! from it.
 
-use redis::{AsyncCommands, Pipeline};
+use redis::AsyncCommands;
 use time::OffsetDateTime;
 
 use super::{Cache, keys};
@@ -13,29 +13,13 @@ use crate::{
 /// The number of whole minutes that are looked at.
 const MINUTES: i64 = 5;
 
-/// Counts finished jobs. The pipeline has keys of one lane only.
-pub(super) fn count(lane: Lane, jobs: usize) -> Pipeline {
-    let key = keys::finished(lane, minute());
-    let mut pipeline = redis::pipe();
-    pipeline
-        .incr(&key, jobs)
-        .ignore()
-        .expire(&key, keys::FINISHED_SECONDS.cast_signed())
-        .ignore();
-    pipeline
-}
-
-fn minute() -> i64 {
-    OffsetDateTime::now_utc().unix_timestamp() / 60
-}
-
 impl Cache {
     /// How many jobs of a lane have finished in a second, on average over the last minutes.
     ///
     /// # Errors
     /// If Valkey does not answer.
     pub async fn throughput(&self, lane: Lane) -> Result<f64, StoreError> {
-        let now = minute();
+        let now = keys::minute();
         let minutes: Vec<String> = (0..=MINUTES).map(|ago| keys::finished(lane, now - ago)).collect();
         self.ask("count the finished jobs of a lane", async |mut connection| {
             let counts: Vec<Option<u32>> = connection.mget(&minutes).await?;

@@ -15,8 +15,6 @@ use crate::{
     store::StoreError,
 };
 
-/// How many messages of Valkey are kept for a waiting request at most.
-pub(super) const MESSAGES: usize = 256;
 /// The pauses between the reads of a request that waits without Valkey.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(500),

@@ -10,69 +10,22 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
-use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::{Item, Ledger, item, seconds, text};
+use super::{
+    Ledger,
+    item::{Item, seconds},
+    repeatable::{Earlier, Repeatable},
+};
 use crate::{
-    job::{Job, JobId, TenantId, hex},
+    job::{Job, JobId},
     store::{BoxError, Store, StoreError},
 };
 
-/// How long a key is kept.
-const KEPT: Duration = Duration::hours(24);
 /// How long after a message was sent again a further repetition does not send it once more.
 const SENT_AGAIN: Duration = Duration::minutes(1);
 /// DynamoDB deletes an item some time after it has expired, so that an expired one counts as absent.
 const ABSENT: &str = "attribute_not_exists(id) OR expires_at <= :now";
-
-/// A submission that its client may repeat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repeatable {
-    tenant: TenantId,
-    key: String,
-    body: String,
-}
-
-/// What an earlier submission with the same key has led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Earlier {
-    pub job: JobId,
-    /// Whether the earlier submission asked for the same.
-    pub is_same: bool,
-}
-
-impl Repeatable {
-    /// A submission of `tenant` with an idempotency key. `body` is everything that it asks for.
-    pub fn new(tenant: &TenantId, key: &str, body: &[u8]) -> Self {
-        Self {
-            tenant: tenant.clone(),
-            key: hex(&Sha256::digest(key)),
-            body: hex(&Sha256::digest(body)),
-        }
-    }
-
-    pub(super) fn item_id(&self) -> String {
-        format!("idempotency#{}#{}", self.tenant, self.key)
-    }
-
-    fn item(&self, job: &JobId, now: OffsetDateTime) -> Item {
-        item([
-            ("id", AttributeValue::S(self.item_id())),
-            ("tenant", AttributeValue::S(self.tenant.to_string())),
-            ("job", AttributeValue::S(job.to_string())),
-            ("body", AttributeValue::S(self.body.clone())),
-            ("expires_at", seconds(now + KEPT)),
-        ])
-    }
-
-    fn earlier(&self, item: &Item) -> Result<Earlier, BoxError> {
-        Ok(Earlier {
-            job: text(item, "job")?.parse()?,
-            is_same: text(item, "body")? == self.body,
-        })
-    }
-}
 
 impl Ledger {
     /// Records a job together with the key of its submission.

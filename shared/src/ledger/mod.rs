@@ -14,10 +14,12 @@
 //! Items whose id begins with `idempotency#` belong to the module `idempotency`.
 
 mod idempotency;
+mod item;
+mod repeatable;
 mod unfinished;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     io::{self, Write},
 };
 
@@ -37,7 +39,8 @@ use crate::{
     store::{BoxError, Store, StoreError, parse},
 };
 
-pub use idempotency::{Earlier, Repeatable};
+use item::{Item, bytes, item, number, seconds, text};
+pub use repeatable::{Earlier, Repeatable};
 
 /// How long the ledger keeps an unfinished job. This is longer than a message can stay in a lane
 /// and its dead-letter queue together.
@@ -51,9 +54,6 @@ const PART: usize = 350 * 1024;
 const BATCH: usize = 25;
 /// How often a batch is sent at most if DynamoDB processes only a part of it.
 const ATTEMPTS: u32 = 5;
-
-/// An item of the table.
-type Item = HashMap<String, AttributeValue>;
 
 /// The table of accepted jobs.
 pub struct Ledger {
@@ -369,29 +369,6 @@ fn finished(job: &Job) -> Result<Vec<Item>, BoxError> {
     ]));
     parts[0].extend(key_of(job));
     Ok(parts)
-}
-
-fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
-    attributes.map(|(name, value)| (name.to_owned(), value)).into()
-}
-
-fn seconds(moment: OffsetDateTime) -> AttributeValue {
-    AttributeValue::N(moment.unix_timestamp().to_string())
-}
-
-fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, BoxError> {
-    let value = item.get(name).and_then(|value| value.as_s().ok());
-    value
-        .map(String::as_str)
-        .ok_or_else(|| format!("an item has no string `{name}`").into())
-}
-
-fn bytes(value: &AttributeValue) -> Result<&[u8], BoxError> {
-    value.as_b().map(AsRef::as_ref).map_err(|_| "a finished job is not binary".into())
-}
-
-fn number(value: &AttributeValue) -> Result<u32, BoxError> {
-    Ok(value.as_n().map_err(|_| "a count is not a number")?.parse()?)
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Item, Ledger, attempts, text};
+use super::{
+    Ledger, attempts,
+    item::{Item, text},
+};
 use crate::{
     job::{Span, SummaryResource, TenantId, Usage},
     store::{BoxError, Store, StoreError, parse},
