@@ -74,10 +74,10 @@ impl Acceptance {
         Ok(Accepted::New(Box::new(self.job.resource)))
     }
 
-    /// Keeps the result of a job that was recorded as queued. Its message must have been sent before:
-    /// the repetition of a submission sends no message for a job that has finished, so that a process
-    /// that stops between the two would keep the job out of the archive. The job is accepted, so that
-    /// an error must not look like a refusal. The worker keeps the result too.
+    /// Keeps the result of a job that was recorded as queued. Its message must have been sent
+    /// before: the repetition of a submission sends no message for a job that has finished, so that
+    /// a process that stops between the two would keep the job out of the archive. The job is
+    /// accepted, so that an error must not look like a refusal. The worker keeps the result too.
     async fn keep(&self, context: &Context) {
         if let Err(error) = context.ledger.finish(&[&self.job]).await {
             tracing::warn!(job = %self.job.resource.id, error = %Chain(&error), "The result of a job was not kept in the ledger. It is shown as queued until a worker has recorded it.");

@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// The inner query reads only an index. Its rows are then read by their ids, without their results.
-/// The bounds of the ids stand there once more, because they keep the other partitions out of the plan.
+/// The bounds of the ids stand there once more, because they keep the other partitions out of the
+/// plan.
 pub const LIST: &str = "
 SELECT id, region,
        jsonb_build_object('status', status, 'lane', lane, 'region', region, 'created_at', created_at, 'started_at', started_at,

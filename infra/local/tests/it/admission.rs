@@ -1,5 +1,5 @@
-//! The rates of tenants: the script in the cache decides as the crate `quota` does, on one server, on
-//! a cluster of three, and for several API processes at once.
+//! The rates of tenants: the script in the cache decides as the crate `quota` does, on one server,
+//! on a cluster of three, and for several API processes at once.
 
 use std::collections::BTreeMap;
 
@@ -120,8 +120,8 @@ fn schedules() -> impl Strategy<Value = (Limits, Vec<Step>)> {
 /// The moments around each submission that was counted, by whose bucket it is counted in.
 type Counted = BTreeMap<(usize, String), (Rate, Vec<(i64, i64)>)>;
 
-/// Runs a schedule. The verdicts must be those of the crate `quota` at the moments that the clock of
-/// Valkey shows.
+/// Runs a schedule. The verdicts must be those of the crate `quota` at the moments that the clock
+/// of Valkey shows.
 async fn keeps_to_the_limits(clock: &mut Clock, tenants: &[TenantId], limits: &Limits, steps: &[Step]) {
     let mut counted = Counted::new();
     for step in steps {

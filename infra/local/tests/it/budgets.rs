@@ -21,8 +21,8 @@ use crate::{
     cluster::Cluster,
 };
 
-/// How often a request is made. What a process looks up again from time to time, such as its service
-/// level, belongs to no request, so that the cheapest of these tries counts.
+/// How often a request is made. What a process looks up again from time to time, such as its
+/// service level, belongs to no request, so that the cheapest of these tries counts.
 const TRIES: usize = 5;
 
 /// A proxy before a server, which keeps everything that is sent to the server.
@@ -153,7 +153,8 @@ impl Counted {
         (json!({"status": reply["statusCode"], "body": body}), cost)
     }
 
-    /// The least cost of a request that is made some times. `expected` is the status of the answers.
+    /// The least cost of a request that is made some times. `expected` is the status of the
+    /// answers.
     async fn least(
         &self,
         expected: u16,

@@ -17,8 +17,8 @@ use time::{Duration, OffsetDateTime};
 
 use crate::cloud::region;
 
-/// A million jobs of the last sixty days, the same ones in every run. There are four large tenants and
-/// thousands of small ones. `$1` is the moment of the newest job.
+/// A million jobs of the last sixty days, the same ones in every run. There are four large tenants
+/// and thousands of small ones. `$1` is the moment of the newest job.
 const FILL: &str = "
 INSERT INTO summaries (id, tenant, region, status, lane, created_at, finished_at, expires_at, request, result, error, attempts)
 SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7000' || '8' || lpad(to_hex(n), 15, '0'))::uuid,
@@ -79,8 +79,8 @@ impl Database {
         Self { connection, filled }
     }
 
-    /// The tables that a statement reads. It must find all rows through an index. A table without rows
-    /// may be scanned, because there is nothing to read.
+    /// The tables that a statement reads. It must find all rows through an index. A table without
+    /// rows may be scanned, because there is nothing to read.
     async fn reads(&mut self, statement: &str, bind: impl for<'q> FnOnce(Bound<'q>) -> Bound<'q>) -> BTreeSet<String> {
         // What a statement changes is undone.
         let mut transaction = self.connection.begin().await.unwrap();
@@ -160,8 +160,8 @@ async fn no_statement_reads_a_whole_partition_of_a_million_jobs() {
         .reads(statements::USAGE, |query| query.bind("small-1").bind(from).bind(to))
         .await;
     assert_eq!(usage, ["usage_by_key".to_owned(), "usage_daily".to_owned()].into());
-    // Of the expired rows, only those of the large table must be found through an index. The others are
-    // few.
+    // Of the expired rows, only those of the large table must be found through an index. The others
+    // are few.
     for (table, is_expired) in statements::EXPIRED_ROWS.into_iter().filter(|(table, _)| *table == "summaries") {
         let read = database
             .reads(&format!("DELETE FROM {table} WHERE {is_expired}"), |query| query)
