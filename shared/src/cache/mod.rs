@@ -180,12 +180,7 @@ impl Cache {
     /// # Errors
     /// If Valkey does not answer.
     pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Option<SummaryResource>, StoreError> {
-        self.ask("find a job", async |mut connection| {
-            let asked = [keys::summary(tenant, id), keys::started(tenant, id)];
-            let (summary, started): (Option<String>, Option<String>) = connection.mget(&asked).await?;
-            job(summary, started)
-        })
-        .await
+        Ok(self.find_all(tenant, std::slice::from_ref(id)).await?.pop())
     }
 
     /// Finds a job, and how much of their limits a key and its tenant have left, in one round trip.
@@ -233,7 +228,7 @@ impl Cache {
             let json = serde_json::to_string(resource)?;
             let mut pipeline = redis::pipe();
             if json.len() > LARGEST {
-                pipeline.del(keys::summary(tenant, &resource.id)).ignore();
+                forget(&mut pipeline, tenant, &resource.id);
             } else {
                 pipeline
                     .cmd("EVAL")
@@ -273,7 +268,7 @@ impl Cache {
     pub async fn forget(&self, jobs: &[(&TenantId, &JobId)]) -> Result<(), StoreError> {
         let pipelines = jobs.iter().map(|(tenant, id)| {
             let mut pipeline = redis::pipe();
-            pipeline.cmd("EVAL").arg(FORGET).arg(1).arg(keys::summary(tenant, id)).ignore();
+            forget(&mut pipeline, tenant, id);
             pipeline
         });
         self.send("remove jobs", pipelines.collect()).await
@@ -364,6 +359,11 @@ impl Cache {
         })
         .await
     }
+}
+
+/// Removes a job, unless the client has erased it.
+fn forget(pipeline: &mut Pipeline, tenant: &TenantId, id: &JobId) {
+    pipeline.cmd("EVAL").arg(FORGET).arg(1).arg(keys::summary(tenant, id)).ignore();
 }
 
 /// Counts finished jobs of a lane. The pipeline has keys of one lane only.
