@@ -90,15 +90,18 @@ async fn known_encoding(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// Whether a body is declared as JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let mime = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mime = mime.unwrap_or_default().split(';').next().unwrap_or_default();
+    let mime = mime.trim().to_ascii_lowercase();
+    mime == "application/json" || (mime.starts_with("application/") && mime.ends_with("+json"))
+}
+
 /// Reads a body that is declared as JSON. No more of it is decoded than the service takes, however
 /// small it was when it came.
 pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let mime = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let mime = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if mime != "application/json" && !(mime.starts_with("application/") && mime.ends_with("+json")) {
+    if !is_json(headers) {
         return Err(Problem::of(Kind::UnsupportedMediaType));
     }
     to_bytes(body, Limits::BODY_BYTES).await.map_err(|error| {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     directory::{KeyRecord, NewKey, fresh_key},
     job::{KeyId, Plan, Scope, Scopes, TenantId},
-    problem::{Kind, Problem},
+    problem::Problem,
     quota::Rate,
     store::Chain,
 };
@@ -24,7 +24,7 @@ use crate::{
     answers::{Guarded, Paging, WithBody, WithQuery},
     auth::{Acting, Caller},
     context::Context,
-    object::{Body, expiry, invalid, name, within},
+    object::{Body, expiry, found, invalid, name, within},
     paging::{Listed, Part},
 };
 
@@ -259,9 +259,4 @@ fn shown_once(record: KeyRecord, key: &SecretString) -> Response {
         key: key.expose_secret().to_owned(),
     };
     (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(resource)).into_response()
-}
-
-/// What a path names. A malformed id gets the answer of an unknown one.
-pub(crate) fn found<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
-    path.map(|Path(ids)| ids).map_err(|_| Problem::of(Kind::NotFound))
 }

@@ -1,12 +1,12 @@
-//! Request bodies of the routes that change tenants, keys and sessions, and what is checked in
-//! them.
+//! Queries and ids in paths, the request bodies of the routes that change tenants, keys and
+//! sessions, and what is checked in them.
 
 use std::sync::Arc;
 
 use axum::{
     body::to_bytes,
-    extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    extract::{FromRequest, Path, Query, Request, rejection::PathRejection},
+    http::Uri,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -18,7 +18,7 @@ use shared::{
 };
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::context::Context;
+use crate::{body::is_json, context::Context};
 
 /// The longest body, in bytes.
 const LONGEST: usize = 16 * 1024;
@@ -51,11 +51,19 @@ impl<T: DeserializeOwned> FromRequest<Arc<Context>> for Body<T> {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let mime = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mime = mime.unwrap_or_default().split(';').next().unwrap_or_default();
-    let mime = mime.trim().to_ascii_lowercase();
-    mime == "application/json" || (mime.starts_with("application/") && mime.ends_with("+json"))
+/// Reads the query of a request.
+pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    let read = Query::try_from_uri(uri).map(|Query(query)| query);
+    read.map_err(|error| {
+        let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        invalid("?", format!("The query cannot be read: {reason}."))
+    })
+}
+
+/// What a path names. A malformed id gets the answer of an unknown one, so that a client cannot find
+/// out which ids exist.
+pub(crate) fn found<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
+    path.map(|Path(ids)| ids).map_err(|_| Problem::of(Kind::NotFound))
 }
 
 /// The problem of one field or parameter.

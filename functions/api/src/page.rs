@@ -1,6 +1,6 @@
 //! The parameters of a list, and the cursor that leads to the next page.
 
-use axum::{extract::Query, http::Uri};
+use axum::http::Uri;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -10,7 +10,7 @@ use shared::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use crate::object::invalid;
+use crate::object::{invalid, query};
 
 /// The jobs on a page if the client does not say it, and the most.
 const USUAL: usize = 20;
@@ -50,10 +50,7 @@ pub(crate) struct Cursor {
 
 impl Wanted {
     pub(crate) fn parse(uri: &Uri) -> Result<Self, Problem> {
-        let Query(parameters) = Query::<Parameters>::try_from_uri(uri).map_err(|error| {
-            let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            invalid("?", format!("The query cannot be read: {reason}."))
-        })?;
+        let parameters: Parameters = query(uri)?;
         let metadata = match (parameters.metadata_key, parameters.metadata_value) {
             (Some(key), Some(value)) if !key.contains('\0') && !value.contains('\0') => Some((key, value)),
             (None, None) => None,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Extension, Path, Query, State, rejection::PathRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{Extension, Path, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use shared::{
@@ -24,6 +24,7 @@ use crate::{
     context::Context,
     estimate::estimate,
     fields::{Chosen, Fields, Shown},
+    object::{found, query},
     preference,
     rates::Rates,
 };
@@ -63,17 +64,15 @@ pub(crate) async fn read(
     State(context): State<Arc<Context>>,
     caller: Caller,
     Extension(rates): Extension<Rates>,
-    id: Result<Path<String>, PathRejection>,
-    query: Query<Fields>,
+    id: Result<Path<JobId>, PathRejection>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     caller.may(Scope::SummariesRead)?;
     let holder = caller.0;
-    // A malformed id and the id of another tenant's job get the same answer, so that a client
-    // cannot find out which ids exist.
-    let Path(id) = id.map_err(|_| Problem::of(Kind::NotFound))?;
-    let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
-    let chosen = query.chosen()?;
+    // The id of another tenant's job gets the answer of an unknown one too.
+    let id = found(id)?;
+    let chosen = query::<Fields>(&uri)?.chosen()?;
     let tenant = &holder.tenant.id;
     let level = context.level.current().await;
     let wait = preference::wait(&headers).filter(|_| level.may_wait());
@@ -85,8 +84,8 @@ pub(crate) async fn read(
         }
         Err(error) => without_cache(&error),
     };
-    let found = find_beside(&context, tenant, &id, cached).await?;
-    let mut resource = found.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let job = find_beside(&context, tenant, &id, cached).await?;
+    let mut resource = job.ok_or_else(|| Problem::of(Kind::NotFound))?;
     if wait.is_some() && !resource.status().is_final() {
         let waited = after_waiting(&context, tenant, &id, until).await?;
         resource = waited.ok_or_else(|| Problem::of(Kind::NotFound))?;

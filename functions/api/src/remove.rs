@@ -17,7 +17,7 @@ use shared::{
 };
 use time::OffsetDateTime;
 
-use crate::{auth::Caller, context::Context};
+use crate::{auth::Caller, context::Context, object::found};
 
 /// After how many seconds a job is erased once more. A worker takes a minute for a batch at most.
 const ERASED_AGAIN: i32 = 120;
@@ -51,12 +51,11 @@ const ERASED_AGAIN: i32 = 120;
 pub(crate) async fn remove(
     State(context): State<Arc<Context>>,
     caller: Caller,
-    id: Result<Path<String>, PathRejection>,
+    id: Result<Path<JobId>, PathRejection>,
 ) -> Result<Response, Problem> {
     caller.may(Scope::SummariesWrite)?;
     let holder = caller.0;
-    let Path(id) = id.map_err(|_| Problem::of(Kind::NotFound))?;
-    let id: JobId = id.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let id = found(id)?;
     let tenant = &holder.tenant.id;
     match context.archive.find(tenant, &id).await? {
         Archived::Finished(_) | Archived::Erased => {

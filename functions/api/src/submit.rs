@@ -13,9 +13,7 @@ use shared::{
     cache::{Admission, Candidate, Left, Wanted},
     capacity::Level,
     directory::Holder,
-    job::{
-        ExpiresIn, InvalidField, Job, JobId, Lane, Links, RegionTag, RequestOptions, Scope, Submission, SummaryResource, fingerprint, route,
-    },
+    job::{ExpiresIn, Job, JobId, Lane, Links, RegionTag, RequestOptions, Scope, Submission, SummaryResource, fingerprint, route},
     ledger::{Earlier, Repeatable},
     problem::{Kind, Problem},
     quota::Verdict,
@@ -33,7 +31,9 @@ use crate::{
     body,
     context::Context,
     estimate::estimate,
-    idempotency, inline, preference,
+    idempotency, inline,
+    object::invalid,
+    preference,
     rates::{Rates, seconds},
     read,
     trace::TraceId,
@@ -91,15 +91,16 @@ pub(crate) async fn submit(
 ) -> Result<Response, Problem> {
     caller.may(Scope::SummariesWrite)?;
     let holder = caller.0;
-    let until = Instant::now() + preference::duration(preference::wait(&headers).unwrap_or_default());
+    let asked = preference::wait(&headers);
+    let until = Instant::now() + preference::duration(asked.unwrap_or_default());
     let (text, options) = Submission::parse(&body::json(&headers, body).await?)?;
     options.check_deadline(OffsetDateTime::now_utc())?;
     let level = context.level.current().await;
-    let wait = preference::wait(&headers).filter(|_| level.may_wait());
+    let wait = asked.filter(|_| level.may_wait());
     let repeatable = idempotency::key(&headers)?.map(|key| Repeatable::new(&holder.tenant.id, &key, &idempotency::body(&options, &text)));
     let is_unkept = options.expires_in.is_some_and(ExpiresIn::is_zero);
     if is_unkept {
-        check_unkept(&text, preference::wait(&headers), level, repeatable.as_ref())?;
+        check_unkept(&text, asked, level, repeatable.as_ref())?;
     }
     let wanted = match (wait, options.expires_in) {
         (_, Some(_)) if is_unkept => Wanted::Nothing,
@@ -170,13 +171,7 @@ pub(crate) async fn submit(
 
 /// Checks that a job of which nothing may be kept can be finished inside the request.
 fn check_unkept(text: &str, asked: Option<u64>, level: Level, repeatable: Option<&Repeatable>) -> Result<(), Problem> {
-    let wrong = |detail: String| Problem {
-        errors: vec![InvalidField {
-            pointer: "#/expires_in".to_owned(),
-            detail,
-        }],
-        ..Problem::of(Kind::InvalidRequest)
-    };
+    let wrong = |detail: String| invalid("#/expires_in", detail);
     if asked.is_none() {
         return Err(wrong(
             "The value 0 keeps nothing after the answer. Send the header `Prefer: wait=10`, so that the answer has the result.".to_owned(),

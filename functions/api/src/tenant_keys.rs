@@ -18,8 +18,8 @@ use crate::{
     answers::{Guarded, Paging, WithBody, WithQuery},
     auth::{Acting, Caller},
     context::Context,
-    keys::{KeyRequest, KeyResource, NewKeyResource, Rotation, create_for, found, list_of, rotate_of},
-    object::Body,
+    keys::{KeyRequest, KeyResource, NewKeyResource, Rotation, create_for, list_of, rotate_of},
+    object::{Body, found},
     paging::{Listed, Part},
 };
 

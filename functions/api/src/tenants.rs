@@ -22,8 +22,7 @@ use crate::{
     answers::{Guarded, Paging, WithBody, WithQuery},
     auth::{Acting, Caller},
     context::Context,
-    keys::found,
-    object::{Body, invalid, tenant_id},
+    object::{Body, found, invalid, tenant_id},
     paging::{Listed, Part},
 };
 

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State},
-    http::Uri,
-};
+use axum::{Json, extract::State, http::Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
     job::{Counts, KeyId, Scope, Span},
@@ -16,7 +12,11 @@ use shared::{
 use time::{Date, Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use utoipa::ToSchema;
 
-use crate::{auth::Caller, context::Context, object::invalid};
+use crate::{
+    auth::Caller,
+    context::Context,
+    object::{invalid, query},
+};
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 /// The most days of one answer.
@@ -123,10 +123,7 @@ pub(crate) async fn read(State(context): State<Arc<Context>>, caller: Caller, ur
 }
 
 fn days(uri: &Uri, today: Date) -> Result<(Date, Date), Problem> {
-    let Query(Parameters { from, to }) = Query::try_from_uri(uri).map_err(|error| {
-        let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-        invalid("?", format!("The query cannot be read: {reason}."))
-    })?;
+    let Parameters { from, to } = query(uri)?;
     let day = |name: &str, value: Option<String>| {
         let parsed = value.map(|value| Date::parse(&value, DAY)).transpose();
         parsed.map_err(|_| invalid(&format!("?{name}"), format!("`{name}` must be a day such as `2026-11-30`.")))

@@ -30,7 +30,8 @@ const ENGINE_TIME: Duration = Duration::from_secs(20);
 /// How long the ledger is waited for when the failed attempts of jobs are read. They are only shown
 /// beside the result.
 const ATTEMPTS_TIMEOUT: Duration = Duration::from_secs(1);
-/// The time between two looks at a result that another process is making.
+/// The time between two looks at a result that another process is making. The worker looks again and
+/// again, because no message says that a result is made: the messages of the cache name jobs.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 /// About how many bytes a result has that came from the cache, or with its message.
 const SHARED_BYTES: usize = 512 * 1024;

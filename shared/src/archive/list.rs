@@ -9,33 +9,41 @@ use crate::{
     store::{BoxError, Store, StoreError, in_time, parse_value},
 };
 
-/// The inner query reads only an index. Its rows are then read by their ids, without their results.
-/// The bounds of the ids stand there once more, because they keep the other partitions out of the
-/// plan.
-pub const LIST: &str = "
+/// What a list shows of a job: everything except its result.
+macro_rules! shown {
+    () => {
+        "
 SELECT id, region,
        jsonb_build_object('status', status, 'lane', lane, 'region', region, 'created_at', created_at, 'started_at', started_at,
            'finished_at', finished_at, 'expires_at', expires_at, 'deferred', deferred, 'request', request, 'error', error,
            'attempts', attempts) AS job
-FROM summaries
+FROM summaries"
+    };
+}
+
+/// The inner query reads only an index. Its rows are then read by their ids, without their results.
+/// The bounds of the ids stand there once more, because they keep the other partitions out of the
+/// plan.
+pub const LIST: &str = concat!(
+    shown!(),
+    "
 WHERE id BETWEEN $2 AND $3 AND id = ANY (ARRAY(
     SELECT id FROM summaries
     WHERE tenant = $1 AND id BETWEEN $2 AND $3 AND status <> 'erased' AND expires_at > now()
       AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR lane = $5)
     ORDER BY id DESC LIMIT $6))
-ORDER BY id DESC";
+ORDER BY id DESC"
+);
 
 /// The same for jobs with an entry of metadata.
-pub const LIST_BY_METADATA: &str = "
-SELECT id, region,
-       jsonb_build_object('status', status, 'lane', lane, 'region', region, 'created_at', created_at, 'started_at', started_at,
-           'finished_at', finished_at, 'expires_at', expires_at, 'deferred', deferred, 'request', request, 'error', error,
-           'attempts', attempts) AS job
-FROM summaries
+pub const LIST_BY_METADATA: &str = concat!(
+    shown!(),
+    "
 WHERE tenant = $1 AND id BETWEEN $2 AND $3 AND status <> 'erased' AND expires_at > now()
   AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR lane = $5)
   AND request -> 'metadata' @> $7
-ORDER BY id DESC LIMIT $6";
+ORDER BY id DESC LIMIT $6"
+);
 
 impl Archive {
     /// Up to `most` finished jobs of a tenant, the newest first.

@@ -3,7 +3,7 @@
 //! The index has only unfinished jobs, because the item of a finished job lacks its keys. DynamoDB
 //! brings it up to date a moment after the table, so that a job of the last seconds may be missing.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
 
 use super::{
     Ledger, attempts,
@@ -19,15 +19,10 @@ const INDEX: &str = "unfinished";
 const COUNTED_PAGES: usize = 20;
 
 impl Ledger {
-    /// Up to `most` unfinished jobs of a tenant, the newest first, and whether there may be more.
-    ///
-    /// # Errors
-    /// If DynamoDB does not answer.
-    pub async fn unfinished(&self, tenant: &TenantId, span: Span, most: usize) -> Result<(Vec<SummaryResource>, bool), StoreError> {
-        const OPERATION: &str = "list unfinished jobs";
+    /// A query for the unfinished jobs of a tenant, the newest first.
+    fn newest_first(&self, tenant: &TenantId, span: Span) -> QueryFluentBuilder {
         let (from, to) = span.submissions();
-        let reply = self
-            .client
+        self.client
             .query()
             .table_name(&self.table)
             .index_name(INDEX)
@@ -36,6 +31,16 @@ impl Ledger {
             .expression_attribute_values(":from", AttributeValue::S(from))
             .expression_attribute_values(":to", AttributeValue::S(to))
             .scan_index_forward(false)
+    }
+
+    /// Up to `most` unfinished jobs of a tenant, the newest first, and whether there may be more.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn unfinished(&self, tenant: &TenantId, span: Span, most: usize) -> Result<(Vec<SummaryResource>, bool), StoreError> {
+        const OPERATION: &str = "list unfinished jobs";
+        let reply = self
+            .newest_first(tenant, span)
             .limit(i32::try_from(most).unwrap_or(i32::MAX))
             .send()
             .await
@@ -52,19 +57,7 @@ impl Ledger {
     /// If DynamoDB does not answer.
     pub async fn unfinished_usage(&self, tenant: &TenantId, span: Span) -> Result<Usage, StoreError> {
         const OPERATION: &str = "count unfinished jobs";
-        let (from, to) = span.submissions();
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(INDEX)
-            .key_condition_expression("unfinished_of = :tenant AND submission BETWEEN :from AND :to")
-            .expression_attribute_values(":tenant", AttributeValue::S(tenant.to_string()))
-            .expression_attribute_values(":from", AttributeValue::S(from))
-            .expression_attribute_values(":to", AttributeValue::S(to))
-            .scan_index_forward(false)
-            .into_paginator()
-            .send();
+        let mut pages = self.newest_first(tenant, span).into_paginator().send();
         let mut usage = Usage::default();
         for _ in 0..COUNTED_PAGES {
             let Some(page) = pages.next().await else { break };
