@@ -106,6 +106,6 @@ async fn show_article(instance: &Instance, region: &str) -> Result<()> {
 fn show_use(instance: &Instance, region: &str) -> Result<()> {
     let url = addresses::api_url(instance, region)?;
     say(&format!(
-        "URL  {url}\nKey  {KEY}\n\nTry it:\n\n  curl -s {url}/v1/summaries \\\n    -H 'x-api-key: {KEY}' -H 'content-type: application/json' \\\n    -d '{{\"text\":\"The river rose again overnight. Two villages were moved to higher ground by noon.\",\"length\":{{\"sentences\":1}}}}'\n"
+        "URL  {url}\nKey  {KEY}\n\nTry it:\n\n  curl -s {url}/v1/summaries \\\n    -H 'x-api-key: {KEY}' -H 'content-type: application/json' -H 'prefer: wait=10' \\\n    -d '{{\"text\":\"The river rose again overnight. Two villages were moved to higher ground by noon.\",\"length\":{{\"sentences\":1}}}}'\n"
     ))
 }
