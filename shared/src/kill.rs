@@ -15,12 +15,22 @@ pub enum Step {
     Kept,
     /// The message is in its lane.
     Sent,
+    /// The message of a repeated submission is in its lane once more.
+    SentAgain,
 }
 
 impl Step {
     /// All steps, in the order in which a submission passes them. A submission with an idempotency
     /// key whose summary is made inside the request passes `Sent` before `Kept`.
-    pub const ALL: [Self; 6] = [Self::Admitted, Self::Recorded, Self::Stored, Self::Made, Self::Kept, Self::Sent];
+    pub const ALL: [Self; 7] = [
+        Self::Admitted,
+        Self::Recorded,
+        Self::Stored,
+        Self::Made,
+        Self::Kept,
+        Self::Sent,
+        Self::SentAgain,
+    ];
 
     /// The value of the environment variable `KILL_AT` that stops a process here.
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +41,7 @@ impl Step {
             Self::Made => "made",
             Self::Kept => "kept",
             Self::Sent => "sent",
+            Self::SentAgain => "sent-again",
         }
     }
 }

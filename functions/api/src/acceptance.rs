@@ -63,7 +63,8 @@ impl Acceptance {
             tenant: self.job.tenant.clone(),
             key: self.job.key.clone(),
             resource: self.job.resource.clone(),
-            fingerprint: Some(self.fingerprint.clone()),
+            fingerprint: self.job.resource.result().is_some().then(|| self.fingerprint.clone()),
+            claim: Some(self.fingerprint.clone()),
             trace: self.trace.clone(),
         }));
         self.deliver(context, message).await?;
@@ -102,15 +103,28 @@ impl Acceptance {
     }
 
     /// Sends the message of a job again whose earlier submission may have stopped before it sent it.
-    pub(crate) async fn send_again(mut self: Box<Self>, context: &Context, earlier: &SummaryResource) -> Result<(), StoreError> {
+    /// That it was sent is noted after it was sent: a process that stops between the two costs one
+    /// more message, and no job.
+    pub(crate) async fn send_again(
+        mut self: Box<Self>,
+        context: &Context,
+        earlier: &Earlier,
+        resource: &SummaryResource,
+    ) -> Result<(), StoreError> {
         let Some(repeatable) = self.repeatable.take() else { return Ok(()) };
-        if !context.ledger.may_send_again(&repeatable).await? {
+        if earlier.was_sent_again_lately {
             return Ok(());
         }
-        self.job.resource = earlier.clone();
-        tracing::info!(job = %earlier.id, tenant = %self.job.tenant, "The message of a job is sent again, because its submission was repeated.");
+        self.job.resource = resource.clone();
+        self.job.key.clone_from(&earlier.key);
+        tracing::info!(job = %resource.id, tenant = %self.job.tenant, "The message of a job is sent again, because its submission was repeated.");
         let message = self.message(context).await?;
-        context.lanes[earlier.lane].send(&self.job.tenant, message.to_body()).await
+        context.lanes[resource.lane].send(&self.job.tenant, message.to_body()).await?;
+        kill::at(Step::SentAgain);
+        if let Err(error) = context.ledger.sent_again(&repeatable).await {
+            tracing::warn!(job = %resource.id, error = %Chain(&error), "That a message was sent again was not noted. The next repetition sends it once more.");
+        }
+        Ok(())
     }
 
     /// Records the job in the ledger. If an earlier submission had the same idempotency key, nothing
@@ -175,8 +189,15 @@ impl Acceptance {
     }
 
     /// Removes a job that no worker will receive. The client was not told of it yet.
+    ///
+    /// With an idempotency key, the job stays: another process may already have answered a repetition
+    /// with it, and each repetition sends its message again.
     async fn withdraw(&self, context: &Context) {
-        if let Err(error) = context.ledger.withdraw(&self.job.resource.id, self.repeatable.as_ref()).await {
+        if self.repeatable.is_some() {
+            self.end_claim(context).await;
+            return;
+        }
+        if let Err(error) = context.ledger.withdraw(&self.job.resource.id).await {
             tracing::warn!(error = %Chain(&error), "A job could not be sent to its lane, and could not be removed from the ledger either. It expires there.");
         }
         self.forget(context).await;

@@ -94,10 +94,10 @@ pub(crate) async fn submit(
     let asked = preference::wait(&headers);
     let until = Instant::now() + preference::duration(asked.unwrap_or_default());
     let (text, options) = Submission::parse(&body::json(&headers, body).await?)?;
-    options.check_deadline(OffsetDateTime::now_utc())?;
     let level = context.level.current().await;
     let wait = asked.filter(|_| level.may_wait());
     let repeatable = idempotency::key(&headers)?.map(|key| Repeatable::new(&holder.tenant.id, &key, &idempotency::body(&options, &text)));
+    let in_time = options.check_deadline(OffsetDateTime::now_utc());
     let is_unkept = options.expires_in.is_some_and(ExpiresIn::is_zero);
     if is_unkept {
         check_unkept(&text, asked, level, repeatable.as_ref())?;
@@ -109,6 +109,15 @@ pub(crate) async fn submit(
         _ => Wanted::Reuse,
     };
     let (admitted, deferred) = jobs(&context, &holder, &text, &options);
+    if let Err(too_late) = in_time {
+        // The deadline may have passed since the submission that this one repeats.
+        let earlier = match &repeatable {
+            Some(repeatable) => context.ledger.earlier(repeatable).await?,
+            None => None,
+        };
+        let earlier = earlier.ok_or(too_late)?;
+        return repeated(&context, &holder, earlier, None, wait, until).await;
+    }
     let fingerprint = fingerprint(ENGINE, &options, &text);
     let candidate = Candidate {
         tenant: &holder.tenant.id,
@@ -148,11 +157,11 @@ pub(crate) async fn submit(
     if let Some(known) = known {
         metrics::counter!(metric::CACHE_HITS).increment(1);
         let earlier = match &acceptance.repeatable {
-            Some(repeatable) => context.ledger.answered(repeatable, &known.id).await?,
+            Some(repeatable) => context.ledger.answered(repeatable, &known.id, &holder.key).await?,
             None => None,
         };
         return match earlier {
-            Some(earlier) => repeated(&context, &holder, earlier, Box::new(acceptance), wait, until).await,
+            Some(earlier) => repeated(&context, &holder, earlier, Some(Box::new(acceptance)), wait, until).await,
             None => Ok(respond(StatusCode::OK, "hit", known, None, wait)),
         };
     }
@@ -165,7 +174,7 @@ pub(crate) async fn submit(
     };
     match accepted {
         Accepted::New(resource) => answer(&context, &holder, *resource, wait, until).await,
-        Accepted::Earlier(earlier, unsent) => repeated(&context, &holder, earlier, unsent, wait, until).await,
+        Accepted::Earlier(earlier, unsent) => repeated(&context, &holder, earlier, Some(unsent), wait, until).await,
     }
 }
 
@@ -221,7 +230,7 @@ async fn repeated(
     context: &Context,
     holder: &Holder,
     earlier: Earlier,
-    unsent: Box<Acceptance>,
+    unsent: Option<Box<Acceptance>>,
     wait: Option<u64>,
     until: Instant,
 ) -> Result<Response, Problem> {
@@ -237,8 +246,8 @@ async fn repeated(
             "The job of this idempotency key has expired or was erased. Send a new key to submit the text again.",
         ));
     };
-    if !resource.status().is_final() {
-        unsent.send_again(context, &resource).await?;
+    if let Some(unsent) = unsent.filter(|_| !resource.status().is_final()) {
+        unsent.send_again(context, &earlier, &resource).await?;
     }
     answer(context, holder, resource, wait, until).await
 }

@@ -133,6 +133,11 @@ impl Span {
         }
     }
 
+    /// Whether no job can lie in the span.
+    pub fn is_empty(self) -> bool {
+        self.from > self.to
+    }
+
     /// Whether a job lies in the span.
     pub fn has(self, job: Uuid) -> bool {
         (self.from..=self.to).contains(&job)

@@ -54,10 +54,13 @@ pub struct RecordMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyId>,
     pub resource: SummaryResource,
-    /// The fingerprint under which the cache keeps the result for reuse, and under which the API has
-    /// claimed the work. Absent if the result must not be reused.
+    /// The fingerprint under which the cache keeps the result for reuse. Absent if the result must not
+    /// be reused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// The fingerprint under which the API has claimed the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
     /// The id of the trace that the submission belongs to, for the logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,

@@ -2,28 +2,26 @@
 //! (draft-ietf-httpapi-idempotency-key-header).
 //!
 //! The id of an item is `idempotency#<tenant>#<SHA-256 of the key, hex>`. It has `job` (a job id),
-//! `body` (the SHA-256 of the request, hex), `expires_at`, and, if the message of the job was sent
-//! again, `sent_again_at` (seconds since 1970).
+//! `body` (the SHA-256 of the request, hex), `submitted_by` (the key that submitted the job),
+//! `expires_at`, and, if the message of the job was sent again, `sent_again_at` (seconds since 1970).
 
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::{
     Ledger,
-    item::{Item, seconds},
+    item::{Item, number, seconds},
     repeatable::{Earlier, Repeatable},
 };
 use crate::{
-    job::{Job, JobId},
+    job::{Job, JobId, KeyId},
     store::{BoxError, Store, StoreError},
 };
 
-/// How long after a message was sent again a further repetition does not send it once more.
-const SENT_AGAIN: Duration = Duration::minutes(1);
 /// DynamoDB deletes an item some time after it has expired, so that an expired one counts as absent.
 const ABSENT: &str = "attribute_not_exists(id) OR expires_at <= :now";
 
@@ -35,7 +33,7 @@ impl Ledger {
         let now = OffsetDateTime::now_utc();
         let key = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(repeatable.item(&job.resource.id, now)))
+            .set_item(Some(repeatable.item(&job.resource.id, job.key.as_ref(), now)))
             .condition_expression(ABSENT)
             .expression_attribute_values(":now", seconds(now))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -73,14 +71,14 @@ impl Ledger {
     ///
     /// # Errors
     /// If DynamoDB does not answer.
-    pub async fn answered(&self, repeatable: &Repeatable, job: &JobId) -> Result<Option<Earlier>, StoreError> {
+    pub async fn answered(&self, repeatable: &Repeatable, job: &JobId, key: &KeyId) -> Result<Option<Earlier>, StoreError> {
         const OPERATION: &str = "record an idempotency key";
         let now = OffsetDateTime::now_utc();
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(repeatable.item(job, now)))
+            .set_item(Some(repeatable.item(job, Some(key), now)))
             .condition_expression(ABSENT)
             .expression_attribute_values(":now", seconds(now))
             .send()
@@ -101,34 +99,36 @@ impl Ledger {
             let Some(item) = self.get(&repeatable.item_id()).await? else {
                 return Ok(None);
             };
+            if number::<i64>(item.get("expires_at").ok_or("an idempotency key has no end")?)? <= OffsetDateTime::now_utc().unix_timestamp()
+            {
+                return Ok(None);
+            }
             repeatable.earlier(&item).map(Some)
         };
         find.await.map_err(StoreError::because(Store::Ledger, "find an idempotency key"))
     }
 
-    /// Whether the message of the job should be sent again. The process that accepted it may have
-    /// stopped before it sent the message. For a minute after that, further repetitions send nothing.
+    /// Notes that the message of the job was sent again, so that further repetitions send nothing for a
+    /// minute.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
-    pub async fn may_send_again(&self, repeatable: &Repeatable) -> Result<bool, StoreError> {
-        const OPERATION: &str = "note that a message is sent again";
-        let now = OffsetDateTime::now_utc();
+    pub async fn sent_again(&self, repeatable: &Repeatable) -> Result<(), StoreError> {
+        const OPERATION: &str = "note that a message was sent again";
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", AttributeValue::S(repeatable.item_id()))
             .update_expression("SET sent_again_at = :now")
-            .condition_expression("attribute_exists(id) AND (attribute_not_exists(sent_again_at) OR sent_again_at < :before)")
-            .expression_attribute_values(":now", seconds(now))
-            .expression_attribute_values(":before", seconds(now - SENT_AGAIN))
+            .condition_expression("attribute_exists(id)")
+            .expression_attribute_values(":now", seconds(OffsetDateTime::now_utc()))
             .send()
             .await;
         match update.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(StoreError::new(Store::Ledger, OPERATION, error)),
+            // The key has expired meanwhile.
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
+            update => update.map(drop).map_err(StoreError::because(Store::Ledger, OPERATION)),
         }
     }
 }

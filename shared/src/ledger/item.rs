@@ -1,6 +1,6 @@
 //! The items of the table, and their attributes.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, num::ParseIntError, str::FromStr};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use time::OffsetDateTime;
@@ -29,6 +29,6 @@ pub(super) fn bytes(value: &AttributeValue) -> Result<&[u8], BoxError> {
     value.as_b().map(AsRef::as_ref).map_err(|_| "a finished job is not binary".into())
 }
 
-pub(super) fn number(value: &AttributeValue) -> Result<u32, BoxError> {
-    Ok(value.as_n().map_err(|_| "a count is not a number")?.parse()?)
+pub(super) fn number<T: FromStr<Err = ParseIntError>>(value: &AttributeValue) -> Result<T, BoxError> {
+    Ok(value.as_n().map_err(|_| "a number is not one")?.parse()?)
 }

@@ -85,7 +85,7 @@ impl Ledger {
     /// recorded before, nothing is changed, and the earlier submission is returned.
     ///
     /// # Errors
-    /// If DynamoDB does not answer, or already has a job with this id.
+    /// If DynamoDB does not answer.
     pub async fn accept(&self, job: &Job, repeatable: Option<&Repeatable>) -> Result<Option<Earlier>, StoreError> {
         const OPERATION: &str = "record an accepted job";
         let failed = |error: BoxError| StoreError::new(Store::Ledger, OPERATION, error);
@@ -103,23 +103,24 @@ impl Ledger {
         }
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = put.condition_expression("attribute_not_exists(id)").send().await;
-        put.map(|_| None).map_err(|error| failed(error.into()))
+        match put.map_err(SdkError::into_service_error) {
+            // Nobody else has this id. So the item is there because the answer to the first request
+            // was lost, and the SDK has sent it again.
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(None),
+            put => put.map(|_| None).map_err(|error| failed(error.into())),
+        }
     }
 
-    /// Deletes a job that could not be sent to its lane, and its idempotency key.
+    /// Deletes a job that could not be sent to its lane.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
-    pub async fn withdraw(&self, id: &JobId, repeatable: Option<&Repeatable>) -> Result<(), StoreError> {
-        const OPERATION: &str = "delete a job that was not queued";
-        let keys = [Some(id.to_string()), repeatable.map(Repeatable::item_id)];
-        try_join_all(keys.into_iter().flatten().map(|key| {
-            let request = self.client.delete_item().table_name(&self.table);
-            request.key("id", AttributeValue::S(key)).send()
-        }))
-        .await
-        .map(drop)
-        .map_err(StoreError::because(Store::Ledger, OPERATION))
+    pub async fn withdraw(&self, id: &JobId) -> Result<(), StoreError> {
+        let request = self.client.delete_item().table_name(&self.table);
+        let deleted = request.key("id", AttributeValue::S(id.to_string())).send().await;
+        deleted
+            .map(drop)
+            .map_err(StoreError::because(Store::Ledger, "delete a job that was not queued"))
     }
 
     /// Takes everything out of a job but that it was there.
@@ -148,8 +149,8 @@ impl Ledger {
         erase.await.map_err(StoreError::because(Store::Ledger, OPERATION))
     }
 
-    /// Finds a job. An unfinished job has the attempts that failed so far. An erased job is not
-    /// found. The read is strongly consistent.
+    /// Finds a job. An unfinished job has the attempts that failed so far. A job that has expired or
+    /// was erased is not found. The read is strongly consistent.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
@@ -157,11 +158,23 @@ impl Ledger {
         const OPERATION: &str = "find a job";
         let find = async {
             match self.get(&id.to_string()).await? {
-                Some(item) if !item.contains_key("erased") => self.read(&item).await.map(Some),
+                Some(item) if !item.contains_key("erased") => {
+                    let job = self.read(&item).await?;
+                    Ok::<_, BoxError>(Some(job).filter(|job| !is_expired(&job.resource)))
+                }
                 _ => Ok(None),
             }
         };
         find.await.map_err(StoreError::because(Store::Ledger, OPERATION))
+    }
+
+    /// Finds several jobs, each as [`find`](Self::find) does. A job that is not found is left out.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn find_all(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+        let found = try_join_all(ids.iter().map(|id| self.find(id))).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     async fn get(&self, id: &str) -> Result<Option<Item>, BoxError> {
@@ -303,7 +316,9 @@ impl Ledger {
                 .items
                 .unwrap_or_default();
             let jobs = try_join_all(items.iter().map(|item| self.read(item))).await;
-            take(jobs.map_err(StoreError::because(Store::Ledger, OPERATION))?).await?;
+            let mut jobs = jobs.map_err(StoreError::because(Store::Ledger, OPERATION))?;
+            jobs.retain(|job| !is_expired(&job.resource));
+            take(jobs).await?;
         }
         Ok(())
     }
@@ -317,6 +332,13 @@ impl Ledger {
         let reply = self.client.get_item().table_name(&self.table).key("id", key).send().await;
         reply.map(drop).map_err(StoreError::because(Store::Ledger, "reach the table"))
     }
+}
+
+/// DynamoDB deletes an item some time after it has expired.
+fn is_expired(resource: &SummaryResource) -> bool {
+    resource
+        .expires_at()
+        .is_some_and(|expires_at| expires_at <= OffsetDateTime::now_utc())
 }
 
 fn accepted(job: &Job) -> Result<Item, BoxError> {
@@ -349,6 +371,8 @@ fn attempts(item: &Item) -> Result<Vec<Attempt>, BoxError> {
 /// The items that hold a finished job.
 fn finished(job: &Job) -> Result<Vec<Item>, BoxError> {
     let (id, finished_at) = (&job.resource.id, job.resource.finished_at().ok_or("the job has not finished")?);
+    let expires_at = finished_at + FINISHED_KEPT;
+    let expires_at = job.resource.expires_at().map_or(expires_at, |moment| moment.min(expires_at));
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::default());
     deflated.write_all(&serde_json::to_vec(&job.resource)?)?;
     let deflated = deflated.finish()?;
@@ -357,7 +381,7 @@ fn finished(job: &Job) -> Result<Vec<Item>, BoxError> {
         item([
             ("id", AttributeValue::S(id)),
             ("ended", AttributeValue::B(Blob::new(part))),
-            ("expires_at", seconds(finished_at + FINISHED_KEPT)),
+            ("expires_at", seconds(expires_at)),
         ])
     });
     let mut parts: Vec<Item> = parts.collect();

@@ -37,7 +37,9 @@ pub enum InvalidDeadline {
 
 pub(super) fn deadline(text: &str) -> Result<OffsetDateTime, InvalidDeadline> {
     let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidDeadline::Form)?;
-    Ok(moment.to_offset(UtcOffset::UTC).truncate_to_microsecond())
+    // In UTC, the last hours of the year 9999 of another offset belong to a year that has no name.
+    let moment = moment.checked_to_offset(UtcOffset::UTC).ok_or(InvalidDeadline::Moment)?;
+    Ok(moment.truncate_to_microsecond())
 }
 
 impl ExpiresIn {
