@@ -47,7 +47,7 @@ impl Admission {
             let now = i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX);
             let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
             cache::Admission {
-                decision: alone.decide(candidate.tenant, candidate.key, candidate.limits, now),
+                decision: alone.decide(candidate.tenant, candidate.key, candidate.limits, now, candidate.wanted.can_wait()),
                 known: None,
                 is_claimed: false,
             }
@@ -63,7 +63,7 @@ struct Alone {
 }
 
 impl Alone {
-    fn decide(&mut self, tenant: &TenantId, key: &KeyId, limits: &Limits, now: i64) -> Decision {
+    fn decide(&mut self, tenant: &TenantId, key: &KeyId, limits: &Limits, now: i64, can_wait: bool) -> Decision {
         if self.keys.len() >= MOST || self.tenants.len() >= MOST {
             *self = Self::default();
         }
@@ -74,7 +74,7 @@ impl Alone {
             tenant: *all,
             deferred: *deferred,
         };
-        let decision = account.decide(&limits.part(SHARE), now);
+        let decision = account.decide(&limits.part(SHARE), now, can_wait);
         (*one, *all, *deferred) = (account.key, account.tenant, account.deferred);
         decision
     }
@@ -99,14 +99,14 @@ mod tests {
         let (mut alone, now) = (Alone::default(), 1_000_000_000);
         let mut verdicts = [0; 3];
         for _ in 0..50 {
-            match alone.decide(&acme, &key, &limits, now).verdict {
+            match alone.decide(&acme, &key, &limits, now, true).verdict {
                 Verdict::Admitted => verdicts[0] += 1,
                 Verdict::Deferred => verdicts[1] += 1,
                 Verdict::Refused { .. } => verdicts[2] += 1,
             }
         }
         assert_eq!(verdicts, [limits.tenant.burst() / SHARE, 1, 50 - limits.tenant.burst() / SHARE - 1]);
-        assert_eq!(alone.decide(&other, &key, &limits, now).verdict, Verdict::Admitted);
+        assert_eq!(alone.decide(&other, &key, &limits, now, true).verdict, Verdict::Admitted);
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
         let (limits, mut alone) = (Limits::of(Plan::Free), Alone::default());
         for number in 0..2 * MOST {
             let tenant = TenantId::try_from(format!("t{number}")).unwrap();
-            alone.decide(&tenant, &KeyId::of_hash(&[7; 32]), &limits, 0);
+            alone.decide(&tenant, &KeyId::of_hash(&[7; 32]), &limits, 0, true);
         }
         assert!(alone.tenants.len() <= MOST && alone.keys.len() <= MOST);
     }

@@ -37,7 +37,7 @@ pub(crate) struct Page {
 /// List summaries
 ///
 /// Lists the jobs of the tenant, unfinished and finished ones, the newest first and without their
-/// results. A job is listed as soon as its submission was answered. Jobs that come or finish while a
+/// results. A job is listed as soon as its submission was answered, if the cache answers. Jobs that come or finish while a
 /// client reads page after page change nothing in the order: each job is on one page at most, and none
 /// is left out that existed from the first page to the last.
 #[utoipa::path(
@@ -72,11 +72,14 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, caller: Caller, ur
         recent(&context.cache, tenant, wanted.span),
     );
     let (unfinished, finished) = (unfinished?, finished?);
+    let [recent, unrecorded] = recent;
     let mut jobs = Jobs::default();
     jobs.extend(unfinished.jobs);
     let open: Vec<JobId> = jobs.0.values().map(|job| job.id.clone()).chain(recent).collect();
-    jobs.extend(cached(&context.cache, tenant, &open).await);
+    let (cached, unrecorded) = tokio::join!(cached(&context.cache, tenant, &open), recorded(&context, tenant, &unrecorded));
+    jobs.extend(cached);
     jobs.extend(finished.jobs);
+    jobs.extend(unrecorded?);
     // Below this id, one of the two lists may lack jobs.
     let complete = wanted.span.from(unfinished.complete_from.max(finished.complete_from));
     Ok(Json(page(jobs, complete, &wanted)))
@@ -122,13 +125,22 @@ async fn finished(context: &Context, tenant: &TenantId, wanted: &Wanted) -> Resu
     Ok(Part::of(jobs, has_more))
 }
 
-/// The ids of jobs that the index of the ledger may not know yet.
-async fn recent(cache: &Cache, tenant: &TenantId, span: Span) -> Vec<JobId> {
+/// The ids of jobs that the index of the ledger may not know yet, and of those that were finished
+/// inside their requests and that the archive does not know yet.
+async fn recent(cache: &Cache, tenant: &TenantId, span: Span) -> [Vec<JobId>; 2] {
     let recent = cache.recent(tenant).await.unwrap_or_else(|error| {
-        tracing::warn!(error = %Chain(&error), "The cache did not answer. A list may lack the jobs of the last second.");
-        Vec::new()
+        tracing::warn!(error = %Chain(&error), "The cache did not answer. A list may lack the jobs of the last seconds.");
+        Default::default()
     });
-    recent.into_iter().filter(|id| span.has(id.uuid())).collect()
+    recent.map(|ids| ids.into_iter().filter(|id| span.has(id.uuid())).collect())
+}
+
+/// Jobs that were finished inside their requests, as the ledger has them. There are few, because a
+/// worker records such a job at once if its lane is not full.
+async fn recorded(context: &Context, tenant: &TenantId, ids: &[JobId]) -> Result<Vec<Listed>, StoreError> {
+    let found = context.ledger.find_all(ids).await?;
+    let own = found.iter().filter(|job| job.tenant == *tenant);
+    Ok(own.map(|job| Listed::from(&job.resource)).collect())
 }
 
 /// The jobs as the cache knows them: it knows which of them are running, and which have finished a

@@ -1,5 +1,5 @@
-//! The headers `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11). Every
-//! answer to a request with a valid key has them.
+//! The headers `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11). The answers
+//! of all operations to a valid key have them, if the cache answers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

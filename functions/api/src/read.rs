@@ -107,12 +107,15 @@ pub(crate) async fn after_waiting(
     until: Instant,
 ) -> Result<Option<SummaryResource>, StoreError> {
     let mut waiting = context.cache.wait_for(tenant, id).await;
+    let mut is_over = false;
     let outcome = loop {
         let found = find(context, tenant, id).await;
         let is_open = matches!(&found, Ok(Some(resource)) if !resource.status().is_final());
-        if !is_open || !waiting.woken(until).await {
+        if is_over || !is_open {
             break found;
         }
+        // It is read once more when the time is over, because nobody may have said that it finished.
+        is_over = !waiting.woken(until).await;
     };
     waiting.end().await;
     outcome

@@ -101,16 +101,17 @@ impl Worker for Summarizer {
         };
         let started_at = OffsetDateTime::now_utc();
         // A job that was begun before its deadline may be tried again after it.
-        if !is_repeated && job.options.deadline.is_some_and(|deadline| deadline <= started_at) {
-            return Outcome::Reject(JobError::new(
-                FailureCode::Expired,
-                "No worker had begun the job at its deadline. Submit the document again, with a later deadline or a higher priority.",
-            ));
-        }
-        let (place, work) = self.begin(&job, started_at).await;
+        let may_begin = is_repeated || job.options.deadline.is_none_or(|deadline| deadline > started_at);
+        let (place, work) = self.begin(&job, started_at, may_begin).await;
         match work {
             Work::Erased => return Outcome::Done(Done::Sent),
             Work::Finished(resource) => return Outcome::Done(Done::Finished(resource)),
+            Work::Late => {
+                return Outcome::Reject(JobError::new(
+                    FailureCode::Expired,
+                    "No worker had begun the job at its deadline. Submit the document again, with a later deadline or a higher priority.",
+                ));
+            }
             Work::Known(other) => {
                 if let Some(result) = other.result() {
                     let result = Box::new(result.clone());
@@ -183,7 +184,7 @@ impl Worker for Summarizer {
                         key: message.key,
                         resource: message.resource,
                     },
-                    claim: message.fingerprint.clone(),
+                    claim: message.claim,
                     trace: message.trace,
                     fingerprint: message.fingerprint,
                 }),
@@ -222,7 +223,7 @@ impl Worker for Summarizer {
 impl Summarizer {
     /// Erases a job once more.
     async fn erase(&self, message: &EraseMessage) -> Outcome<Done> {
-        let erased = self.completion.erase(&message.tenant, &message.job).await;
+        let erased = self.completion.erase(&self.documents, &message.tenant, &message.job).await;
         match erased {
             Ok(()) => Outcome::Done(Done::Sent),
             Err(error) => {
@@ -237,13 +238,14 @@ impl Summarizer {
 
     /// Waits for memory for a text, marks its job as started, and says what there is to do. While
     /// another process makes the same result, it is waited for, without the memory.
-    async fn begin(&self, job: &SummarizeMessage, started_at: OffsetDateTime) -> (Place, Work) {
+    async fn begin(&self, job: &SummarizeMessage, started_at: OffsetDateTime, may_begin: bool) -> (Place, Work) {
         let shared = job.options.expires_in.is_none().then_some(job.fingerprint.as_str());
         loop {
             let place = self.room.memory(job.bytes()).await;
-            let work = self.cache.begin(&job.tenant, &job.job, shared, started_at).await.unwrap_or_else(|error| {
+            let begun = self.cache.begin(&job.tenant, &job.job, shared, started_at, may_begin).await;
+            let work = begun.unwrap_or_else(|error| {
                 tracing::warn!(error = %Chain(&error), "The start of a job was not written to the cache. Reads show the job as queued until it has finished.");
-                Work::Needed
+                if may_begin { Work::Needed } else { Work::Late }
             });
             if work != Work::Busy {
                 return (place, work);

@@ -33,14 +33,17 @@ pub struct Decision {
 }
 
 impl Account {
-    /// Decides about a submission and counts it. A refused one is not counted.
-    pub fn decide(&mut self, limits: &Limits, now: i64) -> Decision {
+    /// Decides about a submission and counts it. A refused one is not counted. One that cannot wait in a
+    /// lane is never deferred.
+    pub fn decide(&mut self, limits: &Limits, now: i64, can_wait: bool) -> Decision {
         let over = self.key.wait(limits.key, now).max(self.tenant.wait(limits.tenant, now));
         let past = self.deferred.wait(limits.deferred, now);
         let verdict = if over == 0 {
             self.key = self.key.take(limits.key, now);
             self.tenant = self.tenant.take(limits.tenant, now);
             Verdict::Admitted
+        } else if !can_wait {
+            Verdict::Refused { wait: over }
         } else if past == 0 {
             self.deferred = self.deferred.take(limits.deferred, now);
             Verdict::Deferred
@@ -73,7 +76,7 @@ mod tests {
             deferred: rate(6, 2),
         };
         let (mut one, mut now) = (Account::default(), 1_000_000_000);
-        let verdicts: Vec<Verdict> = (0..5).map(|_| one.decide(&limits, now).verdict).collect();
+        let verdicts: Vec<Verdict> = (0..5).map(|_| one.decide(&limits, now, true).verdict).collect();
         let refused = Verdict::Refused { wait: 1_000_000 };
         assert_eq!(
             verdicts,
@@ -84,9 +87,17 @@ mod tests {
             key: Bucket::default(),
             ..one
         };
-        assert_eq!(other.decide(&limits, now).verdict, Verdict::Admitted);
-        assert!(matches!(other.decide(&limits, now).verdict, Verdict::Refused { .. }));
+        assert_eq!(other.decide(&limits, now, true).verdict, Verdict::Admitted);
+        assert!(matches!(other.decide(&limits, now, true).verdict, Verdict::Refused { .. }));
+        // A submission that cannot wait takes nothing of the allowance.
+        let mut unused = Account {
+            deferred: Bucket::default(),
+            ..other
+        };
+        let refused = unused.decide(&limits, now, false).verdict;
+        assert!(matches!(refused, Verdict::Refused { .. }) && unused.deferred == Bucket::default());
+        assert_eq!(unused.decide(&limits, now, true).verdict, Verdict::Deferred);
         now += 1_000_000;
-        assert_eq!(one.decide(&limits, now).verdict, Verdict::Admitted);
+        assert_eq!(one.decide(&limits, now, true).verdict, Verdict::Admitted);
     }
 }

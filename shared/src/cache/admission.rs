@@ -47,6 +47,13 @@ pub enum Wanted {
     Inline,
 }
 
+impl Wanted {
+    /// Whether the submission may be accepted into the bulk lane.
+    pub(crate) fn can_wait(self) -> bool {
+        self != Self::Nothing
+    }
+}
+
 /// The answer to a submission.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admission {
@@ -105,6 +112,7 @@ fn invocation(candidate: &Candidate<'_>) -> Result<redis::ScriptInvocation<'stat
         keys::recent(tenant),
         keys::used(tenant),
         keys::tally(tenant, OffsetDateTime::now_utc().date()),
+        keys::unrecorded(tenant),
     ] {
         invocation.key(key);
     }

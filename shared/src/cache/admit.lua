@@ -4,7 +4,7 @@
 -- processes do not matter. All keys belong to one tenant and share a hash slot.
 --
 -- KEYS  1 rate of the key, 2 rate of the tenant, 3 allowance for deferred jobs, 4 result, 5 work,
---       6 job, 7 recent jobs, 8 last use of keys, 9 tally of the day
+--       6 job, 7 recent jobs, 8 last use of keys, 9 tally of the day, 10 unrecorded jobs
 -- ARGV  1-6 interval and window of the three rates in microseconds, 7 key id, 8 job id,
 --       9 what is wanted: "nothing" | "queue" | "reuse" | "inline", 10 lease in milliseconds,
 --       11 the job as JSON if it is admitted, 12 the job as JSON if it is deferred,
@@ -34,6 +34,8 @@ local verdict, refused_for = 0, 0
 if over == 0 then
   full[1] = take(KEYS[1], full[1], interval[1])
   full[2] = take(KEYS[2], full[2], interval[2])
+elseif ARGV[9] == "nothing" then
+  verdict, refused_for = 2, over
 elseif past == 0 then
   verdict = 1
   full[3] = take(KEYS[3], full[3], interval[3])
@@ -44,8 +46,15 @@ end
 redis.call("HSET", KEYS[8], ARGV[7], time[1])
 redis.call("EXPIRE", KEYS[8], ARGV[15])
 local function tally(what)
+  redis.call("HSETNX", KEYS[9], "generation", ARGV[8])
   redis.call("HINCRBY", KEYS[9], ARGV[7] .. ":" .. what, 1)
   redis.call("EXPIRE", KEYS[9], ARGV[16])
+end
+
+local function list(key, seconds)
+  redis.call("ZREMRANGEBYSCORE", key, "-inf", time[1] - seconds)
+  redis.call("ZADD", key, time[1], ARGV[8])
+  redis.call("EXPIRE", key, seconds)
 end
 
 local result, claimed = false, 0
@@ -58,11 +67,10 @@ elseif ARGV[9] ~= "nothing" then
   else
     if ARGV[9] == "inline" and verdict == 0 and redis.call("SET", KEYS[5], ARGV[8], "NX", "PX", ARGV[10]) then
       claimed = 1
+      list(KEYS[10], ARGV[13])
     else
       redis.call("SET", KEYS[6], verdict == 0 and ARGV[11] or ARGV[12], "EX", ARGV[13])
-      redis.call("ZREMRANGEBYSCORE", KEYS[7], "-inf", time[1] - ARGV[14])
-      redis.call("ZADD", KEYS[7], time[1], ARGV[8])
-      redis.call("EXPIRE", KEYS[7], ARGV[14])
+      list(KEYS[7], ARGV[14])
     end
   end
 end

@@ -3,12 +3,16 @@
 -- KEYS  1 job, 2 start of the job, 3 result, 4 work
 -- ARGV  1 job id, 2 when the job was started, 3 seconds for which this is kept,
 --       4 lease in milliseconds, 5 whether a result may be reused: "1" | "0"
--- Returns { "erased" } | { "finished", the job } | { "known", a job with the result } | { "busy" } | { "work" }
+--       6 whether the job may still begin: "1" | "0"
+-- Returns { "erased" } | { "finished", the job } | { "late" } | { "known", a job with the result }
+--         | { "busy" } | { "work" }
 local job = redis.call("GET", KEYS[1])
 -- A job is kept as queued or with its final status. Inside a string of JSON every quote is escaped,
 -- so that no text of a client can look like this.
 if job == "erased" then return { "erased" } end
 if job and not string.find(job, '"status":"queued"', 1, true) then return { "finished", job } end
+-- A job that has begun before may go on.
+if ARGV[6] == "0" and redis.call("EXISTS", KEYS[2]) == 0 then return { "late" } end
 redis.call("SET", KEYS[2], ARGV[2], "EX", ARGV[3])
 if ARGV[5] == "0" then return { "work" } end
 local result = redis.call("GET", KEYS[3])

@@ -63,6 +63,10 @@ pub(super) fn recent(tenant: &TenantId) -> String {
     format!("{{{tenant}}}:recent")
 }
 
+pub(super) fn unrecorded(tenant: &TenantId) -> String {
+    format!("{{{tenant}}}:unrecorded")
+}
+
 pub(super) fn rate(tenant: &TenantId) -> String {
     format!("{{{tenant}}}:rate")
 }

@@ -246,6 +246,7 @@ impl Cache {
             if let Some(claim) = claim {
                 pipeline.del(keys::work(tenant, claim)).ignore();
             }
+            pipeline.zrem(keys::unrecorded(tenant), resource.id.to_string()).ignore();
             let channel = keys::done(tenant, &resource.id);
             pipeline.cmd("SPUBLISH").arg(channel).arg(resource.status().as_str()).ignore();
             Ok(pipeline)
@@ -312,6 +313,8 @@ impl Cache {
             .del(keys::summary(tenant, id))
             .ignore()
             .zrem(keys::recent(tenant), id.to_string())
+            .ignore()
+            .zrem(keys::unrecorded(tenant), id.to_string())
             .ignore();
         self.send("remove a job that was not accepted", vec![pipeline]).await
     }
@@ -333,6 +336,9 @@ impl Cache {
     /// If Valkey does not answer.
     pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
         self.ask("erase a job", async |mut connection| {
+            // From here on no worker keeps the job or its result, so that the fingerprint that is
+            // read next is the last one.
+            let _: () = connection.set_ex(keys::summary(tenant, id), ERASED, keys::SUMMARY_SECONDS).await?;
             let fingerprint: Option<String> = connection.get(keys::origin(tenant, id)).await?;
             let mut erased = vec![keys::started(tenant, id), keys::origin(tenant, id)];
             erased.extend(fingerprint.map(|fingerprint| keys::result(tenant, &fingerprint)));
@@ -342,7 +348,7 @@ impl Cache {
                 .ignore()
                 .zrem(keys::recent(tenant), id.to_string())
                 .ignore()
-                .set_ex(keys::summary(tenant, id), ERASED, keys::SUMMARY_SECONDS)
+                .zrem(keys::unrecorded(tenant), id.to_string())
                 .ignore();
             Ok(pipeline.exec_async(&mut connection).await?)
         })

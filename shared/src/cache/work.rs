@@ -21,6 +21,8 @@ pub enum Work {
     Erased,
     /// The job has finished already.
     Finished(Box<SummaryResource>),
+    /// The job has not begun, and may not begin any more.
+    Late,
     /// Another job has the same text and options. This is that job with its result.
     Known(Box<SummaryResource>),
     /// Another process makes the same result at this moment.
@@ -31,11 +33,18 @@ pub enum Work {
 
 impl Cache {
     /// Marks a job as started by a worker, and says what there is to do. Without a fingerprint, no
-    /// result is shared.
+    /// result is shared. A job that may not begin any more goes on if it has begun before.
     ///
     /// # Errors
     /// If Valkey does not answer.
-    pub async fn begin(&self, tenant: &TenantId, id: &JobId, fingerprint: Option<&str>, at: OffsetDateTime) -> Result<Work, StoreError> {
+    pub async fn begin(
+        &self,
+        tenant: &TenantId,
+        id: &JobId,
+        fingerprint: Option<&str>,
+        at: OffsetDateTime,
+        may_begin: bool,
+    ) -> Result<Work, StoreError> {
         const OPERATION: &str = "mark a job as started";
         let at = at.format(&Rfc3339).map_err(StoreError::because(Store::Cache, OPERATION))?;
         let shared = fingerprint.unwrap_or_default();
@@ -49,13 +58,15 @@ impl Cache {
             .arg(at)
             .arg(keys::STARTED_SECONDS)
             .arg(LEASE_MILLISECONDS)
-            .arg(if fingerprint.is_some() { "1" } else { "0" });
+            .arg(if fingerprint.is_some() { "1" } else { "0" })
+            .arg(if may_begin { "1" } else { "0" });
         self.ask(OPERATION, async |mut connection| {
             let reply: Vec<String> = invocation.invoke_async(&mut connection).await?;
             let job = || parse(reply.get(1).ok_or("the answer has no job")?).map(Box::new);
             Ok(match reply.first().map(String::as_str) {
                 Some("erased") => Work::Erased,
                 Some("finished") => Work::Finished(job()?),
+                Some("late") => Work::Late,
                 Some("known") => Work::Known(job()?),
                 Some("busy") => Work::Busy,
                 _ => Work::Needed,

@@ -71,7 +71,7 @@ impl Clock {
     }
 
     /// A submission by a process whose clock is off by `skew`.
-    async fn admit(&self, tenant: &TenantId, key: &KeyId, limits: &Limits, skew: Duration) -> Decision {
+    async fn admit(&self, tenant: &TenantId, key: &KeyId, limits: &Limits, wanted: Wanted, skew: Duration) -> Decision {
         let job = queued(OffsetDateTime::now_utc() + skew);
         let candidate = Candidate {
             tenant,
@@ -80,7 +80,7 @@ impl Clock {
             fingerprint: "none",
             admitted: &job,
             deferred: &job,
-            wanted: Wanted::Nothing,
+            wanted,
         };
         let Admission {
             decision,
@@ -107,13 +107,22 @@ struct Step {
     pause: i64,
     /// By how many days the clock of its process is wrong.
     skew: i64,
+    /// Whether it may be deferred.
+    wanted: Wanted,
 }
 
 fn schedules() -> impl Strategy<Value = (Limits, Vec<Step>)> {
     let rate = || (3_000u32..30_000, 1u32..6).prop_map(|(per_minute, burst)| Rate::new(per_minute, burst).unwrap());
     let limits = (rate(), rate(), rate()).prop_map(|(key, tenant, deferred)| Limits { key, tenant, deferred });
     let pause = prop_oneof![4 => Just(0), 2 => 0i64..5_000, 1 => 5_000i64..30_000];
-    let step = (0usize..2, 0u8..3, pause, -400i64..400).prop_map(|(tenant, key, pause, skew)| Step { tenant, key, pause, skew });
+    let wanted = prop_oneof![3 => Just(Wanted::Queue), 1 => Just(Wanted::Nothing)];
+    let step = (0usize..2, 0u8..3, pause, -400i64..400, wanted).prop_map(|(tenant, key, pause, skew, wanted)| Step {
+        tenant,
+        key,
+        pause,
+        skew,
+        wanted,
+    });
     (limits, prop::collection::vec(step, 1..60))
 }
 
@@ -129,9 +138,9 @@ async fn keeps_to_the_limits(clock: &mut Clock, tenants: &[TenantId], limits: &L
         let start = clock.now().await;
         clock.reaches(start + step.pause).await;
         let before = (clock.account(tenant, &key).await, clock.now().await);
-        let decision = clock.admit(tenant, &key, limits, Duration::days(step.skew)).await;
+        let decision = clock.admit(tenant, &key, limits, step.wanted, Duration::days(step.skew)).await;
         let after = (clock.now().await, clock.account(tenant, &key).await);
-        decides_as_the_crate(limits, before, decision, after);
+        decides_as_the_crate(limits, step.wanted, before, decision, after);
         let mut count = |name: String, rate| {
             let (_, moments) = counted.entry((step.tenant, name)).or_insert((rate, Vec::new()));
             moments.push((before.1, after.0));
@@ -146,7 +155,7 @@ async fn keeps_to_the_limits(clock: &mut Clock, tenants: &[TenantId], limits: &L
                 clock.reaches(after.0 + wait).await;
                 let again = (
                     clock.now().await,
-                    clock.admit(tenant, &key, limits, Duration::ZERO).await,
+                    clock.admit(tenant, &key, limits, step.wanted, Duration::ZERO).await,
                     clock.now().await,
                 );
                 match again.1.verdict {
@@ -186,7 +195,7 @@ async fn keeps_to_the_limits(clock: &mut Clock, tenants: &[TenantId], limits: &L
 /// The reply says how long a bucket takes to be full after the submission, and Valkey holds when it
 /// will be full. The difference is the moment at which the script has decided. If the entries have
 /// expired meanwhile, this moment is not known.
-fn decides_as_the_crate(limits: &Limits, before: (Account, i64), decision: Decision, after: (i64, Account)) {
+fn decides_as_the_crate(limits: &Limits, wanted: Wanted, before: (Account, i64), decision: Decision, after: (i64, Account)) {
     let full_at = |bucket: Bucket| bucket.level(limits.key, 0).full_in;
     let known = [(after.1.key, decision.key), (after.1.tenant, decision.tenant)];
     let known = known.into_iter().find(|(bucket, level)| full_at(*bucket) > 0 && level.full_in > 0);
@@ -199,7 +208,7 @@ fn decides_as_the_crate(limits: &Limits, before: (Account, i64), decision: Decis
         after.0
     );
     let mut account = before.0;
-    assert_eq!(account.decide(limits, now), decision);
+    assert_eq!(account.decide(limits, now, wanted != Wanted::Nothing), decision);
     let kept = [
         (account.key, after.1.key),
         (account.tenant, after.1.tenant),

@@ -32,7 +32,7 @@ async fn a_batch_waits_once_for_a_cache_that_does_not_answer() {
         connections.len()
     });
     let (id, message) = written_down(&region().await, "demo", Document::Inline("One.".into())).await;
-    let asked = join_all((0..50).map(|_| cache.begin(&message.tenant, &id, None, OffsetDateTime::now_utc()))).await;
+    let asked = join_all((0..50).map(|_| cache.begin(&message.tenant, &id, None, OffsetDateTime::now_utc(), true))).await;
     assert!(asked.iter().all(Result::is_err));
     assert!(!server.is_finished(), "fifty records opened more than ten connections");
 }
