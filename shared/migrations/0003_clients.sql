@@ -17,7 +17,7 @@ ALTER TABLE summaries ADD CONSTRAINT summaries_status
 -- partition without stopping the writes to it.
 CREATE INDEX summaries_by_tenant ON ONLY summaries (tenant, id DESC) INCLUDE (status, lane, expires_at);
 CREATE INDEX summaries_by_metadata ON ONLY summaries USING gin ((request -> 'metadata') jsonb_path_ops);
--- Jobs that are deleted before their partition is dropped.
+-- Jobs that are emptied before their partition is dropped.
 CREATE INDEX summaries_by_expiry ON ONLY summaries (expires_at) WHERE expires_at - finished_at < interval '30 days';
 -- A client that erases its job erases its dead letters too.
 CREATE INDEX dead_letters_by_job ON dead_letters (job_id);
@@ -29,12 +29,23 @@ CREATE TABLE usage_by_key (
     key               text   NOT NULL,
     accepted          bigint NOT NULL DEFAULT 0,
     deferred          bigint NOT NULL DEFAULT 0,
-    refused           bigint NOT NULL DEFAULT 0,
-    cached            bigint NOT NULL DEFAULT 0,
     succeeded         bigint NOT NULL DEFAULT 0,
     failed            bigint NOT NULL DEFAULT 0,
     canceled          bigint NOT NULL DEFAULT 0,
     input_characters  bigint NOT NULL DEFAULT 0,
     output_characters bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, day, key)
+);
+
+-- Submissions that made no job. Each region counts its own ones, and begins a new generation if it has
+-- lost its count.
+CREATE TABLE tallies (
+    tenant     text   NOT NULL,
+    day        date   NOT NULL,
+    key        text   NOT NULL,
+    region     text   NOT NULL,
+    generation text   NOT NULL,
+    refused    bigint NOT NULL,
+    cached     bigint NOT NULL,
+    PRIMARY KEY (tenant, day, key, region, generation)
 );

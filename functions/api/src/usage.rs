@@ -64,8 +64,10 @@ pub(crate) struct Row {
 ///
 /// Counts the jobs of the tenant by day and key. A job is counted as accepted on the day of its
 /// submission, and once more on the day on which it finishes. Submissions that made no job (`refused`
-/// and `cached`) are counted in the cache first, and in the database every hour. If the cache is lost,
-/// those of the last hour are lost too; jobs are not.
+/// and `cached`) are counted in the cache of their region first, and in the database every hour. If a
+/// cache is lost, those of the last hour are lost too; jobs are not. A job that finishes at this moment
+/// may be counted twice in one answer, and no longer in the next one. Of the jobs that have not finished,
+/// the newest 20,000 or so are counted.
 #[utoipa::path(
     get,
     path = "/v1/usage",
@@ -95,21 +97,20 @@ pub(crate) async fn read(State(context): State<Arc<Context>>, caller: Caller, ur
         .map(|ago| today - Duration::days(ago))
         .filter(|day| (from..=to).contains(day))
         .collect();
-    let (archived, unfinished, tally) = tokio::join!(
+    let (archived, unfinished, tallies) = tokio::join!(
         context.archive.usage(tenant, from, to),
         context.ledger.unfinished_usage(tenant, span),
-        context.cache.tally(tenant, &tallied),
+        context.cache.tallies(tenant, &context.region, &tallied),
     );
-    let mut usage = archived?;
+    let (mut usage, noted) = archived?;
     for (day, key, counts) in unfinished?.rows() {
         *usage.of(day, key.cloned()) += *counts;
     }
-    match tally {
-        Ok(tally) => usage.merge_tally(&tally),
-        Err(error) => {
-            tracing::warn!(error = %Chain(&error), "The cache did not answer. The usage lacks submissions of the last hour that made no job.");
-        }
-    }
+    let counted = tallies.unwrap_or_else(|error| {
+        tracing::warn!(error = %Chain(&error), "The cache did not answer. The usage lacks submissions of the last hour that made no job.");
+        Vec::new()
+    });
+    usage.add_tallies(&noted, &counted);
     let row = |(day, key, counts): (Date, Option<&KeyId>, &Counts)| Row {
         day: text(day),
         key: key.cloned(),

@@ -14,6 +14,7 @@ pub struct Context {
     pub(crate) cache: Cache,
     pub(crate) directory: Directory,
     pub(crate) ledger: Ledger,
+    pub(crate) region: String,
     pub(crate) http: reqwest::Client,
 }
 
@@ -29,6 +30,7 @@ impl Context {
             cache: Cache::from_env(&aws)?,
             directory: Directory::from_env(&aws)?,
             ledger: Ledger::from_env(&aws)?,
+            region: config::required("AWS_REGION")?,
             http: reqwest::Client::new(),
         })
     }

@@ -135,11 +135,11 @@ async fn usage(context: &Context) -> Result<Report, StoreError> {
     loop {
         let page = context.directory.tenants(TENANTS_AT_ONCE, after.as_ref()).await?;
         for tenant in &page.items {
-            let tally = context.cache.tally(&tenant.id, &days).await?;
-            if !tally.is_empty() {
-                context.archive.note_tally(&tenant.id, &tally).await?;
-                noted += 1;
+            let tallies = context.cache.tallies(&tenant.id, &context.region, &days).await?;
+            for tally in &tallies {
+                context.archive.note_tally(&tenant.id, tally).await?;
             }
+            noted += usize::from(!tallies.is_empty());
         }
         after = page.items.last().map(|tenant| tenant.id.clone());
         if !page.more {

@@ -11,7 +11,7 @@ pub struct Report {
     pub made: Vec<String>,
     /// Names of the partitions that were dropped.
     pub dropped: Vec<String>,
-    /// How many expired rows were deleted.
+    /// How many expired rows were deleted or emptied.
     pub deleted: u64,
     /// Of how many tenants tallies were copied.
     pub noted: usize,

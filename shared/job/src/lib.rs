@@ -37,4 +37,4 @@ pub use routing::{INLINE_DOCUMENT_BYTES, Lane, PerLane, route};
 pub use scope::{Scope, Scopes};
 pub use state::{ForbiddenTransition, Status};
 pub use tenant::{InvalidKeyId, InvalidTenant, KeyId, Plan, TenantId};
-pub use usage::{Counts, Usage};
+pub use usage::{Counts, Tally, Usage};

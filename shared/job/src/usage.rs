@@ -65,13 +65,30 @@ impl Usage {
         self.0.iter().map(|((day, key), counts)| (*day, key.as_ref(), counts))
     }
 
-    /// Takes over the tally of submissions that made no job. It may have been noted before, so that the
-    /// larger number counts.
-    pub fn merge_tally(&mut self, tally: &Self) {
-        for (day, key, counts) in tally.rows() {
-            let known = self.of(day, key.cloned());
-            known.refused = known.refused.max(counts.refused);
-            known.cached = known.cached.max(counts.cached);
+    /// Adds tallies as they were noted before, and as they are counted now. A tally that is still
+    /// counted was noted with a smaller or the same number, so that only its newest number is added.
+    pub fn add_tallies(&mut self, noted: &[Tally], counted: &[Tally]) {
+        let is_counted = |tally: &&Tally| counted.iter().any(|other| other.is_same(tally));
+        for tally in noted.iter().filter(|tally| !is_counted(tally)).chain(counted) {
+            for (day, key, counts) in tally.usage.rows() {
+                *self.of(day, key.cloned()) += *counts;
+            }
         }
+    }
+}
+
+/// The submissions of a day that made no job, as one region has counted them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub day: Date,
+    pub region: String,
+    /// The name of this count. A region that has lost its count begins another one.
+    pub generation: String,
+    pub usage: Usage,
+}
+
+impl Tally {
+    fn is_same(&self, other: &Self) -> bool {
+        (self.day, &self.region, &self.generation) == (other.day, &other.region, &other.generation)
     }
 }

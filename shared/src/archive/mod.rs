@@ -34,9 +34,9 @@ pub use summaries::{Archived, DeadLetter};
 pub mod statements {
     pub use super::{
         list::{LIST, LIST_BY_METADATA},
-        partitions::EXPIRED_ROWS,
+        partitions::{EMPTY_EXPIRED, EXPIRED_ROWS},
         summaries::{ERASE, FIND, LETTERS},
-        usage::READ as USAGE,
+        usage::{READ as USAGE, TALLIES},
     };
 }
 

@@ -26,17 +26,24 @@ const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long the steps of one run may take together. The function `maintain` has five minutes, and the
 /// last step may take one of them.
 const MOST: std::time::Duration = std::time::Duration::from_mins(3);
+/// Takes everything out of the jobs that have expired before the usual time. Their rows stay, because
+/// their messages may still wait: without its row, such a job would be entered again.
+pub const EMPTY_EXPIRED: &str = "
+UPDATE summaries SET status = 'erased', request = '{}', result = NULL, error = NULL, attempts = '[]',
+       expires_at = finished_at + interval '30 days'
+WHERE expires_at < now() AND expires_at - finished_at < interval '30 days'";
+
 /// The rows that no partition drops, by their table.
 ///
-/// - Jobs that no partition covered, and jobs with a time of their own, after they have expired.
+/// - Jobs that no partition covered, after they have expired.
 /// - Dead letters after 60 days, when the bucket deletes their bodies.
 /// - The usage of a day after 25 months, so that two years can be compared.
 pub const EXPIRED_ROWS: [(&str, &str); 5] = [
     ("summaries_default", "expires_at < now()"),
     ("dead_letters", "parked_at < now() - interval '60 days'"),
-    ("summaries", "expires_at < now() AND expires_at - finished_at < interval '30 days'"),
     ("usage_daily", "day < now() - interval '25 months'"),
     ("usage_by_key", "day < now() - interval '25 months'"),
+    ("tallies", "day < now() - interval '25 months'"),
 ];
 
 /// The partition for the jobs of one month.
@@ -54,7 +61,7 @@ pub struct Upkeep {
     pub dropped: Vec<String>,
     /// Names of indexes that were made for partitions.
     pub indexed: Vec<String>,
-    /// How many expired rows were deleted.
+    /// How many expired rows were deleted or emptied.
     pub deleted: u64,
 }
 
@@ -163,11 +170,9 @@ impl Archive {
                 Err(error) => outcome = Err(error),
             }
         }
-        for (table, is_expired) in EXPIRED_ROWS {
-            match self
-                .patiently("delete expired rows", &[format!("DELETE FROM {table} WHERE {is_expired}")], until)
-                .await
-            {
+        let deletions = EXPIRED_ROWS.map(|(table, is_expired)| format!("DELETE FROM {table} WHERE {is_expired}"));
+        for statement in deletions.into_iter().chain([EMPTY_EXPIRED.to_owned()]) {
+            match self.patiently("delete expired rows", &[statement], until).await {
                 Ok(rows) => upkeep.deleted += rows,
                 Err(error) => outcome = Err(error),
             }

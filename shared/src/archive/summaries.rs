@@ -51,9 +51,11 @@ const INSERT_DEAD_LETTER: &str = "
 INSERT INTO dead_letters (message_id, lane, job_id, tenant, reason, receives, body_key, parked_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (message_id) DO NOTHING";
 
-/// Takes everything out of a job but that it was there.
+/// Takes everything out of a job but that it was there. This is kept for longer than a message can
+/// wait, so that a late delivery cannot enter the job again.
 pub const ERASE: &str = "
-UPDATE summaries SET status = 'erased', request = '{}', result = NULL, error = NULL, attempts = '[]'
+UPDATE summaries SET status = 'erased', request = '{}', result = NULL, error = NULL, attempts = '[]',
+       expires_at = greatest(expires_at, finished_at + interval '30 days')
 WHERE id = $1 AND tenant = $2";
 
 /// The keys of the bodies of a job's dead letters.

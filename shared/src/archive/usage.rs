@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Postgres, Row, postgres::PgArguments, query::Query};
+use sqlx::{
+    Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 use time::Date;
 
 use super::{Archive, READ_TIMEOUT, failed};
 use crate::{
-    job::{Counts, Ended, Status, TenantId, Usage},
+    job::{Counts, Ended, KeyId, Status, Tally, TenantId, Usage},
     store::{BoxError, Store, StoreError, in_time},
 };
 
@@ -30,18 +34,23 @@ ON CONFLICT (tenant, day, key) DO UPDATE SET
 /// The usage of a tenant from one day to another, both included. Version 0.2.0 has counted in
 /// `usage_daily`, without keys.
 pub const READ: &str = "
-SELECT day, key, accepted, deferred, refused, cached, succeeded, failed, canceled, input_characters, output_characters
+SELECT day, key, accepted, deferred, succeeded, failed, canceled, input_characters, output_characters
 FROM usage_by_key WHERE tenant = $1 AND day BETWEEN $2 AND $3
 UNION ALL
-SELECT day, '', succeeded + failed, 0, 0, 0, succeeded, failed, 0, input_characters, 0
+SELECT day, '', succeeded + failed, 0, succeeded, failed, 0, input_characters, 0
 FROM usage_daily WHERE tenant = $1 AND day BETWEEN $2 AND $3";
 
-/// Notes submissions that made no job. The numbers are those of the whole day, so that a number that
+/// The tallies of a tenant from one day to another, both included.
+pub const TALLIES: &str = "
+SELECT day, key, region, generation, refused, cached FROM tallies WHERE tenant = $1 AND day BETWEEN $2 AND $3
+ORDER BY day, region, generation";
+
+/// Notes submissions that made no job. The numbers are those of the whole count, so that a number that
 /// was noted before is only raised.
 const NOTE: &str = "
-INSERT INTO usage_by_key AS usage (tenant, day, key, refused, cached) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant, day, key) DO UPDATE SET
-    refused = greatest(usage.refused, excluded.refused), cached = greatest(usage.cached, excluded.cached)";
+INSERT INTO tallies AS tally (tenant, day, key, region, generation, refused, cached) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (tenant, day, key, region, generation) DO UPDATE SET
+    refused = greatest(tally.refused, excluded.refused), cached = greatest(tally.cached, excluded.cached)";
 
 /// The numbers of one row, in the order of the statement.
 const NUMBERS: usize = 7;
@@ -108,37 +117,22 @@ fn day_of(moment: time::OffsetDateTime) -> Date {
 }
 
 impl Archive {
-    /// The usage of a tenant from one day to another, both included.
+    /// The usage of a tenant from one day to another, both included, and the tallies that were noted.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn usage(&self, tenant: &TenantId, from: Date, to: Date) -> Result<Usage, StoreError> {
+    pub async fn usage(&self, tenant: &TenantId, from: Date, to: Date) -> Result<(Usage, Vec<Tally>), StoreError> {
         const OPERATION: &str = "read the usage of a tenant";
         let read = async {
             let mut transaction = self.begin(OPERATION).await?;
-            let query = sqlx::query(READ).bind(tenant.as_str()).bind(from).bind(to).persistent(false);
-            let rows = query.fetch_all(&mut *transaction).await.map_err(failed(OPERATION))?;
-            transaction.commit().await.map_err(failed(OPERATION))?;
-            let mut usage = Usage::default();
-            for row in rows {
-                let number = |name: &str| u64::try_from(row.get::<i64, _>(name)).unwrap_or_default();
-                let key: String = row.get("key");
-                let key = Some(key).filter(|key| !key.is_empty()).map(TryInto::try_into).transpose();
-                let key =
-                    key.map_err(|error: crate::job::InvalidKeyId| StoreError::new(Store::Archive, OPERATION, BoxError::from(error)))?;
-                *usage.of(row.get("day"), key) += Counts {
-                    accepted: number("accepted"),
-                    deferred: number("deferred"),
-                    refused: number("refused"),
-                    cached: number("cached"),
-                    succeeded: number("succeeded"),
-                    failed: number("failed"),
-                    canceled: number("canceled"),
-                    input_characters: number("input_characters"),
-                    output_characters: number("output_characters"),
-                };
+            let mut results = Vec::new();
+            for statement in [READ, TALLIES] {
+                let query = sqlx::query(statement).bind(tenant.as_str()).bind(from).bind(to).persistent(false);
+                results.push(query.fetch_all(&mut *transaction).await.map_err(failed(OPERATION))?);
             }
-            Ok(usage)
+            transaction.commit().await.map_err(failed(OPERATION))?;
+            let [jobs, noted] = results.try_into().unwrap_or_default();
+            read(&jobs, &noted).map_err(StoreError::because(Store::Archive, OPERATION))
         };
         in_time(Store::Archive, OPERATION, READ_TIMEOUT, read).await
     }
@@ -147,15 +141,17 @@ impl Archive {
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn note_tally(&self, tenant: &TenantId, tally: &Usage) -> Result<(), StoreError> {
+    pub async fn note_tally(&self, tenant: &TenantId, tally: &Tally) -> Result<(), StoreError> {
         const OPERATION: &str = "note submissions that made no job";
         let mut transaction = self.begin(OPERATION).await?;
-        for (day, key, counts) in tally.rows() {
+        for (day, key, counts) in tally.usage.rows() {
             let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
             sqlx::query(NOTE)
                 .bind(tenant.as_str())
                 .bind(day)
                 .bind(key.map_or("", |key| key.as_str()))
+                .bind(&tally.region)
+                .bind(&tally.generation)
                 .bind(number(counts.refused))
                 .bind(number(counts.cached))
                 .persistent(false)
@@ -165,4 +161,45 @@ impl Archive {
         }
         transaction.commit().await.map_err(failed(OPERATION))
     }
+}
+
+fn read(jobs: &[PgRow], noted: &[PgRow]) -> Result<(Usage, Vec<Tally>), BoxError> {
+    let (mut usage, mut tallies) = (Usage::default(), Vec::<Tally>::new());
+    for row in jobs {
+        *usage.of(row.get("day"), key(row)?) += Counts {
+            accepted: number(row, "accepted"),
+            deferred: number(row, "deferred"),
+            succeeded: number(row, "succeeded"),
+            failed: number(row, "failed"),
+            canceled: number(row, "canceled"),
+            input_characters: number(row, "input_characters"),
+            output_characters: number(row, "output_characters"),
+            ..Counts::default()
+        };
+    }
+    for row in noted {
+        let mut counts = Usage::default();
+        *counts.of(row.get("day"), key(row)?) += Counts {
+            refused: number(row, "refused"),
+            cached: number(row, "cached"),
+            ..Counts::default()
+        };
+        tallies.push(Tally {
+            day: row.get("day"),
+            region: row.get("region"),
+            generation: row.get("generation"),
+            usage: counts,
+        });
+    }
+    Ok((usage, tallies))
+}
+
+fn number(row: &PgRow, name: &str) -> u64 {
+    u64::try_from(row.get::<i64, _>(name)).unwrap_or_default()
+}
+
+/// The key of a row. Version 0.2.0 has counted without keys.
+fn key(row: &PgRow) -> Result<Option<KeyId>, BoxError> {
+    let key: String = row.get("key");
+    Ok(Some(key).filter(|key| !key.is_empty()).map(TryInto::try_into).transpose()?)
 }

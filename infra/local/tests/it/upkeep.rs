@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use serde_json::{Value, json};
 use shared::{
     archive::{Archive, Partition},
     job::{JobId, RegionTag},
@@ -69,6 +70,30 @@ async fn rows_that_no_partition_covered_do_not_stop_the_upkeep() {
     assert_eq!(count(&mut database, "usage_daily").await, 1);
     let again = archive.keep_partitions(now).await.unwrap();
     assert_eq!((again.made.len(), again.dropped.len(), again.deleted), (0, 0, 0));
+}
+
+/// A job that has expired early may still have a message in its lane. If its row were deleted, the
+/// message would enter it again, and it would be counted twice.
+#[tokio::test]
+async fn a_job_that_expired_early_leaves_its_row_without_its_content() {
+    let (archive, mut database) = database("early").await;
+    let now = OffsetDateTime::now_utc();
+    archive.keep_partitions(now).await.unwrap();
+    let hour = Duration::hours(1);
+    enter(&mut database, now - 5 * hour, now - 4 * hour).await;
+    enter(&mut database, now - 3 * hour, now + hour).await;
+    let upkeep = archive.keep_partitions(now).await.unwrap();
+    assert_eq!(upkeep.deleted, 1);
+    let rows: Vec<(String, Option<Value>, bool)> =
+        sqlx::query_as("SELECT status, error, expires_at > now() + interval '29 days' FROM summaries ORDER BY id")
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+    assert_eq!(
+        rows,
+        [("erased".to_owned(), None, true), ("failed".to_owned(), Some(json!({})), false)]
+    );
+    assert_eq!(archive.keep_partitions(now).await.unwrap().deleted, 0);
 }
 
 #[tokio::test]
