@@ -14,6 +14,7 @@ use crate::{
     archive::{Archive, Archived, DeadLetter},
     cache::{Cache, Kept},
     config::ConfigError,
+    documents::Documents,
     job::{Ended, Job, JobId, SummaryResource, TenantId},
     ledger::Ledger,
     store::{Chain, StoreError},
@@ -86,17 +87,28 @@ impl Completion {
         Ok(entered)
     }
 
-    /// Takes everything out of a finished job but that it was there. The archive is the first, so that
-    /// no other store can take the content from it again. A second call changes nothing.
+    /// Takes everything out of a finished job but that it was there, and deletes its documents. Of the
+    /// stores that hold the job, the archive is the first, so that no other one can take the content from
+    /// it again. A second call changes nothing.
     ///
     /// A worker that records the job at this moment may still write what it has read before. So this
     /// has to be called once more when no such worker can be left.
     ///
     /// # Errors
     /// If a store does not answer. What was erased stays erased.
-    pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
+    pub async fn erase(&self, documents: &Documents, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
+        let letters = self.archive.letters(tenant, id).await?;
+        documents.erase(tenant, id, letters).await?;
         self.archive.erase(tenant, id).await?;
         tokio::try_join!(self.ledger.erase(tenant, id), self.cache.erase(tenant, id)).map(drop)
+    }
+
+    /// Whether the client has erased a job.
+    ///
+    /// # Errors
+    /// If the archive does not answer.
+    pub async fn is_erased(&self, tenant: &TenantId, id: &JobId) -> Result<bool, StoreError> {
+        Ok(self.archive.find(tenant, id).await? == Archived::Erased)
     }
 
     /// Writes the jobs that the archive has entered to the cache. Jobs that the archive already

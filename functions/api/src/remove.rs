@@ -30,7 +30,8 @@ const ERASED_AGAIN: i32 = 120;
 ///
 /// A job that has finished, or was canceled before, is erased from every store. It cannot be read any
 /// more when the answer has come. Of its text and its result nothing is left after a day, except in
-/// backups of the database, which are deleted after `BackupRetentionDays`. To erase a job again has the
+/// backups of the database, which are deleted after `BackupRetentionDays`, and in the message of a job
+/// that was canceled while it waited: it stays in its lane until a worker takes it, for ten days at most. To erase a job again has the
 /// same answer.
 ///
 /// Only the region that accepted a job can cancel or erase it. Its id names the region.
@@ -120,9 +121,7 @@ async fn erase(context: &Context, tenant: &TenantId, id: &JobId, lane: Lane) -> 
         lane,
     });
     context.lanes[lane].send_later(tenant, message.to_body(), ERASED_AGAIN).await?;
-    let letters = context.archive.letters(tenant, id).await?;
-    context.documents.erase(tenant, id, letters).await?;
-    context.completion.erase(tenant, id).await?;
+    context.completion.erase(&context.documents, tenant, id).await?;
     tracing::info!(job = %id, %tenant, "A job was erased.");
     Ok(())
 }

@@ -13,11 +13,23 @@ use crate::context::Context;
 
 /// A dead letter that was read.
 pub(crate) struct ReadLetter {
-    pub(crate) letter: DeadLetter,
+    /// `None` if the client has erased the job, so that nothing of it may be kept.
+    pub(crate) letter: Option<DeadLetter>,
     /// What is to be recorded of its job. `None` if the job is unknown or had already finished.
     pub(crate) ended: Option<End>,
     /// The id of the trace that the submission belongs to.
     pub(crate) trace: Option<String>,
+}
+
+impl ReadLetter {
+    /// There is nothing to be recorded.
+    fn nothing() -> Self {
+        Self {
+            letter: None,
+            ended: None,
+            trace: None,
+        }
+    }
 }
 
 /// The end of the job of a dead letter.
@@ -44,6 +56,10 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
     let receives = receives.and_then(|count| count.parse().ok()).unwrap_or_default();
     let (message_id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
     let (address, unreadable, sent) = match job::Message::from_body(&body) {
+        Ok(job::Message::Erase(message)) => {
+            context.completion.erase(&context.documents, &message.tenant, &message.job).await?;
+            return Ok(ReadLetter::nothing());
+        }
         Ok(message) => {
             let address = Address {
                 job: message.job().clone(),
@@ -54,6 +70,11 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
         }
         Err(error) => (serde_json::from_str(&body).ok(), Some(error.to_string()), None),
     };
+    if let Some(address) = &address
+        && context.completion.is_erased(&address.tenant, &address.job).await?
+    {
+        return Ok(ReadLetter::nothing());
+    }
     let unfinished = match &address {
         Some(address) => context
             .ledger
@@ -86,12 +107,17 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
             .map_err(StoreError::because(Store::Ledger, "finish a job"))?;
     }
     let ended = sent.or(failed.map(|job| End::Finished(Box::new(job))));
-    Ok(ReadLetter { letter, ended, trace })
+    Ok(ReadLetter {
+        letter: Some(letter),
+        ended,
+        trace,
+    })
 }
 
 /// The finished job that a message holds.
 fn sent(message: job::Message) -> Option<End> {
     match message {
+        // An erasure was done when it was read.
         job::Message::Summarize(_) | job::Message::Erase(_) => None,
         job::Message::Record(message) => Some(End::Finished(Box::new(Job {
             tenant: message.tenant,

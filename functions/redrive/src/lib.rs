@@ -52,7 +52,7 @@ async fn record(context: &Context, lane: Lane, messages: Vec<Message>) -> Result
     let read: Vec<ReadLetter> = try_join_all(messages.into_iter().map(|message| letter::read(context, lane, message))).await?;
     let (mut letters, mut finished, mut unkept) = (Vec::new(), Vec::new(), Vec::new());
     for ReadLetter { letter, ended, trace } in read {
-        letters.push(letter);
+        letters.extend(letter);
         match ended {
             Some(End::Finished(job)) => finished.push(Finished::alone(*job, trace)),
             Some(End::Unkept(ended)) => unkept.push(ended),

@@ -5,9 +5,15 @@ use local::cloud::tenant;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use shared::job::Plan;
+use shared::{
+    job::{Document, FailureCode, Job, JobError, Plan, Submission},
+    ledger::Ledger,
+};
 
-use crate::cloud::{Region, answer, comes_true, region, submission, valkey};
+use crate::{
+    cloud::{Region, answer, cloud, comes_true, region, submission, valkey},
+    failure::written_down,
+};
 
 /// A submission with these headers. Returns the status, the headers and the body of the answer.
 async fn submit(region: &Region, body: &Value, headers: &[(&str, &str)]) -> (StatusCode, reqwest::header::HeaderMap, Value) {
@@ -18,15 +24,6 @@ async fn submit(region: &Region, body: &Value, headers: &[(&str, &str)]) -> (Sta
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     (status, headers, response.json().await.unwrap())
-}
-
-async fn delete(region: &Region, id: &str) -> (StatusCode, Value) {
-    answer(
-        region
-            .request(Method::DELETE, &format!("/v1/summaries/{id}"))
-            .bearer_auth(tenant::KEY),
-    )
-    .await
 }
 
 async fn list(region: &Region, key: &str, query: &str) -> Value {
@@ -84,6 +81,96 @@ async fn a_request_waits_for_a_job_of_a_lane() {
         assert_eq!((status, &resource["status"]), (StatusCode::OK, &json!("succeeded")), "{resource}");
     }
     assert_eq!(headers["preference-applied"], "wait=10");
+}
+
+#[tokio::test]
+async fn a_job_that_no_worker_has_recorded_is_listed() {
+    let (cloud, region) = (cloud().await, region().await);
+    let key = region.other_tenant("unrecorded", Plan::Enterprise).await;
+    let sqs = aws_sdk_sqs::Client::new(&region.sdk);
+    let nobody = sqs.create_queue().queue_name("nobody-reads-this").send().await.unwrap();
+    let api = cloud.emulator("api", &[("STANDARD_URL", nobody.queue_url().unwrap())]);
+    let mut event: Value = serde_json::from_str(include_str!("../../../../events/api/submit.json")).unwrap();
+    event["body"] = submission("not recorded").to_string().into();
+    event["headers"]["x-api-key"] = key.expose_secret().into();
+    event["headers"]["prefer"] = "wait=5".into();
+    let reply = api.invoke(&event).await.unwrap();
+    assert_eq!(reply["statusCode"], 200, "{reply}");
+    let made: Value = serde_json::from_str(reply["body"].as_str().unwrap()).unwrap();
+    let page = list(&region, key.expose_secret(), "status=succeeded").await;
+    assert_eq!(
+        (&page["items"][0]["id"], &page["items"][0]["status"]),
+        (&made["id"], &json!("succeeded")),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn a_repetition_after_its_deadline_is_answered_with_its_job() {
+    let region = region().await;
+    let deadline = time::OffsetDateTime::now_utc() + time::Duration::seconds(3);
+    let mut body = submission("with a deadline");
+    body["deadline"] = deadline.format(&time::format_description::well_known::Rfc3339).unwrap().into();
+    let (status, _, first) = submit(&region, &body, &[("idempotency-key", "late")]).await;
+    assert!(status.is_success(), "{first}");
+    comes_true("the deadline is over", async || time::OffsetDateTime::now_utc() > deadline).await;
+    let (status, _, again) = submit(&region, &body, &[("idempotency-key", "late")]).await;
+    assert!(status.is_success() && again["id"] == first["id"], "{again}");
+    let (status, _, problem) = submit(&region, &body, &[("idempotency-key", "too late")]).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("#/deadline"))
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_has_expired_is_not_read_from_the_ledger() {
+    let region = region().await;
+    let (_, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
+    let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
+    let mut job = ledger.find(&message.job).await.unwrap().unwrap();
+    let (_, options) = Submission::parse(br#"{"text":"One.","expires_in":3600}"#).unwrap();
+    job.resource.request = options;
+    let early = time::OffsetDateTime::now_utc() - time::Duration::hours(2);
+    let error = JobError::new(FailureCode::NoSentence, "No.");
+    job.resource.fail(early, error).unwrap();
+    ledger.finish(&[&job]).await.unwrap();
+    assert_eq!(region.read(&message.job.to_string()).await.0, StatusCode::NOT_FOUND);
+    let mut found = false;
+    let look = async |jobs: Vec<Job>| {
+        found |= jobs.contains(&job);
+        Ok(())
+    };
+    ledger.finished_since(early, look).await.unwrap();
+    assert!(!found, "an archive that has lost its jobs does not get expired ones again");
+}
+
+#[tokio::test]
+async fn spans_without_any_moment_are_empty_and_odd_moments_are_explained() {
+    let region = region().await;
+    let moment = "2026-11-24T10:00:00Z";
+    for query in [
+        format!("created_from={moment}&created_to={moment}"),
+        format!("created_from=2027-01-01T00:00:00Z&created_to={moment}"),
+        "created_from=9999-12-31T23:59:59-01:00".to_owned(),
+        "created_to=0000-01-01T00:00:00%2B01:00".to_owned(),
+    ] {
+        assert_eq!(list(&region, tenant::KEY, &query).await["items"], json!([]), "{query}");
+    }
+    let tomorrow = time::OffsetDateTime::now_utc().date() + time::Duration::DAY;
+    let request = region.request(Method::GET, &format!("/v1/usage?from={tomorrow}&to={tomorrow}"));
+    let (status, usage) = answer(request.bearer_auth(tenant::KEY)).await;
+    assert_eq!((status, &usage["items"]), (StatusCode::OK, &json!([])), "{usage}");
+    for deadline in ["9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59Z", "0000-01-01T00:00:00+01:00"] {
+        let (status, _, problem) = submit(&region, &json!({"text": "One.", "deadline": deadline}), &[]).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["pointer"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("#/deadline")),
+            "{deadline}"
+        );
+    }
+    let request = region.request(Method::GET, "/v1/summaries/sum_use1_01JDCR0W00E05BQ75SEB3D7PSV?field=status");
+    assert_eq!(answer(request.bearer_auth(tenant::KEY)).await.0, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]
@@ -172,20 +259,17 @@ async fn a_queued_job_is_canceled_and_a_finished_one_is_erased() {
     // A job whose message is never sent stays queued.
     let (id, _) = crate::failure::written_down(&region, "demo", shared::job::Document::Inline("One.".into())).await;
     let name = id.to_string();
-    let (status, canceled) = delete(&region, &name).await;
+    let (status, canceled) = region.delete(&name).await;
     assert_eq!((status, &canceled["status"]), (StatusCode::OK, &json!("canceled")), "{canceled}");
     assert_eq!(region.read(&name).await, (StatusCode::OK, canceled));
-    assert_eq!(delete(&region, &name).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(region.delete(&name).await.0, StatusCode::NO_CONTENT);
     assert_eq!(region.read(&name).await.0, StatusCode::NOT_FOUND);
 
     let text = submission("to be erased");
     let erased = region.accepted(&text).await;
     region.succeeds(&erased).await;
     for _ in 0..2 {
-        assert_eq!(
-            delete(&region, &erased).await,
-            (StatusCode::NO_CONTENT, Value::String(String::new()))
-        );
+        assert_eq!(region.delete(&erased).await, (StatusCode::NO_CONTENT, Value::String(String::new())));
     }
     assert_eq!(region.read(&erased).await.0, StatusCode::NOT_FOUND);
     assert_eq!(ledger.find(&erased.parse().unwrap()).await.unwrap(), None);
@@ -201,10 +285,7 @@ async fn a_queued_job_is_canceled_and_a_finished_one_is_erased() {
     // Its result is not reused either.
     let (status, again) = region.submit(&text).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{again}");
-    assert_eq!(
-        delete(&region, "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV").await.0,
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(region.delete("sum_use1_01JDCR0W00E05BQ75SEB3D7PSV").await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -213,9 +294,9 @@ async fn a_message_that_comes_after_the_end_of_its_job_changes_nothing() {
     for erase in [false, true] {
         let (id, message) = crate::failure::written_down(&region, "demo", shared::job::Document::Inline("One. Two.".into())).await;
         let name = id.to_string();
-        assert_eq!(delete(&region, &name).await.0, StatusCode::OK);
+        assert_eq!(region.delete(&name).await.0, StatusCode::OK);
         if erase {
-            assert_eq!(delete(&region, &name).await.0, StatusCode::NO_CONTENT);
+            assert_eq!(region.delete(&name).await.0, StatusCode::NO_CONTENT);
         }
         let before = region.read(&name).await;
         let body = shared::job::Message::Summarize(message).to_body();

@@ -152,6 +152,14 @@ impl Region {
         answer(self.request(Method::GET, &format!("/v1/summaries/{id}")).bearer_auth(tenant::KEY)).await
     }
 
+    pub(crate) async fn delete(&self, id: &str) -> (StatusCode, Value) {
+        answer(
+            self.request(Method::DELETE, &format!("/v1/summaries/{id}"))
+                .bearer_auth(tenant::KEY),
+        )
+        .await
+    }
+
     /// Waits until the job has one of these statuses.
     pub(crate) async fn reaches(&self, id: &str, statuses: &[&str]) -> Value {
         let deadline = Instant::now() + PATIENCE;

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shared::{
     job::{
-        Document, FailureCode, Job, JobError, JobId, Lane, Message, RegionTag, RequestOptions, Submission, SummarizeMessage,
+        Document, EraseMessage, FailureCode, Job, JobError, JobId, Lane, Message, RegionTag, RequestOptions, Submission, SummarizeMessage,
         SummaryResource,
     },
     ledger::Ledger,
@@ -13,7 +13,7 @@ use shared::{
 use sqlx::{Connection, Row};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-use crate::cloud::{REGIONS, Region, answer, cloud, comes_true, prose, region};
+use crate::cloud::{REGIONS, Region, answer, cloud, comes_true, prose, region, submission};
 
 const DEEP: &str = include_str!("../../../../events/api/health-deep.json");
 const ROUTING: &str = include_str!("../../../../events/api/health-routing.json");
@@ -143,7 +143,49 @@ async fn a_poison_message_becomes_a_failed_job_and_the_rest_of_its_batch_succeed
         .await
         .unwrap();
     assert_eq!(kept.body.collect().await.unwrap().to_vec(), poison.to_string().into_bytes());
-    assert_eq!(depth(&region, "StandardDeadLetters").await, 0);
+}
+
+#[tokio::test]
+async fn dead_letters_of_erased_jobs_leave_nothing() {
+    let region = region().await;
+    let (erased, message) = written_down(&region, "demo", Document::Inline(prose("erased", 500))).await;
+    for expected in [StatusCode::OK, StatusCode::NO_CONTENT] {
+        assert_eq!(region.delete(&erased.to_string()).await.0, expected, "it is canceled, then erased");
+    }
+    let finished = region.accepted(&submission("to be erased by redrive")).await;
+    region.succeeds(&finished).await;
+    let erase = Message::Erase(EraseMessage {
+        job: finished.parse().unwrap(),
+        tenant: "demo".to_owned().try_into().unwrap(),
+        lane: Lane::Standard,
+    });
+    let sqs = aws_sdk_sqs::Client::new(&region.sdk);
+    let mut letters = Vec::new();
+    for message in [Message::Summarize(message), erase] {
+        let letter = sqs.send_message().queue_url(&region.outputs["StandardDeadLetters"]);
+        let sent = letter.message_body(message.to_body()).send().await.unwrap();
+        letters.push(sent.message_id.unwrap());
+    }
+    comes_true("redrive finishes the erasure", async || {
+        region.invoke("RedriveFunction", &json!({})).await;
+        region.read(&finished).await.0 == StatusCode::NOT_FOUND && depth(&region, "StandardDeadLetters").await == 0
+    })
+    .await;
+    let kept = "SELECT count(*) FROM dead_letters WHERE message_id = ANY($1)";
+    let kept: i64 = sqlx::query_scalar(kept)
+        .bind(&letters)
+        .fetch_one(&mut region.database().await)
+        .await
+        .unwrap();
+    assert_eq!(kept, 0);
+    let s3 = aws_sdk_s3::Client::new(&region.sdk);
+    let bodies = s3
+        .list_objects_v2()
+        .bucket(&region.outputs["DocumentsBucket"])
+        .prefix("dead-letters/");
+    let bodies = bodies.send().await.unwrap();
+    let of_these = |key: &str| letters.iter().any(|letter| key.contains(letter.as_str()));
+    assert!(!bodies.contents().iter().filter_map(aws_sdk_s3::types::Object::key).any(of_these));
 }
 
 #[tokio::test]
