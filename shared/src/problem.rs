@@ -154,7 +154,7 @@ impl Kind {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
                 "A part of the service does not answer",
-                "Nothing was accepted. Try again after `Retry-After` seconds.",
+                "Send the request again after `Retry-After` seconds.",
             ),
         }
     }

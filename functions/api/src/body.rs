@@ -104,15 +104,17 @@ pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
     if !is_json(headers) {
         return Err(Problem::of(Kind::UnsupportedMediaType));
     }
-    to_bytes(body, Limits::BODY_BYTES).await.map_err(|error| {
+    read(body, Limits::BODY_BYTES, "Split the document.").await
+}
+
+/// Reads a body of up to `most` bytes. `advice` is what to do with a longer one.
+pub(crate) async fn read(body: Body, most: usize, advice: &str) -> Result<Bytes, Problem> {
+    to_bytes(body, most).await.map_err(|error| {
         let is_too_long = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);
         if is_too_long {
             Problem::new(
                 Kind::PayloadTooLarge,
-                format!(
-                    "The body, when it is decoded, is longer than the limit of {} bytes. Split the document.",
-                    Limits::BODY_BYTES
-                ),
+                format!("The body, when it is decoded, is longer than the limit of {most} bytes. {advice}"),
             )
         } else {
             Problem::new(

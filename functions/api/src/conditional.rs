@@ -63,9 +63,9 @@ fn whole_second(at: OffsetDateTime) -> OffsetDateTime {
     if begun == at { at } else { begun + Duration::SECOND }
 }
 
-/// The entity tag of a job. It is made of everything in a job that can change: the status, the time
-/// at which the job finished, and the number of attempts. It is weak, because the answer may be
-/// compressed or not.
+/// The entity tag of a job. It is made of everything in a job that can change, except the estimate of
+/// its wait: the status, the time at which the job finished, and the number of attempts. It is weak,
+/// because the answer may be compressed or not.
 fn entity_tag(resource: &SummaryResource) -> String {
     let state = format!(
         "{} {} {:?} {}",

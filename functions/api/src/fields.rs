@@ -54,6 +54,7 @@ impl ToSchema for Shown {
 
 /// The query of a request for one job.
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Fields {
     fields: Option<String>,
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::to_bytes,
     extract::{FromRequest, Path, Query, Request, rejection::PathRejection},
     http::Uri,
 };
@@ -18,7 +17,10 @@ use shared::{
 };
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{body::is_json, context::Context};
+use crate::{
+    body::{self, is_json},
+    context::Context,
+};
 
 /// The longest body, in bytes.
 const LONGEST: usize = 16 * 1024;
@@ -35,12 +37,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Context>> for Body<T> {
 
     async fn from_request(request: Request, _: &Arc<Context>) -> Result<Self, Problem> {
         let is_json = is_json(request.headers());
-        let body = to_bytes(request.into_body(), LONGEST).await.map_err(|_| {
-            Problem::new(
-                Kind::PayloadTooLarge,
-                format!("The body is longer than the limit of {LONGEST} bytes. Send only the documented fields."),
-            )
-        })?;
+        let body = body::read(request.into_body(), LONGEST, "Send only the documented fields.").await?;
         if body.is_empty() {
             return Ok(Self(parse_object(b"{}")?));
         }

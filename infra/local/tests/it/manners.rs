@@ -9,7 +9,7 @@ use local::cloud::tenant;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::cloud::{Region, cloud, prose, region, submission};
+use crate::cloud::{Region, cloud, comes_true, prose, region, submission};
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -125,6 +125,12 @@ async fn a_client_that_has_the_answer_gets_no_body() {
 async fn head_and_a_slash_at_the_end_are_understood() {
     let region = region().await;
     let (path, _) = finished(&region, "headed").await;
+    // It is sent from the next whole second on.
+    comes_true("the job has a time of its last change", async || {
+        let read = with_key(&region, Method::GET, &path).send().await.unwrap();
+        read.headers().contains_key("last-modified")
+    })
+    .await;
     for path in [path.as_str(), "/v1/health", "/v1/problems", "/v1/openapi.json"] {
         let head = with_key(&region, Method::HEAD, path).send().await.unwrap();
         let get = with_key(&region, Method::GET, path).send().await.unwrap();
