@@ -118,7 +118,11 @@ impl Acceptance {
         self.job.resource = resource.clone();
         self.job.key.clone_from(&earlier.key);
         tracing::info!(job = %resource.id, tenant = %self.job.tenant, "The message of a job is sent again, because its submission was repeated.");
-        let message = self.message(context).await?;
+        let mut message = self.message(context).await?;
+        if let Message::Summarize(job) = &mut message {
+            job.again = true;
+        }
+        context.ledger.forget_checks(&resource.id).await?;
         context.lanes[resource.lane].send(&self.job.tenant, message.to_body()).await?;
         kill::at(Step::SentAgain);
         if let Err(error) = context.ledger.sent_again(&repeatable).await {
@@ -168,6 +172,7 @@ impl Acceptance {
             key: self.job.key.clone(),
             lane: resource.lane,
             deferred: resource.deferred,
+            again: false,
             created_at: resource.created_at,
             options: self.options.clone(),
             document,

@@ -69,6 +69,7 @@ impl<'a> Probe<'a> {
             tenant: self.tenant.clone(),
             key: None,
             deferred: false,
+            again: false,
             lane: Lane::Express,
             created_at: OffsetDateTime::now_utc(),
             fingerprint: fingerprint(ENGINE, &options, &text),

@@ -1,6 +1,7 @@
 //! The worker of a lane. It receives a batch of jobs from SQS, summarises them in parallel and
 //! records that they have finished.
 
+mod pace;
 mod room;
 mod worker;
 
@@ -11,7 +12,7 @@ use std::{
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use shared::{
-    batch,
+    batch::{self, Invocation},
     cache::Cache,
     completion::Completion,
     config::{self, ConfigError},
@@ -22,6 +23,7 @@ use shared::{
 };
 use tokio::time::Instant;
 
+use pace::Pace;
 use room::Room;
 use worker::Summarizer;
 
@@ -47,6 +49,7 @@ impl Context {
             ledger,
             level: ServiceLevel::from_env(&aws)?,
             room: Room::from_env(),
+            pace: Pace::new(),
         };
         Ok(Self {
             queue: Queue::from_env(&aws, "LANE_URL")?,
@@ -56,7 +59,11 @@ impl Context {
 }
 
 /// Processes one batch. `deadline` is when Lambda stops the invocation.
-pub async fn handle(context: &Context, event: SqsEvent, deadline: SystemTime) -> SqsBatchResponse {
+pub async fn handle(context: &Context, event: SqsEvent, request_id: String, deadline: SystemTime) -> SqsBatchResponse {
     let left = deadline.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-    Box::pin(batch::process(&context.worker, &context.queue, event, Instant::now() + left)).await
+    let invocation = Invocation {
+        request_id,
+        deadline: Instant::now() + left,
+    };
+    Box::pin(batch::process(&context.worker, &context.queue, event, &invocation)).await
 }

@@ -13,7 +13,8 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
         let context = Arc::clone(&context);
         async move {
-            let response = summarize::handle(&context, event.payload, event.context.deadline()).await;
+            let deadline = event.context.deadline();
+            let response = summarize::handle(&context, event.payload, event.context.request_id, deadline).await;
             telemetry::flush();
             Ok::<_, Error>(response)
         }

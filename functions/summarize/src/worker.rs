@@ -2,37 +2,37 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use futures::future::join_all;
 use shared::{
     batch::{Delivery, Outcome, Worker},
     cache::{Cache, Work},
     completion::{Completion, Finished},
     documents::Documents,
     job::{
-        self, Attempt, Document, EraseMessage, FailureCode, ForbiddenTransition, Include, Job, JobError, Limits, Message, Method,
-        RequestOptions, SummarizeMessage, SummaryResource, SummaryResult, Unmade, fingerprint,
+        self, Attempt, CheckMessage, Document, EraseMessage, FailureCode, ForbiddenTransition, Include, Job, JobError, Limits, Message,
+        Method, RequestOptions, Status, SummarizeMessage, SummaryResource, SummaryResult, Unmade, fingerprint,
     },
-    ledger::Ledger,
+    kill,
+    ledger::{LONGEST_SILENCE, Ledger},
     service_level::ServiceLevel,
-    store::{Chain, Store, StoreError, in_time},
+    store::{Chain, Store, StoreError},
     summarizer::{ENGINE, Summary},
     telemetry::metric,
 };
 use time::OffsetDateTime;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use crate::room::{Place, Room};
+use crate::{
+    pace::{ENGINE_TIME, Pace},
+    room::{Place, Room},
+};
 
-/// How long the engine may work on one text. The slowest known text of 4 MiB takes 4.4 CPU seconds.
-/// A text that takes longer than this in two attempts would take as long in every attempt, so that
-/// its job fails.
-const ENGINE_TIME: Duration = Duration::from_secs(20);
-/// How long the ledger is waited for when the failed attempts of jobs are read. They are only shown
-/// beside the result.
-const ATTEMPTS_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time between two looks at a result that another process is making. The worker looks again and
 /// again, because no message says that a result is made: the messages of the cache name jobs.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// After how many checks without any sign of life a job fails. When the first check is made, a worker may
+/// just have received the message of the job. A quarter of an hour lies between two checks, so that in
+/// the third one the job has finished, or has a failed attempt.
+const CHECKS: u32 = 3;
 /// About how many bytes a result has that came from the cache, or with its message.
 const SHARED_BYTES: usize = 512 * 1024;
 
@@ -44,6 +44,7 @@ pub(crate) struct Summarizer {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) level: ServiceLevel,
     pub(crate) room: Room,
+    pub(crate) pace: Pace,
 }
 
 /// The result of the work on one message.
@@ -55,6 +56,8 @@ pub(crate) enum Done {
         result: Box<SummaryResult>,
         started_at: OffsetDateTime,
     },
+    /// The message of the job is in no lane any more, so that the job has failed.
+    Lost(Box<Job>),
     /// The job had finished before this message came.
     Finished(Box<SummaryResource>),
     /// The message itself holds everything that is to be recorded, which may be nothing.
@@ -72,42 +75,37 @@ pub(crate) struct Made {
     degraded: bool,
 }
 
-/// Why a text was not summarised.
-enum Failure {
-    /// Every further attempt would fail too.
-    Permanent(JobError),
-    /// Another attempt may succeed.
-    Temporary(JobError),
-}
-
-impl From<Failure> for Outcome<Done> {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Permanent(error) => Self::Reject(error),
-            Failure::Temporary(error) => Self::Retry(error),
-        }
-    }
-}
-
 impl Worker for Summarizer {
     type Done = Done;
 
+    async fn earlier(&self, delivery: &Delivery) -> Result<Vec<Attempt>, StoreError> {
+        let Message::Summarize(job) = &delivery.message else {
+            return Ok(Vec::new());
+        };
+        let found = self.ledger.find(&job.job).await?;
+        Ok(found.map(|job| job.resource.attempts).unwrap_or_default())
+    }
+
     async fn work(self: Arc<Self>, delivery: Delivery, until: Instant) -> Outcome<Done> {
-        let is_repeated = delivery.receives > 1;
+        let is_repeated = delivery.is_repeated();
         let job = match delivery.message {
             Message::Summarize(job) => job,
             Message::Erase(message) => return self.erase(&message).await,
+            Message::Check(message) => return self.check(&message).await,
             Message::Record(_) | Message::Count(_) => return Outcome::Done(Done::Sent),
         };
         let started_at = OffsetDateTime::now_utc();
         // A job that was begun before its deadline may be tried again after it.
         let may_begin = is_repeated || job.options.deadline.is_none_or(|deadline| deadline > started_at);
-        let (place, work) = self.begin(&job, started_at, may_begin).await;
+        let latest = until - self.pace.needed(job.bytes());
+        let Ok((place, work)) = timeout_at(latest, self.begin(&job, started_at, may_begin)).await else {
+            return Outcome::Failed(no_time_left());
+        };
         match work {
             Work::Erased => return Outcome::Done(Done::Sent),
             Work::Finished(resource) => return Outcome::Done(Done::Finished(resource)),
             Work::Late => {
-                return Outcome::Reject(JobError::new(
+                return Outcome::Failed(JobError::new(
                     FailureCode::Expired,
                     "No worker had begun the job at its deadline. Submit the document again, with a later deadline or a higher priority.",
                 ));
@@ -122,27 +120,36 @@ impl Worker for Summarizer {
         }
         let text = match self.text(job.document).await {
             Ok(text) => text,
-            Err(failure) => return failure.into(),
+            Err(error) => return Outcome::Failed(error),
         };
         let mut options = job.options.clone();
         if !self.level.current().await.has_keywords() {
             options.include.retain(|include| *include != Include::Keywords);
         }
         let degraded = options.include.len() < job.options.include.len();
-        let place = self.room.processor(place).await;
+        let Ok(place) = timeout_at(latest, self.room.processor(place)).await else {
+            return Outcome::Failed(no_time_left());
+        };
+        if Instant::now() > latest {
+            return Outcome::Failed(no_time_left());
+        }
+        let worker = Arc::clone(&self);
         let engine = move || {
+            kill::by(&text);
+            let begun = Instant::now();
             let outcome = summarize(&text, &options, until, ENGINE_TIME, is_repeated);
+            worker.pace.took(text.len(), begun.elapsed());
             (outcome, fingerprint(ENGINE, &job.options, &text), place)
         };
         let ended = tokio::task::spawn_blocking(engine).await;
         let (outcome, fingerprint, _) = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         let summary = match outcome {
             Ok(summary) => summary,
-            Err(failure) => return failure.into(),
+            Err(error) => return Outcome::Failed(error),
         };
         let bytes = Payload::of(&summary);
         if bytes > Limits::RESULT_BYTES {
-            return Outcome::Reject(JobError::new(
+            return Outcome::Failed(JobError::new(
                 FailureCode::ResultTooLarge,
                 format!(
                     "The result is longer than the limit of {} bytes of JSON. Ask for a shorter summary, or leave `scores` out of `include`.",
@@ -162,15 +169,15 @@ impl Worker for Summarizer {
     fn bytes(done: &Done) -> usize {
         match done {
             Done::Made(made) => made.bytes,
-            Done::Shared { .. } | Done::Finished(_) | Done::Sent => SHARED_BYTES,
+            Done::Shared { .. } | Done::Lost(_) | Done::Finished(_) | Done::Sent => SHARED_BYTES,
         }
     }
 
     async fn commit(&self, outcomes: Vec<(Delivery, Result<Done, JobError>)>) -> Result<(), StoreError> {
         let finished_at = OffsetDateTime::now_utc();
-        let attempts = join_all(outcomes.iter().map(|(delivery, _)| self.attempts(delivery))).await;
         let (mut finished, mut unkept) = (Vec::new(), Vec::new());
-        for ((delivery, outcome), attempts) in outcomes.into_iter().zip(attempts) {
+        for (delivery, outcome) in outcomes {
+            let attempts = delivery.earlier.unwrap_or_default();
             match delivery.message {
                 // The client has erased the job.
                 Message::Summarize(_) if matches!(outcome, Ok(Done::Sent)) => {}
@@ -189,6 +196,11 @@ impl Worker for Summarizer {
                     fingerprint: message.fingerprint,
                 }),
                 Message::Count(ended) => unkept.push(ended),
+                Message::Check(_) => {
+                    if let Ok(Done::Lost(job)) = outcome {
+                        finished.push(Finished::alone(*job, None));
+                    }
+                }
                 // It was done when it was worked on.
                 Message::Erase(_) => {}
             }
@@ -196,24 +208,28 @@ impl Worker for Summarizer {
         self.completion.record(&finished, &unkept, &[]).await.map(drop)
     }
 
-    async fn retrying(&self, retries: &[(Delivery, JobError)]) {
-        let at = OffsetDateTime::now_utc();
-        let (mut attempts, mut waiting) = (Vec::new(), Vec::new());
-        for (Delivery { message, receives, .. }, error) in retries {
+    async fn begin_alone(&self, delivery: &Delivery, attempts: &[Attempt]) -> bool {
+        let (id, earlier) = (delivery.message.job(), delivery.earlier.as_ref().map_or(0, Vec::len));
+        let noted = self.ledger.begin_alone(id, earlier, attempts).await;
+        noted.unwrap_or_else(|error| {
+            tracing::warn!(job = %id, error = %Chain(&error), "That a job is worked on alone was not noted.");
+            false
+        })
+    }
+
+    async fn note(&self, attempts: &[(Delivery, Attempt)]) {
+        let (mut noted, mut waiting) = (Vec::new(), Vec::new());
+        for (Delivery { message, earlier, .. }, attempt) in attempts {
             let (id, tenant) = (message.job(), message.tenant());
-            tracing::warn!(job = %id, %tenant, receives, code = %error.code, trace_id = message.trace(), "An attempt failed. The job will be delivered again.");
+            tracing::warn!(job = %id, %tenant, receives = attempt.number, code = %attempt.error.code, trace_id = message.trace(), "An attempt failed. The message will be delivered again.");
             metrics::counter!(metric::RETRIED, "lane" => message.lane().as_str()).increment(1);
-            attempts.push((
-                id.clone(),
-                Attempt {
-                    number: *receives,
-                    at,
-                    error: error.clone(),
-                },
-            ));
-            waiting.push((tenant, id));
+            // The other messages are about jobs that have finished, or that have a message of their own.
+            if matches!(message, Message::Summarize(_)) {
+                noted.push((id, earlier.as_ref().map(Vec::len), attempt));
+                waiting.push((tenant, id));
+            }
         }
-        let noted = tokio::join!(self.ledger.record(&attempts), self.cache.waiting(&waiting));
+        let noted = tokio::join!(self.ledger.note(&noted), self.cache.waiting(&waiting));
         for error in [noted.0, noted.1].into_iter().filter_map(Result::err) {
             tracing::warn!(store = error.store.as_str(), error = %Chain(&error), "A failed attempt was not recorded in this store. The job will be delivered again nevertheless.");
         }
@@ -228,11 +244,60 @@ impl Summarizer {
             Ok(()) => Outcome::Done(Done::Sent),
             Err(error) => {
                 tracing::warn!(error = %Chain(&error), "A job could not be erased once more. The message will be delivered again.");
-                Outcome::Retry(JobError::new(
+                Outcome::Failed(JobError::new(
                     FailureCode::CommitFailed,
                     "The job could not be erased in this attempt.",
                 ))
             }
+        }
+    }
+
+    /// Looks whether a job that has been unfinished for long still has a message. That message waits in
+    /// front of this one, or was received before. So a job without any sign of life in several checks has
+    /// lost its message, and fails.
+    async fn check(&self, message: &CheckMessage) -> Outcome<Done> {
+        let unavailable = |error: StoreError| {
+            tracing::warn!(job = %message.job, error = %Chain(&error), "An unfinished job could not be checked. The message will be delivered again.");
+            Outcome::Failed(JobError::new(
+                FailureCode::CommitFailed,
+                "The job could not be checked in this attempt.",
+            ))
+        };
+        let mut job = match self.completion.unfinished(&message.tenant, &message.job).await {
+            Ok(Some(job)) => job,
+            Ok(None) => return Outcome::Done(Done::Sent),
+            Err(error) => return unavailable(error),
+        };
+        let now = OffsetDateTime::now_utc();
+        let last = job.resource.attempts.last();
+        let waits = last.is_some_and(|attempt| now - attempt.at < LONGEST_SILENCE);
+        // Without the cache it is not known whether a worker has begun the job.
+        let runs = match self.cache.find(&message.tenant, &message.job).await {
+            Ok(known) => known.is_some_and(|known| known.status() == Status::Running),
+            Err(error) => return unavailable(error),
+        };
+        if waits || runs {
+            return match self.ledger.forget_checks(&message.job).await {
+                Ok(()) => Outcome::Done(Done::Sent),
+                Err(error) => unavailable(error),
+            };
+        }
+        // Two checks that were sent a quarter of an hour apart may be received a little sooner.
+        let between = time::Duration::seconds(message.between.into()) * 2 / 3;
+        match self.ledger.checked(&message.job, between).await {
+            Ok(Some(checks)) if checks >= CHECKS => {}
+            Ok(_) => return Outcome::Done(Done::Sent),
+            Err(error) => return unavailable(error),
+        }
+        tracing::error!(job = %message.job, tenant = %message.tenant, "The message of a job is in no lane any more. The job is recorded as failed.");
+        let error = JobError::new(
+            FailureCode::MessageLost,
+            "The job never reached a worker, because the service stopped while it accepted the job. Submit the document again.",
+        );
+        match job.resource.fail(now, error) {
+            Ok(()) => Outcome::Done(Done::Lost(Box::new(job))),
+            // It has finished meanwhile.
+            Err(_) => Outcome::Done(Done::Sent),
         }
     }
 
@@ -255,23 +320,23 @@ impl Summarizer {
         }
     }
 
-    async fn text(&self, document: Document) -> Result<String, Failure> {
+    async fn text(&self, document: Document) -> Result<String, JobError> {
         let key = match document {
             Document::Inline(text) => return Ok(text),
             Document::Stored(key) => key,
         };
         match self.documents.fetch(&key).await {
             Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(Failure::Permanent(JobError::new(
+            Ok(None) => Err(JobError::new(
                 FailureCode::DocumentMissing,
                 "The stored document no longer exists. Submit it again.",
-            ))),
+            )),
             Err(cause) => {
                 tracing::warn!(error = %Chain(&cause), "A document could not be fetched. The job will be delivered again.");
-                Err(Failure::Temporary(JobError::new(
+                Err(JobError::new(
                     FailureCode::DocumentUnavailable,
                     "The stored document could not be read in this attempt.",
-                )))
+                ))
             }
         }
     }
@@ -311,7 +376,7 @@ impl Summarizer {
                 resource = *known;
             }
             // Such a job is not recorded.
-            Ok(Done::Sent) => {}
+            Ok(Done::Sent | Done::Lost(_)) => {}
             Err(error) => resource.fail(finished_at, error)?,
         }
         let job = Job {
@@ -326,43 +391,32 @@ impl Summarizer {
             trace,
         })
     }
+}
 
-    /// The attempts at a job that failed before this delivery. If the ledger does not answer, the
-    /// job is recorded without them.
-    async fn attempts(&self, delivery: &Delivery) -> Vec<Attempt> {
-        if delivery.receives <= 1 {
-            return Vec::new();
-        }
-        let Message::Summarize(job) = &delivery.message else {
-            return Vec::new();
-        };
-        let found = in_time(Store::Ledger, "find a job", ATTEMPTS_TIMEOUT, self.ledger.find(&job.job)).await;
-        let found = found.unwrap_or_else(|error| {
-            tracing::warn!(job = %job.job, trace_id = job.trace, error = %Chain(&error), "The failed attempts of a job could not be read. The job is recorded without them.");
-            None
-        });
-        found.map(|job| job.resource.attempts).unwrap_or_default()
-    }
+fn no_time_left() -> JobError {
+    JobError::new(
+        FailureCode::NoTimeLeft,
+        "The worker had too little time left for this job in this attempt.",
+    )
 }
 
 /// Summarises a text for `most` at most, and until the moment `until` at most. A text that takes
 /// longer than `most` fails for good only if this attempt is a repetition, because the machine may
 /// have been slow in the first one.
-fn summarize(text: &str, options: &RequestOptions, until: Instant, most: Duration, is_repeated: bool) -> Result<Summary, Failure> {
+fn summarize(text: &str, options: &RequestOptions, until: Instant, most: Duration, is_repeated: bool) -> Result<Summary, JobError> {
     let end = Instant::now() + most;
     job::summarize(text, options, &|| Instant::now() < end.min(until)).map_err(|reason| match reason {
-        Unmade::Rejected(error) => Failure::Permanent(error),
-        Unmade::Stopped if end <= until && is_repeated => Failure::Permanent(JobError::new(
+        Unmade::Rejected(error) => error,
+        Unmade::Stopped if end <= until && is_repeated => JobError::new(
             FailureCode::TextTooComplex,
             format!(
                 "The engine did not finish this text within {} seconds. Split the document, or send it without unusual markup.",
                 most.as_secs()
             ),
-        )),
-        Unmade::Stopped => Failure::Temporary(JobError::new(
-            FailureCode::OutOfTime,
-            "The work took longer than the time limit of an attempt.",
-        )),
+        ),
+        Unmade::Stopped if end <= until => JobError::new(FailureCode::OutOfTime, "The work took longer than the time limit of an attempt."),
+        // It was begun too late, and had less time than it may have.
+        Unmade::Stopped => no_time_left(),
     })
 }
 
@@ -398,15 +452,11 @@ mod tests {
     fn an_engine_that_is_stopped_is_a_failure_that_says_why() {
         let (text, options) = shared::job::Submission::parse(br#"{"text":"One. Two."}"#).unwrap();
         let now = Instant::now();
-        let code = |until, most, is_repeated| match summarize(&text, &options, until, most, is_repeated) {
-            Err(Failure::Permanent(error)) => (true, error.code),
-            Err(Failure::Temporary(error)) => (false, error.code),
-            Ok(_) => panic!("the engine was not stopped"),
-        };
+        let code = |until, most, is_repeated| summarize(&text, &options, until, most, is_repeated).unwrap_err().code;
         let later = now + ENGINE_TIME;
-        assert_eq!(code(later, Duration::ZERO, true), (true, FailureCode::TextTooComplex));
-        assert_eq!(code(later, Duration::ZERO, false), (false, FailureCode::OutOfTime));
-        assert_eq!(code(now, ENGINE_TIME, true), (false, FailureCode::OutOfTime));
+        assert_eq!(code(later, Duration::ZERO, true), FailureCode::TextTooComplex);
+        assert_eq!(code(later, Duration::ZERO, false), FailureCode::OutOfTime);
+        assert_eq!(code(now, ENGINE_TIME, true), FailureCode::NoTimeLeft);
         assert!(summarize(&text, &options, later, ENGINE_TIME, true).is_ok());
     }
 

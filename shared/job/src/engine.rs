@@ -4,9 +4,8 @@
 use summarizer::{NoSummary, Options, Summary, summarize_while};
 
 use crate::{
-    failure::FailureCode,
+    failure::{FailureCode, JobError},
     request::{Focus, Format, Include, RequestOptions},
-    resource::JobError,
 };
 
 /// Why there is no summary.

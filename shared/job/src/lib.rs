@@ -3,6 +3,7 @@
 //!
 //! This crate is pure. Nothing in it may depend on AWS, SQL, Redis or tokio.
 
+mod attempt;
 mod ended;
 mod engine;
 mod failure;
@@ -19,20 +20,21 @@ mod state;
 mod tenant;
 mod usage;
 
+pub use attempt::{Attempt, MOST_RECEIVES, Next, exhausted, next, refusal};
 pub use ended::Ended;
 pub use engine::{Unmade, summarize};
-pub use failure::FailureCode;
+pub use failure::{Consequence, FailureCode, JobError};
 pub use fingerprint::{fingerprint, hex};
 pub use id::{JobId, ParseJobIdError, RegionTag};
 pub use key_hash::{InvalidKeyHash, KeyHash};
 pub use list::{Filter, Listed, Span};
-pub use message::{Document, EraseMessage, Message, MessageError, RecordMessage, SummarizeMessage};
+pub use message::{CheckMessage, Document, EraseMessage, Message, MessageError, RecordMessage, SummarizeMessage};
 pub use request::{
     ExpiresIn, Focus, Format, Include, InvalidDeadline, InvalidExpiresIn, InvalidField, InvalidFocus, InvalidLanguageTag, InvalidLength,
     InvalidMetadata, LanguageTag, Length, Limits, Metadata, Method, Priority, RETENTION, RequestOptions, Submission, SubmissionError,
     parse_object,
 };
-pub use resource::{Attempt, Job, JobError, Links, SummaryResource, SummaryResult};
+pub use resource::{Job, Links, SummaryResource, SummaryResult};
 pub use routing::{INLINE_DOCUMENT_BYTES, Lane, PerLane, route};
 pub use scope::{Scope, Scopes};
 pub use state::{ForbiddenTransition, Status};

@@ -7,9 +7,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    attempt::Attempt,
+    failure::JobError,
     id::JobId,
     request::RequestOptions,
-    resource::{Attempt, JobError, Links, SummaryResource},
+    resource::{Links, SummaryResource},
     routing::Lane,
     state::Status,
 };

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The newest version that this service reads.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The most bytes that a document may have inside its message, as JSON writes it. The rest of a
 /// message has its own limits, so that a whole message stays far below the 1 MiB of SQS.
@@ -34,9 +34,23 @@ pub enum Message {
     Record(Box<RecordMessage>),
     /// Asks a worker to count a job of which nothing may be kept. It has version 2 too.
     Count(Ended),
+    /// Asks a worker to look whether a job that has been unfinished for long still has a message. It has
+    /// version 3, because workers of before do not know it.
+    Check(CheckMessage),
     /// Asks a worker to erase a job once more: a worker that was recording it at that moment may have
     /// written it again. It has version 2 too.
     Erase(EraseMessage),
+}
+
+/// A job that is checked. This message waits in the lane of the job, behind the message of the job
+/// itself if that is still there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckMessage {
+    pub job: JobId,
+    pub tenant: TenantId,
+    pub lane: Lane,
+    /// How many seconds must lie between two checks.
+    pub between: u32,
 }
 
 /// A job that was erased.
@@ -78,6 +92,9 @@ pub struct SummarizeMessage {
     /// Whether the job was accepted although its tenant was over its rate.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deferred: bool,
+    /// Whether the job had a message before, so that attempts may have failed already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     pub options: RequestOptions,
@@ -154,6 +171,7 @@ impl Message {
         let v = match self {
             Self::Summarize(_) => 1,
             Self::Record(_) | Self::Count(_) | Self::Erase(_) => 2,
+            Self::Check(_) => 3,
         };
         encode(&Envelope { v, message: self })
     }
@@ -164,6 +182,7 @@ impl Message {
             Self::Summarize(message) => &message.job,
             Self::Record(message) => &message.resource.id,
             Self::Count(ended) => &ended.id,
+            Self::Check(message) => &message.job,
             Self::Erase(message) => &message.job,
         }
     }
@@ -174,6 +193,7 @@ impl Message {
             Self::Summarize(message) => &message.tenant,
             Self::Record(message) => &message.tenant,
             Self::Count(ended) => &ended.tenant,
+            Self::Check(message) => &message.tenant,
             Self::Erase(message) => &message.tenant,
         }
     }
@@ -184,6 +204,7 @@ impl Message {
             Self::Summarize(message) => message.lane,
             Self::Record(message) => message.resource.lane,
             Self::Count(ended) => ended.lane,
+            Self::Check(message) => message.lane,
             Self::Erase(message) => message.lane,
         }
     }
@@ -193,7 +214,7 @@ impl Message {
         match self {
             Self::Summarize(message) => message.trace.as_deref(),
             Self::Record(message) => message.trace.as_deref(),
-            Self::Count(_) | Self::Erase(_) => None,
+            Self::Count(_) | Self::Check(_) | Self::Erase(_) => None,
         }
     }
 
@@ -201,7 +222,7 @@ impl Message {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Summarize(message) => message.bytes(),
-            Self::Record(_) | Self::Count(_) | Self::Erase(_) => 0,
+            Self::Record(_) | Self::Count(_) | Self::Check(_) | Self::Erase(_) => 0,
         }
     }
 
@@ -243,6 +264,7 @@ mod tests {
             tenant: String::from("demo").try_into().unwrap(),
             key: None,
             deferred: false,
+            again: false,
             lane: Lane::Standard,
             created_at: time::macros::datetime!(2026-11-23 10:00 UTC),
             options,

@@ -10,7 +10,8 @@ use utoipa::{
 };
 
 use crate::{
-    failure::FailureCode,
+    attempt::Attempt,
+    failure::JobError,
     id::JobId,
     request::{Method, RequestOptions},
     routing::Lane,
@@ -217,36 +218,6 @@ pub struct SummaryResult {
     pub degraded: bool,
 }
 
-/// Why a job, or one attempt at it, failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct JobError {
-    pub code: FailureCode,
-    /// What happened, and what to do next.
-    pub message: String,
-}
-
-impl JobError {
-    /// Makes an error from a code and its explanation.
-    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
-    }
-}
-
-/// One attempt that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Attempt {
-    /// The number of the attempt, from 1. It is the receive count of the message.
-    pub number: u32,
-    /// When the attempt failed, RFC 3339.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
-    #[serde(flatten)]
-    pub error: JobError,
-}
-
 /// Links to other resources, relative to the base URL of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Links {
@@ -395,7 +366,10 @@ mod tests {
     use summarizer::{Options, summarize};
 
     use super::*;
-    use crate::request::{RETENTION, Submission};
+    use crate::{
+        failure::FailureCode,
+        request::{RETENTION, Submission},
+    };
 
     const AT: OffsetDateTime = time::macros::datetime!(2026-11-24 10:00 UTC);
 

@@ -1,6 +1,5 @@
 use std::sync::Mutex;
 
-use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -14,10 +13,17 @@ use crate::{
 #[derive(Default)]
 struct Script {
     commit_fails: bool,
+    /// Nothing can be noted before a record is worked on alone.
+    notes_fail: bool,
     committed: Mutex<Vec<(String, bool)>>,
     /// How many outcomes each commit had.
     commits: Mutex<Vec<usize>>,
-    retried: Mutex<Vec<(String, String)>>,
+    /// The attempts that were noted: the word, the code, and behind how many earlier ones.
+    noted: Mutex<Vec<(String, String, usize)>>,
+    /// The attempts that failed before.
+    earlier: Vec<Attempt>,
+    /// The words in the order in which the work on them began.
+    begun: Mutex<Vec<String>>,
 }
 
 fn word(delivery: &Delivery) -> String {
@@ -40,12 +46,20 @@ impl Worker for Script {
     /// How many bytes the result has.
     type Done = usize;
 
+    async fn earlier(&self, delivery: &Delivery) -> Result<Vec<Attempt>, StoreError> {
+        match word(delivery).as_str() {
+            "unknown" => Err(StoreError::new(Store::Ledger, "find a job", "the test asks for this error")),
+            _ => Ok(self.earlier.clone()),
+        }
+    }
+
     async fn work(self: Arc<Self>, delivery: Delivery, _: Instant) -> Outcome<usize> {
+        self.begun.lock().unwrap().push(word(&delivery));
         match word(&delivery).as_str() {
             "done" => Outcome::Done(1),
             "large" => Outcome::Done(COMMIT_BYTES / 2),
-            "reject" => Outcome::Reject(error("rejected")),
-            "retry" => Outcome::Retry(error("retried")),
+            "reject" => Outcome::Failed(JobError::new(FailureCode::NoSentence, "")),
+            "retry" => Outcome::Failed(error("retried")),
             "hang" => std::future::pending().await,
             _ => panic!("the test asks for this panic"),
         }
@@ -67,16 +81,23 @@ impl Worker for Script {
         Ok(())
     }
 
-    async fn retrying(&self, retries: &[(Delivery, JobError)]) {
-        self.retried
-            .lock()
-            .unwrap()
-            .extend(retries.iter().map(|(delivery, error)| (word(delivery), error.code.to_string())));
+    async fn begin_alone(&self, delivery: &Delivery, attempts: &[Attempt]) -> bool {
+        let notes: Vec<_> = attempts.iter().map(|attempt| (delivery.clone(), attempt.clone())).collect();
+        self.note(&notes).await;
+        !self.notes_fail
+    }
+
+    async fn note(&self, attempts: &[(Delivery, Attempt)]) {
+        let noted = attempts.iter().map(|(delivery, attempt)| {
+            let earlier = delivery.earlier.as_ref().map_or(usize::MAX, Vec::len);
+            (word(delivery), attempt.error.code.to_string(), earlier)
+        });
+        self.noted.lock().unwrap().extend(noted);
     }
 }
 
-fn record(number: usize, body: &str) -> serde_json::Value {
-    json!({"messageId": format!("m{number}"), "receiptHandle": format!("r{number}"), "body": body, "attributes": {"ApproximateReceiveCount": "2"}})
+fn record(number: usize, body: &str, receives: u32) -> serde_json::Value {
+    json!({"messageId": format!("m{number}"), "receiptHandle": format!("r{number}"), "body": body, "attributes": {"ApproximateReceiveCount": receives.to_string()}})
 }
 
 fn body(document: &str) -> String {
@@ -86,6 +107,7 @@ fn body(document: &str) -> String {
         tenant: "demo".to_owned().try_into().unwrap(),
         key: None,
         deferred: false,
+        again: false,
         lane: crate::job::Lane::Standard,
         created_at: time::OffsetDateTime::UNIX_EPOCH,
         options,
@@ -98,11 +120,41 @@ fn body(document: &str) -> String {
 }
 
 async fn run(script: Script, bodies: &[String]) -> (Arc<Script>, Returned) {
-    let records: Vec<_> = bodies.iter().enumerate().map(|(number, body)| record(number, body)).collect();
+    run_received(script, bodies, 1).await
+}
+
+async fn run_received(script: Script, bodies: &[String], receives: u32) -> (Arc<Script>, Returned) {
+    let records: Vec<_> = bodies
+        .iter()
+        .enumerate()
+        .map(|(number, body)| record(number, body, receives))
+        .collect();
     let event = serde_json::from_value(json!({"Records": records})).unwrap();
     let worker = Arc::new(script);
-    let returned = work_and_commit(&worker, event, Instant::now() + COMMIT_TIME + Duration::from_millis(200)).await;
+    // A record is worked on alone only if there is time to note it.
+    let time = if receives > 1 {
+        EARLIER_TIMEOUT * 3
+    } else {
+        Duration::from_millis(500)
+    };
+    let invocation = Invocation {
+        request_id: "test".to_owned(),
+        deadline: Instant::now() + COMMIT_TIME + time,
+    };
+    let returned = work_and_commit(&worker, event, &invocation).await;
     (worker, returned)
+}
+
+fn attempt(number: u32, code: FailureCode) -> Attempt {
+    Attempt::unreported(number, OffsetDateTime::UNIX_EPOCH, JobError::new(code, "No."))
+}
+
+/// The codes of the noted attempts, by word.
+fn codes(worker: &Script) -> Vec<(String, String)> {
+    let noted = worker.noted.lock().unwrap();
+    let mut codes: Vec<_> = noted.iter().map(|(word, code, _)| (word.clone(), code.clone())).collect();
+    codes.sort();
+    codes
 }
 
 #[tokio::test]
@@ -113,16 +165,14 @@ async fn each_record_has_its_own_outcome() {
     let mut committed = worker.committed.lock().unwrap().clone();
     committed.sort();
     assert_eq!(committed, [("done".into(), true), ("done".into(), true), ("reject".into(), false)]);
-    let mut retried = worker.retried.lock().unwrap().clone();
-    retried.sort();
-    let codes = [("hang", "out_of_time"), ("panic", "worker_panicked"), ("retry", "retried")];
-    assert_eq!(retried, codes.map(|(word, code)| (word.to_owned(), code.to_owned())));
+    let expected = [("hang", "out_of_time"), ("panic", "worker_panicked"), ("retry", "retried")];
+    assert_eq!(codes(&worker), expected.map(|(word, code)| (word.to_owned(), code.to_owned())));
     assert_eq!(returned.failures, ["m1", "m3", "m4", "m6", "m7"].map(str::to_owned).into());
     let delay = |receipt: &str| returned.delays.iter().find(|(of, _)| of == receipt).map(|(_, seconds)| *seconds);
     assert_eq!(
         delay("r6"),
-        Some(0),
-        "a message without the documented fields is visible again at once"
+        Some(UNREADABLE_DELAY),
+        "a message without the documented fields is visible again soon"
     );
     assert_eq!(
         delay("r7"),
@@ -140,8 +190,8 @@ async fn a_failed_commit_returns_every_message() {
     };
     let (worker, returned) = run(script, &["done", "reject", "retry"].map(body)).await;
     assert_eq!(returned.failures, ["m0", "m1", "m2"].map(str::to_owned).into());
-    let retried = worker.retried.lock().unwrap();
-    assert_eq!(retried.iter().filter(|(_, code)| code == "commit_failed").count(), 2);
+    let codes = codes(&worker);
+    assert_eq!(codes.iter().filter(|(_, code)| code == "commit_failed").count(), 2);
 }
 
 #[tokio::test]
@@ -163,11 +213,84 @@ async fn a_batch_without_failures_has_an_empty_list() {
     );
 }
 
-proptest! {
-    #[test]
-    fn backoff_grows_and_is_bounded(receives in 1u32..100) {
-        let ceiling = (2.0 * 2f64.powi(i32::try_from(receives).unwrap() - 1)).min(300.0);
-        let seconds = backoff(receives);
-        prop_assert!(seconds >= 0 && f64::from(seconds) <= ceiling, "{seconds} s after {receives} receives");
-    }
+#[tokio::test]
+async fn a_record_whose_last_outcome_nobody_reported_is_worked_on_alone_and_last() {
+    let script = Script {
+        earlier: vec![attempt(1, FailureCode::CommitFailed)],
+        ..Script::default()
+    };
+    let (worker, returned) = run_received(script, &["done", "retry"].map(body), 3).await;
+    assert_eq!(worker.commits.lock().unwrap().len(), 1, "the second one is returned");
+    let noted = worker.noted.lock().unwrap().clone();
+    let of = |wanted: &str| -> Vec<(String, usize)> {
+        let own = noted.iter().filter(|(word, ..)| word == wanted);
+        own.map(|(_, code, earlier)| (code.clone(), *earlier)).collect()
+    };
+    let noted = [("worker_stopped", 1), ("worker_crashed", 1)].map(|(code, earlier)| (code.to_owned(), earlier));
+    assert_eq!(of("done"), noted);
+    // The attempt that failed replaces the note that it was begun.
+    assert_eq!(of("retry"), [noted[0].clone(), noted[1].clone(), ("retried".to_owned(), 2)]);
+    assert_eq!(returned.failures, ["m1".to_owned()].into());
+
+    // The outcome of the last delivery is known, so that the records are worked on together.
+    let script = Script {
+        earlier: vec![attempt(2, FailureCode::CommitFailed)],
+        ..Script::default()
+    };
+    let (worker, _) = run_received(script, &["done", "done"].map(body), 3).await;
+    assert_eq!(*worker.commits.lock().unwrap(), [2]);
+    assert!(worker.noted.lock().unwrap().is_empty());
+
+    // If nothing was noted, the attempt that fails is the second one.
+    let script = Script {
+        earlier: vec![attempt(1, FailureCode::CommitFailed)],
+        notes_fail: true,
+        ..Script::default()
+    };
+    let (worker, _) = run_received(script, &["retry"].map(body), 3).await;
+    let last = worker.noted.lock().unwrap().last().cloned();
+    assert_eq!(last, Some(("retry".to_owned(), "retried".to_owned(), 1)));
+}
+
+/// Only a text can stop a worker, and only a job that waits has attempts.
+#[tokio::test]
+async fn other_messages_are_never_worked_on_alone() {
+    let message = Message::Erase(crate::job::EraseMessage {
+        job: JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7()),
+        tenant: "demo".to_owned().try_into().unwrap(),
+        lane: crate::job::Lane::Standard,
+    });
+    let record = record(0, &message.to_body(), 7);
+    let delivery = read(&serde_json::from_value(record).unwrap()).unwrap();
+    assert!(!delivery.is_suspect() && !delivery.is_repeated());
+}
+
+#[tokio::test]
+async fn without_the_earlier_attempts_a_record_is_worked_on_alone_and_nothing_is_noted_before() {
+    let (worker, returned) = run_received(Script::default(), &["unknown"].map(body), 4).await;
+    let code = "worker_panicked".to_owned();
+    assert_eq!(
+        *worker.noted.lock().unwrap(),
+        [("unknown".to_owned(), code, usize::MAX)],
+        "the attempt is added at the end"
+    );
+    assert_eq!(returned.delays.len(), 1);
+}
+
+#[tokio::test]
+async fn a_record_that_stopped_two_workers_fails_without_another_attempt() {
+    let crashed = |number| attempt(number, FailureCode::WorkerCrashed);
+    let one = Script {
+        earlier: vec![attempt(1, FailureCode::WorkerStopped), crashed(2)],
+        ..Script::default()
+    };
+    let (worker, _) = run_received(one, &["done"].map(body), 3).await;
+    assert_eq!(*worker.committed.lock().unwrap(), [("done".to_owned(), true)]);
+    let two = Script {
+        earlier: vec![crashed(2), crashed(3)],
+        ..Script::default()
+    };
+    let (worker, returned) = run_received(two, &["done"].map(body), 4).await;
+    assert_eq!(*worker.committed.lock().unwrap(), [("done".to_owned(), false)]);
+    assert!(worker.begun.lock().unwrap().is_empty() && returned.failures.is_empty());
 }

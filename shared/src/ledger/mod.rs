@@ -3,8 +3,10 @@
 //! One table holds both. Its partition key is `id`, the job id. All items have `tenant`, `key` (the
 //! key that submitted the job) and `expires_at` (the time to live, seconds since 1970).
 //!
-//! - While a job is unfinished, `resource` is the queued summary resource as JSON, and `attempts`
-//!   is a list of JSON strings. `unfinished_of` (the tenant) and `submission` (the part of the id
+//! - While a job is unfinished, `resource` is the queued summary resource as JSON, `attempts` is a
+//!   list of JSON strings, and `replays` is how often its message was taken out of the dead-letter
+//!   queue again. `check_sent_at` and `checked_at` (seconds since 1970) are when a message was sent that
+//!   checks the job, and when a worker has checked it; `checks` is how often that was. `unfinished_of` (the tenant) and `submission` (the part of the id
 //!   that is ordered by time) are the keys of the index `unfinished`, which lists these jobs.
 //! - When it has finished, `ended` is the finished resource as deflated JSON, and `ended_at` is
 //!   when that was, in seconds since 1970. If this is too large for one item, `more` (a number)
@@ -16,6 +18,7 @@
 mod idempotency;
 mod item;
 mod repeatable;
+mod sweep;
 mod unfinished;
 
 use std::{
@@ -41,6 +44,7 @@ use crate::{
 
 use item::{Item, bytes, item, number, seconds, text};
 pub use repeatable::{Earlier, Repeatable};
+pub use sweep::{LONGEST_SILENCE, Unfinished};
 
 /// How long the ledger keeps an unfinished job. This is longer than a message can stay in a lane
 /// and its dead-letter queue together.
@@ -52,6 +56,8 @@ pub const FINISHED_KEPT: Duration = Duration::days(3);
 const PART: usize = 350 * 1024;
 /// Items in one `BatchWriteItem`.
 const BATCH: usize = 25;
+/// How often a message is sent to its lane again after it was received too often.
+const MOST_REPLAYS: u32 = 3;
 /// How often a batch is sent at most if DynamoDB processes only a part of it.
 const ATTEMPTS: u32 = 5;
 
@@ -207,32 +213,96 @@ impl Ledger {
         })
     }
 
-    /// Adds one failed attempt to each of these jobs. Finished jobs are not changed.
+    /// Notes attempts at a job behind so many earlier ones. Returns whether that was possible: it is not
+    /// if the job has finished, or has another number of attempts.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn begin_alone(&self, id: &JobId, earlier: usize, attempts: &[Attempt]) -> Result<bool, StoreError> {
+        const OPERATION: &str = "note that a job is worked on alone";
+        let attempts: Result<Vec<_>, _> = attempts
+            .iter()
+            .map(|attempt| serde_json::to_string(attempt).map(AttributeValue::S))
+            .collect();
+        let attempts = attempts.map_err(StoreError::because(Store::Ledger, OPERATION))?;
+        let noted = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(id.to_string()))
+            .update_expression("SET attempts = list_append(attempts, :attempts)")
+            .condition_expression("size(attempts) = :earlier")
+            .expression_attribute_values(":attempts", AttributeValue::L(attempts))
+            .expression_attribute_values(":earlier", AttributeValue::N(earlier.to_string()))
+            .send()
+            .await;
+        match noted.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => Err(StoreError::new(Store::Ledger, OPERATION, error)),
+        }
+    }
+
+    /// Notes one attempt at each of these jobs, behind as many earlier ones as the numbers say. An
+    /// attempt that was noted there before is replaced. If the number is `None`, the attempt is added
+    /// at the end. Finished jobs are not changed.
     ///
     /// # Errors
     /// If DynamoDB does not answer or refuses one of the attempts.
-    pub async fn record(&self, attempts: &[(JobId, Attempt)]) -> Result<(), StoreError> {
-        try_join_all(attempts.iter().map(|(id, attempt)| self.append(id, attempt)))
+    pub async fn note(&self, attempts: &[(&JobId, Option<usize>, &Attempt)]) -> Result<(), StoreError> {
+        try_join_all(attempts.iter().map(|(id, earlier, attempt)| self.note_one(id, *earlier, attempt)))
             .await
             .map(drop)
     }
 
-    async fn append(&self, id: &JobId, attempt: &Attempt) -> Result<(), StoreError> {
-        const OPERATION: &str = "record an attempt";
+    async fn note_one(&self, id: &JobId, earlier: Option<usize>, attempt: &Attempt) -> Result<(), StoreError> {
+        const OPERATION: &str = "note an attempt";
         let attempt = serde_json::to_string(attempt).map_err(StoreError::because(Store::Ledger, OPERATION))?;
+        let attempt = AttributeValue::S(attempt);
+        let (update, value) = match earlier {
+            Some(earlier) => (format!("SET attempts[{earlier}] = :attempt"), attempt),
+            None => (
+                "SET attempts = list_append(attempts, :attempt)".to_owned(),
+                AttributeValue::L(vec![attempt]),
+            ),
+        };
         let sent = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", AttributeValue::S(id.to_string()))
-            .update_expression("SET attempts = list_append(attempts, :attempt)")
+            .update_expression(update)
             .condition_expression("attribute_exists(attempts)")
-            .expression_attribute_values(":attempt", AttributeValue::L(vec![AttributeValue::S(attempt)]))
+            .expression_attribute_values(":attempt", value)
             .send()
             .await;
         match sent.map_err(SdkError::into_service_error) {
             Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
             other => other.map(drop).map_err(StoreError::because(Store::Ledger, OPERATION)),
+        }
+    }
+
+    /// Whether the message of an unfinished job may be sent to its lane once more after it was received
+    /// too often. It is counted here, and allowed three times.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn may_replay(&self, id: &JobId) -> Result<bool, StoreError> {
+        let counted = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(id.to_string()))
+            .update_expression("ADD replays :one REMOVE check_sent_at, checked_at, checks")
+            .condition_expression("attribute_exists(attempts) AND (attribute_not_exists(replays) OR replays < :most)")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":most", AttributeValue::N(MOST_REPLAYS.to_string()))
+            .send()
+            .await;
+        match counted.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => Err(StoreError::new(Store::Ledger, "count a replay", error)),
         }
     }
 

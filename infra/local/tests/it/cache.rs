@@ -57,8 +57,10 @@ async fn a_finished_job_is_seen_although_the_cache_was_not_told() {
         number: 1,
         at: submitted,
         error,
+        request_id: None,
+        next_try_at: None,
     };
-    ledger.record(&[(id.clone(), attempt)]).await.unwrap();
+    ledger.note(&[(&id, Some(0), &attempt)]).await.unwrap();
     let waiting = region.read(&id.to_string()).await.1;
     assert_eq!(
         waiting["attempts"][0]["code"],

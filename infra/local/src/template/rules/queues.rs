@@ -1,6 +1,7 @@
 //! The lanes' queues and their dead-letter queues.
 
 use serde_json::Value;
+use shared::job::MOST_RECEIVES;
 
 use super::estate::{Estate, number};
 
@@ -35,9 +36,9 @@ pub(super) fn queues(estate: &Estate, findings: &mut Vec<String>) {
         } else if target.is_null() {
             findings.push(format!("{name} has no dead-letter queue"));
         } else {
-            if number(&queue["RedrivePolicy"]["maxReceiveCount"]) != Some(5.0) {
+            if number(&queue["RedrivePolicy"]["maxReceiveCount"]) != Some(f64::from(MOST_RECEIVES)) {
                 findings.push(format!(
-                    "{name} does not move a message to its dead-letter queue after five receives"
+                    "{name} does not move a message to its dead-letter queue after {MOST_RECEIVES} receives"
                 ));
             }
             if !(WEEK..=LONGEST - 4.0 * DAY).contains(&kept(queue)) {

@@ -50,7 +50,7 @@ fn seeded_defects_are_caught() {
             "ExpressQueue",
             "/Properties/RedrivePolicy/maxReceiveCount",
             json!(1000),
-            "after five receives",
+            "after 20 receives",
         ),
         ("BulkDeadLetters", "/Properties/RedriveAllowPolicy", Value::Null, "from any queue"),
         ("BulkDeadLetters", "/Properties/MessageRetentionPeriod", json!(345_600), "14 days"),

@@ -1,6 +1,7 @@
 //! What the local cloud made of the template.
 
 use serde_json::Value;
+use shared::job::MOST_RECEIVES;
 
 use crate::cloud::region;
 
@@ -21,7 +22,7 @@ async fn the_deployed_stack_has_the_bounds_of_the_template() {
         let get = |name: &str| attributes.get(&name.into()).cloned().unwrap_or_default();
         assert_eq!(get("VisibilityTimeout"), "420");
         let policy: Value = serde_json::from_str(&get("RedrivePolicy")).unwrap();
-        assert_eq!(policy["maxReceiveCount"].to_string().trim_matches('"'), "5");
+        assert_eq!(policy["maxReceiveCount"].to_string().trim_matches('"'), MOST_RECEIVES.to_string());
         assert!(
             policy["deadLetterTargetArn"]
                 .as_str()
