@@ -38,7 +38,9 @@ pub mod metric {
     pub const RETRIED: &str = "DeliveriesRetried";
     /// Time from the acceptance of a job until it has finished, by `lane`. In milliseconds.
     pub const TIME_TO_DONE: &str = "TimeToDone";
-    /// Messages that were taken from a dead-letter queue, by `lane`. A count.
+    /// Messages that were sent from a dead-letter queue to their lane again, by `lane`. A count.
+    pub const REPLAYED: &str = "DeadLettersReplayed";
+    /// Messages that were parked, so that their jobs failed, by `lane`. A count.
     pub const DEAD_LETTERS: &str = "DeadLetters";
     /// Time from the submission of the canary until a read showed the result. In milliseconds.
     pub const CANARY_TIME: &str = "CanaryTime";
@@ -50,9 +52,9 @@ pub mod metric {
     pub const PARTITIONS_MADE: &str = "PartitionsMade";
 
     /// All names.
-    pub const ALL: [&str; 14] = [
-        REQUESTS, ACCEPTED, DEFERRED, REFUSED, DECIDED_ALONE, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, DEAD_LETTERS, CANARY_TIME,
-        CAPACITY, LEVEL, PARTITIONS_MADE,
+    pub const ALL: [&str; 15] = [
+        REQUESTS, ACCEPTED, DEFERRED, REFUSED, DECIDED_ALONE, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, REPLAYED, DEAD_LETTERS,
+        CANARY_TIME, CAPACITY, LEVEL, PARTITIONS_MADE,
     ];
 }
 

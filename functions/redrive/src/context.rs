@@ -17,6 +17,7 @@ pub struct Context {
     pub(crate) completion: Completion,
     pub(crate) documents: Documents,
     pub(crate) dead_letters: Lanes,
+    pub(crate) lanes: Lanes,
     pub(crate) ledger: Arc<Ledger>,
 }
 
@@ -33,10 +34,16 @@ impl Context {
             standard: "STANDARD_DEAD_LETTERS_URL",
             bulk: "BULK_DEAD_LETTERS_URL",
         };
+        let lanes = PerLane {
+            express: "EXPRESS_URL",
+            standard: "STANDARD_URL",
+            bulk: "BULK_URL",
+        };
         Ok(Self {
             completion: Completion::from_env(&aws, cache, Arc::clone(&ledger))?,
             documents: Documents::from_env(&aws)?,
             dead_letters: lanes::from_env(&aws, dead_letters)?,
+            lanes: lanes::from_env(&aws, lanes)?,
             ledger,
         })
     }

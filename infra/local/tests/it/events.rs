@@ -88,7 +88,10 @@ async fn summarize() {
 #[tokio::test]
 async fn redrive() {
     each(cloud().await, "redrive", |name, reply| match name {
-        "schedule" => assert!(["express", "standard", "bulk"].iter().all(|lane| reply[*lane].is_u64()), "{reply}"),
+        "schedule" => assert!(
+            ["express", "standard", "bulk"].iter().all(|lane| reply[*lane]["parked"].is_u64()),
+            "{reply}"
+        ),
         other => panic!("events/redrive/{other}.json has no expectation"),
     })
     .await;
@@ -117,8 +120,9 @@ async fn maintain() {
             "migrate" => assert_eq!(reply["schema"], shared::archive::Archive::newest_migration()),
             "upkeep" => assert_eq!(
                 reply,
-                json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "noted": 0, "entered": 0})
+                json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "noted": 0, "checked": 0, "entered": 0})
             ),
+            "sweep" => assert!(reply["checked"].is_u64(), "{reply}"),
             "usage" => assert!(reply["noted"].is_u64(), "{reply}"),
             "reconcile" => assert!(reply["entered"].is_u64(), "{reply}"),
             "reconcile-too-long" => assert!(
@@ -129,7 +133,7 @@ async fn maintain() {
                 reply["errorMessage"]
                     .as_str()
                     .unwrap()
-                    .contains("expected one of `migrate`, `upkeep`, `usage`, `reconcile`"),
+                    .contains("expected one of `migrate`, `upkeep`, `usage`, `sweep`, `reconcile`"),
                 "{reply}"
             ),
             other => panic!("events/maintain/{other}.json has no expectation"),
