@@ -103,6 +103,24 @@ impl Completion {
         tokio::try_join!(self.ledger.erase(tenant, id), self.cache.erase(tenant, id)).map(drop)
     }
 
+    /// A job that neither the ledger nor the archive knows an end of. If only the ledger does not know it,
+    /// it is told.
+    ///
+    /// # Errors
+    /// If a store does not answer.
+    pub async fn unfinished(&self, tenant: &TenantId, id: &JobId) -> Result<Option<Job>, StoreError> {
+        let found = self.ledger.find(id).await?;
+        let Some(job) = found.filter(|job| job.tenant == *tenant && !job.resource.status().is_final()) else {
+            return Ok(None);
+        };
+        match self.archive.find(tenant, id).await? {
+            Archived::Unknown => return Ok(Some(job)),
+            Archived::Finished(known) => self.ledger.finish(&[&*known]).await?,
+            Archived::Erased => self.ledger.erase(tenant, id).await?,
+        }
+        Ok(None)
+    }
+
     /// Whether the client has erased a job.
     ///
     /// # Errors

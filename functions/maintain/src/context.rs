@@ -5,7 +5,16 @@ use shared::{
     cache::Cache,
     config::{self, ConfigError},
     directory::Directory,
+    job::PerLane,
+    lanes::{self, Lanes},
     ledger::Ledger,
+};
+
+/// The environment variables with the URLs of the lanes.
+const LANES: PerLane<&str> = PerLane {
+    express: "EXPRESS_URL",
+    standard: "STANDARD_URL",
+    bulk: "BULK_URL",
 };
 
 /// The stores and settings that every run needs. They are made once per cold start.
@@ -13,6 +22,7 @@ pub struct Context {
     pub(crate) archive: Archive,
     pub(crate) cache: Cache,
     pub(crate) directory: Directory,
+    pub(crate) lanes: Lanes,
     pub(crate) ledger: Ledger,
     pub(crate) region: String,
     pub(crate) http: reqwest::Client,
@@ -29,6 +39,7 @@ impl Context {
             archive: Archive::from_env(&aws)?,
             cache: Cache::from_env(&aws)?,
             directory: Directory::from_env(&aws)?,
+            lanes: lanes::from_env(&aws, LANES)?,
             ledger: Ledger::from_env(&aws)?,
             region: config::required("AWS_REGION")?,
             http: reqwest::Client::new(),

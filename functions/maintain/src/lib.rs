@@ -1,6 +1,7 @@
 //! Upkeep of the archive. Three callers invoke this function:
 //!
-//! - Schedules send `{"action":"upkeep"}` every day and `{"action":"usage"}` every hour.
+//! - Schedules send `{"action":"upkeep"}` every day, `{"action":"usage"}` every hour and
+//!   `{"action":"sweep"}` every ten minutes.
 //! - An operator sends `{"action":"migrate"}` or `{"action":"reconcile","hours":1}`.
 //! - CloudFormation sends an event of the resource `Custom::Migration`, before any function that
 //!   needs the new schema takes traffic.
@@ -14,8 +15,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::{
     archive::{Archive, Upkeep},
-    job::Job,
-    ledger::FINISHED_KEPT,
+    job::{CheckMessage, Job, Message},
+    ledger::{FINISHED_KEPT, Unfinished},
     store::{Chain, StoreError},
     telemetry::metric,
 };
@@ -24,6 +25,10 @@ use time::{Duration, OffsetDateTime};
 pub use context::Context;
 pub use report::Report;
 
+/// How long a job is unfinished before it is checked, and how long it is not checked again after that.
+const UNFINISHED_FOR: Duration = Duration::minutes(15);
+/// How many jobs a sweep checks at most.
+const CHECKED_AT_ONCE: usize = 500;
 /// How many tenants `usage` reads at once.
 const TENANTS_AT_ONCE: usize = 100;
 /// How many jobs `reconcile` enters in one transaction at most, and how many bytes of JSON they have
@@ -62,6 +67,10 @@ pub enum Direct {
     Upkeep,
     /// Copy the tallies of submissions that made no job from the cache to the archive.
     Usage,
+    /// Check the jobs that have been unfinished for so many minutes (absent: 15). For each, a message is
+    /// sent to its lane that asks a worker whether the job still has its own message. There are as many
+    /// minutes between two checks of a job.
+    Sweep { minutes: Option<u16> },
     /// Enter jobs into the archive again that finished in the last `hours` and that the archive has
     /// lost. It loses jobs when its region is lost or when it is restored from a backup.
     Reconcile { hours: i64 },
@@ -79,6 +88,13 @@ pub async fn handle(context: &Context, task: Task) -> Result<Report, Error> {
     match task {
         Task::Direct(Direct::Upkeep) => Ok(Box::pin(upkeep(context)).await?),
         Task::Direct(Direct::Usage) => Ok(Box::pin(usage(context)).await?),
+        Task::Direct(Direct::Sweep { minutes }) => {
+            let least = UNFINISHED_FOR.whole_minutes();
+            if minutes.is_some_and(|minutes| i64::from(minutes) < least) && !cfg!(debug_assertions) {
+                return Err(format!("minutes must be at least {least}, because a job may be at work for that long").into());
+            }
+            Ok(Box::pin(sweep(context, minutes)).await?)
+        }
         Task::Direct(Direct::Migrate) => Ok(Box::pin(migrate(context)).await?),
         Task::Direct(Direct::Reconcile { hours }) => Box::pin(reconcile(context, hours)).await,
         Task::Stack(request) => {
@@ -149,6 +165,41 @@ async fn usage(context: &Context) -> Result<Report, StoreError> {
     tracing::info!(noted, "The tallies of submissions that made no job were copied.");
     Ok(Report {
         noted,
+        ..Report::default()
+    })
+}
+
+async fn sweep(context: &Context, minutes: Option<u16>) -> Result<Report, StoreError> {
+    let between = minutes.map_or(UNFINISHED_FOR, |minutes| Duration::minutes(minutes.into()));
+    let moment = OffsetDateTime::now_utc() - between;
+    let random = uuid::Uuid::new_v4().as_u128();
+    let mut found = context
+        .ledger
+        .unfinished_before(moment, u32::try_from(random & 0xffff).unwrap_or_default())
+        .await?;
+    // If there are too many, some of them are taken by chance, so that each of them gets its turn.
+    let first = usize::try_from(random >> 64).unwrap_or_default() % found.len().max(1);
+    found.rotate_left(first);
+    let mut checked = 0;
+    for Unfinished { id, tenant, lane } in found {
+        if checked == CHECKED_AT_ONCE {
+            break;
+        }
+        if !context.ledger.may_send_check(&id, between).await? {
+            continue;
+        }
+        let message = Message::Check(CheckMessage {
+            job: id,
+            tenant: tenant.clone(),
+            lane,
+            between: u32::try_from(between.whole_seconds()).unwrap_or(u32::MAX),
+        });
+        context.lanes[lane].send(&tenant, message.to_body()).await?;
+        checked += 1;
+    }
+    tracing::info!(checked, "Jobs that have been unfinished for long are being checked.");
+    Ok(Report {
+        checked,
         ..Report::default()
     })
 }

@@ -15,6 +15,8 @@ pub struct Report {
     pub deleted: u64,
     /// Of how many tenants tallies were copied.
     pub noted: usize,
+    /// How many unfinished jobs were checked.
+    pub checked: usize,
     /// How many jobs were entered into the archive again.
     pub entered: usize,
 }

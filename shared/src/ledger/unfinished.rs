@@ -14,7 +14,7 @@ use crate::{
     store::{BoxError, Store, StoreError, parse},
 };
 
-const INDEX: &str = "unfinished";
+pub(super) const INDEX: &str = "unfinished";
 /// How many pages of one megabyte are counted at most. A page holds about a thousand jobs.
 const COUNTED_PAGES: usize = 20;
 
@@ -84,7 +84,7 @@ fn count(usage: &mut Usage, item: &Item) -> Result<(), BoxError> {
     Ok(())
 }
 
-fn listed(item: &Item) -> Result<SummaryResource, BoxError> {
+pub(super) fn listed(item: &Item) -> Result<SummaryResource, BoxError> {
     let mut resource: SummaryResource = parse(text(item, "resource")?)?;
     resource.attempts.extend(attempts(item)?);
     Ok(resource)

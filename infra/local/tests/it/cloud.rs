@@ -37,7 +37,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 pub(crate) struct Cloud {
     pub(crate) instance: Instance,
     pub(crate) running: Running,
-    _turn: fs::File,
+    _turn: Option<fs::File>,
 }
 
 /// One region of it, with an HTTP client.
@@ -64,22 +64,35 @@ async fn start() -> anyhow::Result<Cloud> {
     // Two test runs in one checkout wait for each other.
     let turn = fs::File::create(checkout::local().join("test.lock"))?;
     turn.lock()?;
-    let instance = Instance::at(checkout::local().join("test"));
-    supervisor::stop_leftovers(&instance);
-    instance.remove()?;
-    let bringup = Bringup {
-        instance: &instance,
-        regions: REGIONS.map(str::to_owned).into(),
-        attached: true,
-        supervisor: Path::new(SUPERVISOR),
-        step: |what| Step::silent(what),
-    };
-    let running = up(&bringup).await?;
-    Ok(Cloud {
-        instance,
-        running,
-        _turn: turn,
-    })
+    Cloud::start("test", &REGIONS, Some(turn)).await
+}
+
+impl Cloud {
+    /// A cloud of its own for a test that stops servers. They stop when it is dropped.
+    pub(crate) async fn own(name: &str) -> Self {
+        // The shared cloud installs and builds everything first.
+        cloud().await;
+        Self::start(name, &REGIONS[..1], None).await.expect("the cloud comes up")
+    }
+
+    async fn start(name: &str, regions: &[&str], turn: Option<fs::File>) -> anyhow::Result<Self> {
+        let instance = Instance::at(checkout::local().join(name));
+        supervisor::stop_leftovers(&instance);
+        instance.remove()?;
+        let running = up(&Bringup {
+            instance: &instance,
+            regions: regions.iter().map(|region| (*region).to_owned()).collect(),
+            attached: true,
+            supervisor: Path::new(SUPERVISOR),
+            step: |what| Step::silent(what),
+        })
+        .await?;
+        Ok(Self {
+            instance,
+            running,
+            _turn: turn,
+        })
+    }
 }
 
 impl Cloud {

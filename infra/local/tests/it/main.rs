@@ -20,6 +20,7 @@ mod failover;
 mod failure;
 mod lanes;
 mod manners;
+mod outage;
 mod phases;
 mod plans;
 mod preflight;
