@@ -236,8 +236,8 @@ impl<W: Worker> Batch<'_, W> {
                 FailureCode::WorkerCrashed,
                 "A worker began to work on nothing but this job, and reported no outcome.",
             );
-            let notes: Vec<Attempt> = stopped.iter().cloned().chain([begun]).collect();
-            let noted = tokio::time::timeout(EARLIER_TIMEOUT, self.worker.begin_alone(&delivery, &notes)).await;
+            let begins: Vec<Attempt> = stopped.iter().cloned().chain([begun]).collect();
+            let noted = tokio::time::timeout(EARLIER_TIMEOUT, self.worker.begin_alone(&delivery, &begins)).await;
             if noted.unwrap_or(false) {
                 delivery.earlier.get_or_insert_default().extend(stopped);
             }

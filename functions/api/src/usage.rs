@@ -74,7 +74,7 @@ pub(crate) struct Row {
     operation_id = "readUsage",
     params(
         ("from" = Option<String>, Query, description = "The first day (UTC), such as `2026-11-01`. Absent: 30 days before `to`.", example = "2026-11-01"),
-        ("to" = Option<String>, Query, description = "The last day (UTC). Absent: today. At most 92 days are read at once.", example = "2026-11-30"),
+        ("to" = Option<String>, Query, description = "The last day (UTC). Absent, or in the future: today. At most 92 days are read at once.", example = "2026-11-30"),
     ),
     responses(
         (status = 200, description = "The usage by day and key.", body = TenantUsage),
@@ -93,14 +93,14 @@ pub(crate) async fn read(State(context): State<Arc<Context>>, caller: Caller, ur
         .since(from.midnight().assume_utc())
         .until((to + Duration::DAY).midnight().assume_utc());
     // Older tallies are in the archive.
-    let tallied: Vec<Date> = (0..2)
+    let latest: Vec<Date> = (0..2)
         .map(|ago| today - Duration::days(ago))
         .filter(|day| (from..=to).contains(day))
         .collect();
     let (archived, unfinished, tallies) = tokio::join!(
         context.archive.usage(tenant, from, to),
         context.ledger.unfinished_usage(tenant, span),
-        context.cache.tallies(tenant, &context.region, &tallied),
+        context.cache.tallies(tenant, &context.region, &latest),
     );
     let (mut usage, noted) = archived?;
     for (day, key, counts) in unfinished?.rows() {
@@ -129,16 +129,17 @@ fn days(uri: &Uri, today: Date) -> Result<(Date, Date), Problem> {
         let parsed = value.map(|value| Date::parse(&value, DAY)).transpose();
         parsed.map_err(|_| invalid(&format!("?{name}"), format!("`{name}` must be a day such as `2026-11-30`.")))
     };
-    let to = day("to", to)?.unwrap_or(today);
+    let to = day("to", to)?.unwrap_or(today).min(today);
     let from = day("from", from)?.unwrap_or_else(|| to.saturating_sub(Duration::days(USUAL - 1)));
+    let from = from.max(OffsetDateTime::UNIX_EPOCH.date());
     let count = (to - from).whole_days() + 1;
-    if !(1..=MOST).contains(&count) {
+    if count > MOST {
         return Err(invalid(
             "?from",
-            format!("From `from` to `to` are {count} days. It must be from 1 to {MOST}."),
+            format!("The period has {count} days. At most {MOST} are allowed."),
         ));
     }
-    Ok((from, to.min(today)))
+    Ok((from, to))
 }
 
 fn text(day: Date) -> String {
@@ -162,10 +163,15 @@ mod tests {
             days("from=2026-11-01&to=2026-11-02"),
             Ok((date!(2026 - 11 - 01), date!(2026 - 11 - 02)))
         );
+        // A period in the future, or one that ends before it begins, has no days.
+        assert_eq!(
+            days("from=2027-02-01&to=2027-02-02"),
+            Ok((date!(2027 - 02 - 01), date!(2026 - 11 - 26)))
+        );
+        assert_eq!(days("to=9999-12-31"), days(""));
         for (query, says) in [
             ("from=yesterday", "`from` must be a day"),
-            ("from=2026-11-02&to=2026-11-01", "0 days"),
-            ("from=2020-01-01", "from 1 to 92"),
+            ("from=2020-01-01", "At most 92"),
             ("day=1", "unknown field `day`"),
         ] {
             assert!(days(query).unwrap_err().contains(says), "{query}");

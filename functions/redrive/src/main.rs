@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
     let context = Arc::new(Context::try_from_env().await?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let context = Arc::clone(&context);
-        async move { telemetry::end(redrive::handle(&context, event.context.deadline()).await) }
+        async move { telemetry::end(Box::pin(redrive::handle(&context, event.context.deadline())).await) }
     }))
     .await
 }

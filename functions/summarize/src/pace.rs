@@ -63,9 +63,9 @@ mod tests {
         assert!((600..800).contains(&usual.as_millis()), "{usual:?}");
         pace.took(MEGABYTE, Duration::from_millis(900));
         assert!(pace.needed(4 * MEGABYTE) > Duration::from_millis(3800));
-        pace.took(MEGABYTE, Duration::from_secs(60));
+        pace.took(MEGABYTE, Duration::from_mins(1));
         assert_eq!(pace.needed(4 * MEGABYTE), ENGINE_TIME);
-        pace.took(10, Duration::from_secs(60));
+        pace.took(10, Duration::from_mins(1));
         pace.took(MEGABYTE, Duration::ZERO);
         assert!(pace.needed(10) < LEAST + Duration::from_millis(1), "a short text says nothing");
     }

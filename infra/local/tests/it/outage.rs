@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long PostgreSQL is stopped.
-const OUTAGE: Duration = Duration::from_secs(60);
+const OUTAGE: Duration = Duration::from_mins(1);
 /// How many jobs are submitted in that time.
 const JOBS: usize = 60;
 
