@@ -22,6 +22,13 @@ pub struct Queue {
 /// One queue for each lane.
 pub type Lanes = PerLane<Queue>;
 
+/// The environment variables with the URLs of the lanes.
+pub const URLS: PerLane<&str> = PerLane {
+    express: "EXPRESS_URL",
+    standard: "STANDARD_URL",
+    bulk: "BULK_URL",
+};
+
 /// The queues whose URLs are in these environment variables.
 ///
 /// # Errors

@@ -10,7 +10,6 @@ use shared::{
     config::{self, ConfigError},
     directory::Directory,
     documents::Documents,
-    job::PerLane,
     lanes::{self, Lanes},
     ledger::Ledger,
     service_level::ServiceLevel,
@@ -43,11 +42,6 @@ impl Context {
     /// If a variable is missing or has a wrong value.
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
-        let lanes = PerLane {
-            express: "EXPRESS_URL",
-            standard: "STANDARD_URL",
-            bulk: "BULK_URL",
-        };
         let (cache, ledger) = (Arc::new(Cache::from_env(&aws)?), Arc::new(Ledger::from_env(&aws)?));
         Ok(Self {
             admission: Admission::new(Arc::clone(&cache)),
@@ -58,7 +52,7 @@ impl Context {
             cache,
             directory: Directory::from_env(&aws)?,
             documents: Documents::from_env(&aws)?,
-            lanes: lanes::from_env(&aws, lanes)?,
+            lanes: lanes::from_env(&aws, lanes::URLS)?,
             ledger,
             level: ServiceLevel::from_env(&aws)?,
             health: LastAnswers::default(),

@@ -37,9 +37,9 @@ pub(crate) struct Page {
 /// List summaries
 ///
 /// Lists the jobs of the tenant, unfinished and finished ones, the newest first and without their
-/// results. A job is listed as soon as its submission was answered, if the cache answers. Jobs that come or finish while a
-/// client reads page after page change nothing in the order: each job is on one page at most, and none
-/// is left out that existed from the first page to the last.
+/// results. A job is listed as soon as its submission was answered, if the cache answers. Jobs that come
+/// or finish while a client reads page after page change nothing in the order: each job is on one page
+/// at most, and none is left out that existed from the first page to the last.
 #[utoipa::path(
     get,
     path = "/v1/summaries",

@@ -125,10 +125,11 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
-    use super::*;
     use axum::{body::Body, routing::get};
     use lambda_http::tower::ServiceExt;
     use serde_json::Value;
+
+    use super::*;
 
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);

@@ -31,8 +31,8 @@ const ERASED_AGAIN: i32 = 120;
 /// A job that has finished, or was canceled before, is erased from every store. It cannot be read any
 /// more when the answer has come. Of its text and its result nothing is left after a day, except in
 /// backups of the database, which are deleted after `BackupRetentionDays`, and in the message of a job
-/// that was canceled while it waited: it stays in its lane until a worker takes it, for ten days at most. To erase a job again has the
-/// same answer.
+/// that was canceled while it waited: it stays in its lane until a worker takes it, for ten days at most.
+/// To erase a job again has the same answer.
 ///
 /// Only the region that accepted a job can cancel or erase it. Its id names the region.
 #[utoipa::path(

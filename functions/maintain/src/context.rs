@@ -5,16 +5,8 @@ use shared::{
     cache::Cache,
     config::{self, ConfigError},
     directory::Directory,
-    job::PerLane,
     lanes::{self, Lanes},
     ledger::Ledger,
-};
-
-/// The environment variables with the URLs of the lanes.
-const LANES: PerLane<&str> = PerLane {
-    express: "EXPRESS_URL",
-    standard: "STANDARD_URL",
-    bulk: "BULK_URL",
 };
 
 /// The stores and settings that every run needs. They are made once per cold start.
@@ -39,7 +31,7 @@ impl Context {
             archive: Archive::from_env(&aws)?,
             cache: Cache::from_env(&aws)?,
             directory: Directory::from_env(&aws)?,
-            lanes: lanes::from_env(&aws, LANES)?,
+            lanes: lanes::from_env(&aws, lanes::URLS)?,
             ledger: Ledger::from_env(&aws)?,
             region: config::required("AWS_REGION")?,
             http: reqwest::Client::new(),

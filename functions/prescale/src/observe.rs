@@ -32,11 +32,6 @@ const AHEAD: i64 = 180;
 const KEPT: SignedDuration = SignedDuration::from_mins(60);
 /// How many earlier weeks the history contains.
 const WEEKS: i64 = 4;
-const QUEUES: PerLane<&str> = PerLane {
-    express: "EXPRESS_URL",
-    standard: "STANDARD_URL",
-    bulk: "BULK_URL",
-};
 
 pub(crate) struct Observer {
     cloudwatch: aws_sdk_cloudwatch::Client,
@@ -56,14 +51,14 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
-        let (queues, workers) = (QUEUES.try_map(config::required)?, WORKERS.try_map(config::required)?);
+        let (queues, workers) = (lanes::URLS.try_map(config::required)?, WORKERS.try_map(config::required)?);
         let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
         // CloudWatch keeps these metrics under the name of the function, even if the mapping
         // invokes an alias.
         let function = |alias: &str| alias.trim_end_matches(":live").rsplit(':').next().unwrap_or_default().to_owned();
         Ok(Self {
             cloudwatch: aws_sdk_cloudwatch::Client::new(aws),
-            lanes: lanes::from_env(aws, QUEUES)?,
+            lanes: lanes::from_env(aws, lanes::URLS)?,
             queues: PerLane::from_fn(|lane| last(&queues[lane])),
             workers: PerLane::from_fn(|lane| function(&workers[lane])),
             api: config::optional("API_ALIAS").map(|api| api.trim_start_matches("function:").to_owned()),

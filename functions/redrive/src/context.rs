@@ -34,16 +34,11 @@ impl Context {
             standard: "STANDARD_DEAD_LETTERS_URL",
             bulk: "BULK_DEAD_LETTERS_URL",
         };
-        let lanes = PerLane {
-            express: "EXPRESS_URL",
-            standard: "STANDARD_URL",
-            bulk: "BULK_URL",
-        };
         Ok(Self {
             completion: Completion::from_env(&aws, cache, Arc::clone(&ledger))?,
             documents: Documents::from_env(&aws)?,
             dead_letters: lanes::from_env(&aws, dead_letters)?,
-            lanes: lanes::from_env(&aws, lanes)?,
+            lanes: lanes::from_env(&aws, lanes::URLS)?,
             ledger,
         })
     }

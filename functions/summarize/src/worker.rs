@@ -12,7 +12,7 @@ use shared::{
         Method, RequestOptions, Status, SummarizeMessage, SummaryResource, SummaryResult, Unmade, fingerprint,
     },
     kill,
-    ledger::{LONGEST_SILENCE, Ledger},
+    ledger::{Ledger, is_silent},
     service_level::ServiceLevel,
     store::{Chain, Store, StoreError},
     summarizer::{ENGINE, Summary},
@@ -269,14 +269,12 @@ impl Summarizer {
             Err(error) => return unavailable(error),
         };
         let now = OffsetDateTime::now_utc();
-        let last = job.resource.attempts.last();
-        let waits = last.is_some_and(|attempt| now - attempt.at < LONGEST_SILENCE);
         // Without the cache it is not known whether a worker has begun the job.
         let runs = match self.cache.find(&message.tenant, &message.job).await {
             Ok(known) => known.is_some_and(|known| known.status() == Status::Running),
             Err(error) => return unavailable(error),
         };
-        if waits || runs {
+        if runs || !is_silent(&job.resource) {
             return match self.ledger.forget_checks(&message.job).await {
                 Ok(()) => Outcome::Done(Done::Sent),
                 Err(error) => unavailable(error),

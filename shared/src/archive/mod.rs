@@ -34,8 +34,8 @@ pub use summaries::{Archived, DeadLetter};
 pub mod statements {
     pub use super::{
         list::{LIST, LIST_BY_METADATA},
-        partitions::{EMPTY_EXPIRED, EXPIRED_ROWS},
-        summaries::{ERASE, FIND, LETTERS},
+        partitions::EXPIRED_ROWS,
+        summaries::{EMPTY_EXPIRED, ERASE, FIND, LETTERS},
         usage::{READ as USAGE, TALLIES},
     };
 }

@@ -8,7 +8,7 @@ use time::{Date, Duration, Month, OffsetDateTime, macros::date};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Archive, failed};
+use super::{Archive, failed, summaries::EMPTY_EXPIRED};
 use crate::{
     job::RETENTION,
     store::{Chain, Store, StoreError},
@@ -26,13 +26,6 @@ const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long the steps of one run may take together. The function `maintain` has five minutes, and the
 /// last step may take one of them.
 const MOST: std::time::Duration = std::time::Duration::from_mins(3);
-/// Takes everything out of the jobs that have expired before the usual time. Their rows stay, because
-/// their messages may still wait: without its row, such a job would be entered again.
-pub const EMPTY_EXPIRED: &str = "
-UPDATE summaries SET status = 'erased', request = '{}', result = NULL, error = NULL, attempts = '[]',
-       expires_at = finished_at + interval '30 days'
-WHERE expires_at < now() AND expires_at - finished_at < interval '30 days'";
-
 /// The rows that no partition drops, by their table.
 ///
 /// - Jobs that no partition covered, after they have expired.

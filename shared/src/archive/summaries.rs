@@ -51,12 +51,24 @@ const INSERT_DEAD_LETTER: &str = "
 INSERT INTO dead_letters (message_id, lane, job_id, tenant, reason, receives, body_key, parked_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (message_id) DO NOTHING";
 
-/// Takes everything out of a job but that it was there. This is kept for longer than a message can
-/// wait, so that a late delivery cannot enter the job again.
-pub const ERASE: &str = "
-UPDATE summaries SET status = 'erased', request = '{}', result = NULL, error = NULL, attempts = '[]',
-       expires_at = greatest(expires_at, finished_at + interval '30 days')
-WHERE id = $1 AND tenant = $2";
+/// Takes everything out of jobs but that they were there. This is kept for longer than a message can
+/// wait, so that a late delivery cannot enter such a job again.
+macro_rules! emptying {
+    ($which:literal) => {
+        concat!(
+            "UPDATE summaries SET status = 'erased', request = '{}', result = NULL, error = NULL, attempts = '[]', \
+             expires_at = greatest(expires_at, finished_at + interval '30 days') WHERE ",
+            $which
+        )
+    };
+}
+
+/// Empties the job that its client erases.
+pub const ERASE: &str = emptying!("id = $1 AND tenant = $2");
+
+/// Empties the jobs that have expired before the usual time. Their rows stay, because their messages may
+/// still wait.
+pub const EMPTY_EXPIRED: &str = emptying!("expires_at < now() AND expires_at - finished_at < interval '30 days'");
 
 /// The keys of the bodies of a job's dead letters.
 pub const LETTERS: &str = "SELECT body_key FROM dead_letters WHERE job_id = $1 AND tenant = $2";

@@ -8,7 +8,7 @@
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+    types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use time::OffsetDateTime;
 
@@ -16,6 +16,7 @@ use super::{
     Ledger,
     item::{Item, number, seconds},
     repeatable::{Earlier, Repeatable},
+    update::updated,
 };
 use crate::{
     job::{Job, JobId, KeyId},
@@ -114,21 +115,12 @@ impl Ledger {
     /// # Errors
     /// If DynamoDB does not answer.
     pub async fn sent_again(&self, repeatable: &Repeatable) -> Result<(), StoreError> {
-        const OPERATION: &str = "note that a message was sent again";
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", AttributeValue::S(repeatable.item_id()))
+            .update(repeatable.item_id())
             .update_expression("SET sent_again_at = :now")
+            // If it is not fulfilled, the key has expired meanwhile.
             .condition_expression("attribute_exists(id)")
-            .expression_attribute_values(":now", seconds(OffsetDateTime::now_utc()))
-            .send()
-            .await;
-        match update.map_err(SdkError::into_service_error) {
-            // The key has expired meanwhile.
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
-            update => update.map(drop).map_err(StoreError::because(Store::Ledger, OPERATION)),
-        }
+            .expression_attribute_values(":now", seconds(OffsetDateTime::now_utc()));
+        updated(update, "note that a message was sent again").await.map(drop)
     }
 }

@@ -20,6 +20,7 @@ mod item;
 mod repeatable;
 mod sweep;
 mod unfinished;
+mod update;
 
 use std::{
     collections::HashSet,
@@ -29,6 +30,7 @@ use std::{
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
+    operation::update_item::builders::UpdateItemFluentBuilder,
     primitives::Blob,
     types::{AttributeValue, PutRequest, WriteRequest},
 };
@@ -44,7 +46,8 @@ use crate::{
 
 use item::{Item, bytes, item, number, seconds, text};
 pub use repeatable::{Earlier, Repeatable};
-pub use sweep::{LONGEST_SILENCE, Unfinished};
+pub use sweep::{Unfinished, is_silent};
+use update::updated;
 
 /// How long the ledger keeps an unfinished job. This is longer than a message can stay in a lane
 /// and its dead-letter queue together.
@@ -58,6 +61,8 @@ const PART: usize = 350 * 1024;
 const BATCH: usize = 25;
 /// How often a message is sent to its lane again after it was received too often.
 const MOST_REPLAYS: u32 = 3;
+/// Forgets when and how often it was checked whether a job still has a message.
+const FORGET_CHECKS: &str = "REMOVE check_sent_at, checked_at, checks";
 /// How often a batch is sent at most if DynamoDB processes only a part of it.
 const ATTEMPTS: u32 = 5;
 
@@ -183,6 +188,12 @@ impl Ledger {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// A change of the item with this id.
+    fn update(&self, id: impl ToString) -> UpdateItemFluentBuilder {
+        let update = self.client.update_item().table_name(&self.table);
+        update.key("id", AttributeValue::S(id.to_string()))
+    }
+
     async fn get(&self, id: &str) -> Result<Option<Item>, BoxError> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let reply = request.key("id", AttributeValue::S(id.to_owned())).send().await?;
@@ -225,22 +236,13 @@ impl Ledger {
             .map(|attempt| serde_json::to_string(attempt).map(AttributeValue::S))
             .collect();
         let attempts = attempts.map_err(StoreError::because(Store::Ledger, OPERATION))?;
-        let noted = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", AttributeValue::S(id.to_string()))
+        let update = self
+            .update(id)
             .update_expression("SET attempts = list_append(attempts, :attempts)")
             .condition_expression("size(attempts) = :earlier")
             .expression_attribute_values(":attempts", AttributeValue::L(attempts))
-            .expression_attribute_values(":earlier", AttributeValue::N(earlier.to_string()))
-            .send()
-            .await;
-        match noted.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(StoreError::new(Store::Ledger, OPERATION, error)),
-        }
+            .expression_attribute_values(":earlier", AttributeValue::N(earlier.to_string()));
+        Ok(updated(update, OPERATION).await?.is_some())
     }
 
     /// Notes one attempt at each of these jobs, behind as many earlier ones as the numbers say. An
@@ -259,27 +261,19 @@ impl Ledger {
         const OPERATION: &str = "note an attempt";
         let attempt = serde_json::to_string(attempt).map_err(StoreError::because(Store::Ledger, OPERATION))?;
         let attempt = AttributeValue::S(attempt);
-        let (update, value) = match earlier {
+        let (change, value) = match earlier {
             Some(earlier) => (format!("SET attempts[{earlier}] = :attempt"), attempt),
             None => (
                 "SET attempts = list_append(attempts, :attempt)".to_owned(),
                 AttributeValue::L(vec![attempt]),
             ),
         };
-        let sent = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", AttributeValue::S(id.to_string()))
-            .update_expression(update)
+        let update = self
+            .update(id)
+            .update_expression(change)
             .condition_expression("attribute_exists(attempts)")
-            .expression_attribute_values(":attempt", value)
-            .send()
-            .await;
-        match sent.map_err(SdkError::into_service_error) {
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
-            other => other.map(drop).map_err(StoreError::because(Store::Ledger, OPERATION)),
-        }
+            .expression_attribute_values(":attempt", value);
+        updated(update, OPERATION).await.map(drop)
     }
 
     /// Whether the message of an unfinished job may be sent to its lane once more after it was received
@@ -288,22 +282,13 @@ impl Ledger {
     /// # Errors
     /// If DynamoDB does not answer.
     pub async fn may_replay(&self, id: &JobId) -> Result<bool, StoreError> {
-        let counted = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", AttributeValue::S(id.to_string()))
-            .update_expression("ADD replays :one REMOVE check_sent_at, checked_at, checks")
+        let update = self
+            .update(id)
+            .update_expression(format!("ADD replays :one {FORGET_CHECKS}"))
             .condition_expression("attribute_exists(attempts) AND (attribute_not_exists(replays) OR replays < :most)")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .expression_attribute_values(":most", AttributeValue::N(MOST_REPLAYS.to_string()))
-            .send()
-            .await;
-        match counted.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(StoreError::new(Store::Ledger, "count a replay", error)),
-        }
+            .expression_attribute_values(":most", AttributeValue::N(MOST_REPLAYS.to_string()));
+        Ok(updated(update, "count a replay").await?.is_some())
     }
 
     /// Keeps finished jobs that the archive has entered. If a job finishes twice, the ledger keeps

@@ -1,20 +1,17 @@
 //! Looks for jobs that have been unfinished for long, by the index `unfinished` of the table, and notes
 //! how often each of them was checked.
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::update_item::builders::UpdateItemFluentBuilder,
-    types::{AttributeValue, ReturnValue},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    Ledger,
+    FORGET_CHECKS, Ledger,
     item::{Item, number, seconds, text},
     unfinished::{INDEX, listed},
+    update::updated,
 };
 use crate::{
-    job::{JobId, Lane, Span, TenantId},
+    job::{JobId, Lane, Span, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError},
 };
 
@@ -26,7 +23,7 @@ const SEGMENTS: u32 = 16;
 const LONGEST_CHECK: Duration = Duration::days(1);
 /// How long after a failed attempt a job counts as alive. The longest wait before another attempt is a
 /// quarter of an hour, but its lane may be paused.
-pub const LONGEST_SILENCE: Duration = Duration::days(1);
+const LONGEST_SILENCE: Duration = Duration::days(1);
 
 /// A job that has been unfinished for long, and shows no sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +79,7 @@ impl Ledger {
     pub async fn may_send_check(&self, id: &JobId, between: Duration) -> Result<bool, StoreError> {
         let now = OffsetDateTime::now_utc();
         let update = self
-            .update_unfinished(id)
+            .update(id)
             .update_expression("SET check_sent_at = :now")
             .condition_expression(
                 "attribute_exists(attempts) AND (attribute_not_exists(check_sent_at) OR check_sent_at <= :lost \
@@ -103,7 +100,7 @@ impl Ledger {
         const OPERATION: &str = "note that a job was checked";
         let now = OffsetDateTime::now_utc();
         let update = self
-            .update_unfinished(id)
+            .update(id)
             .update_expression("SET checked_at = :now ADD checks :one")
             .condition_expression("attribute_exists(attempts) AND (attribute_not_exists(checked_at) OR checked_at <= :before)")
             .expression_attribute_values(":now", seconds(now))
@@ -128,32 +125,24 @@ impl Ledger {
     /// If DynamoDB does not answer.
     pub async fn forget_checks(&self, id: &JobId) -> Result<(), StoreError> {
         let update = self
-            .update_unfinished(id)
-            .update_expression("REMOVE check_sent_at, checked_at, checks")
+            .update(id)
+            .update_expression(FORGET_CHECKS)
             .condition_expression("attribute_exists(attempts)");
         updated(update, "forget the checks of a job").await.map(drop)
     }
-
-    fn update_unfinished(&self, id: &JobId) -> UpdateItemFluentBuilder {
-        let update = self.client.update_item().table_name(&self.table);
-        update.key("id", AttributeValue::S(id.to_string()))
-    }
 }
 
-/// Sends an update. Returns `None` if its condition is not fulfilled.
-async fn updated(update: UpdateItemFluentBuilder, operation: &'static str) -> Result<Option<Item>, StoreError> {
-    match update.send().await.map_err(SdkError::into_service_error) {
-        Ok(updated) => Ok(Some(updated.attributes.unwrap_or_default())),
-        Err(error) if error.is_conditional_check_failed_exception() => Ok(None),
-        Err(error) => Err(StoreError::new(Store::Ledger, operation, error)),
-    }
+/// Whether an unfinished job has no failed attempt of the last day, so that none may follow.
+pub fn is_silent(resource: &SummaryResource) -> bool {
+    let now = OffsetDateTime::now_utc();
+    let last = resource.attempts.last();
+    last.is_none_or(|attempt| now - attempt.at >= LONGEST_SILENCE)
 }
 
-/// The job of an item, if it has no failed attempt of the last day.
+/// The job of an item, if it shows no sign of life.
 fn silent(item: &Item) -> Result<Option<Unfinished>, BoxError> {
     let resource = listed(item)?;
-    let now = OffsetDateTime::now_utc();
-    if resource.attempts.last().is_some_and(|attempt| now - attempt.at < LONGEST_SILENCE) {
+    if !is_silent(&resource) {
         return Ok(None);
     }
     Ok(Some(Unfinished {
