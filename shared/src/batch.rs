@@ -87,7 +87,7 @@ impl Delivery {
 
     fn crashes(&self) -> usize {
         let crashed = |attempt: &&Attempt| attempt.error.code == FailureCode::WorkerCrashed;
-        self.earlier().iter().filter(crashed).count()
+        job::since_replay(self.earlier()).iter().filter(crashed).count()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Records that jobs have finished. No other module does this.
+//! Records that jobs have finished, and that a failed job is tried once more. No other module does this.
 //!
 //! The archive is written first. It keeps the first final result of a job and ignores every later
 //! one, so that a second delivery of a message changes nothing. Then the cache and the ledger are
@@ -8,6 +8,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use aws_config::SdkConfig;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -119,6 +120,40 @@ impl Completion {
             Archived::Erased => self.ledger.erase(tenant, id).await?,
         }
         Ok(None)
+    }
+
+    /// Opens a failed job again, in every store. Its message has to be sent then. If a call stops halfway,
+    /// the job is failed as before, or another call goes on. Returns `None` if the job has not failed, has
+    /// expired, or was erased.
+    ///
+    /// The archive knows the end of the job until the ledger knows that it is unfinished. So there is always
+    /// a store that has the job.
+    ///
+    /// # Errors
+    /// If a store does not answer.
+    pub async fn reopen(&self, tenant: &TenantId, id: &JobId) -> Result<Option<Job>, StoreError> {
+        let job = match self.archive.find(tenant, id).await? {
+            Archived::Erased => None,
+            Archived::Finished(job) => self.reopen_failed(*job).await?,
+            // The message of this job may be in its lane already. A second one changes nothing.
+            Archived::Unknown => {
+                let found = self.ledger.find(id).await?;
+                found.filter(|job| job.tenant == *tenant && !job.resource.status().is_final())
+            }
+        };
+        if job.is_some() {
+            self.cache.forget(&[(tenant, id)]).await?;
+        }
+        Ok(job)
+    }
+
+    async fn reopen_failed(&self, mut job: Job) -> Result<Option<Job>, StoreError> {
+        let Some(ended) = Ended::of(&job) else { return Ok(None) };
+        if job.resource.replay(OffsetDateTime::now_utc()).is_err() {
+            return Ok(None);
+        }
+        let is_open = self.ledger.reopen(&job).await? && self.archive.reopen(&ended).await?;
+        Ok(is_open.then_some(job))
     }
 
     /// Whether the client has erased a job.

@@ -69,6 +69,17 @@ impl Documents {
             .map_err(StoreError::because(Store::Documents, "delete the texts of a job"))
     }
 
+    /// Deletes the body of a dead letter.
+    ///
+    /// # Errors
+    /// If S3 does not answer.
+    pub async fn discard(&self, body_key: &str) -> Result<(), StoreError> {
+        let deleted = self.client.delete_object().bucket(&self.bucket).key(body_key).send().await;
+        deleted
+            .map(drop)
+            .map_err(StoreError::because(Store::Documents, "delete the body of a dead letter"))
+    }
+
     async fn put(&self, key: String, body: String, mime: &str, operation: &'static str) -> Result<String, StoreError> {
         self.client
             .put_object()

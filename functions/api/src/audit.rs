@@ -38,9 +38,9 @@ use crate::{
     )
 )]
 pub(crate) async fn list(State(context): State<Arc<Context>>, caller: Caller, uri: Uri) -> Result<Json<Listed<Entry>>, Problem> {
-    let part = Part::read(&uri, Some("tenant"))?;
+    let part = Part::read(&uri, &["tenant"])?;
     let own = &caller.0.tenant.id;
-    let tenant = match &part.own {
+    let tenant = match part.own.get("tenant") {
         None => own.clone(),
         Some(tenant) => TenantId::try_from(tenant.clone()).map_err(|error| invalid("?tenant", format!("The value is no id: {error}.")))?,
     };

@@ -13,6 +13,7 @@ mod body;
 mod conditional;
 mod context;
 mod cors;
+mod dead_letters;
 mod estimate;
 mod event;
 mod fields;
@@ -36,6 +37,7 @@ mod rates;
 mod read;
 mod reference;
 mod remove;
+mod selections;
 mod sessions;
 mod submit;
 mod tenant_keys;
@@ -91,6 +93,11 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(tenant_keys::revoke))
         .routes(routes!(tenant_keys::rotate))
         .routes(routes!(audit::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::read, dead_letters::purge))
+        .routes(routes!(dead_letters::replay))
+        .routes(routes!(selections::create))
+        .routes(routes!(selections::confirm))
         .routes(routes!(health::shallow))
         .routes(routes!(health::deep))
         .routes(routes!(health::routing))

@@ -24,8 +24,8 @@ const VERSION: &str = "1.";
 pub(crate) struct Part {
     pub(crate) limit: usize,
     cursor: Option<String>,
-    /// The parameter that only this list has.
-    pub(crate) own: Option<String>,
+    /// The parameters that only this list has.
+    pub(crate) own: BTreeMap<String, String>,
 }
 
 /// A part of a list.
@@ -50,8 +50,8 @@ impl<T> Listed<T> {
 }
 
 impl Part {
-    /// Reads the parameters of a list. `own` is the name of a parameter that only this list has.
-    pub(crate) fn read(uri: &Uri, own: Option<&str>) -> Result<Self, Problem> {
+    /// Reads the parameters of a list. `own` are the names of the parameters that only this list has.
+    pub(crate) fn read(uri: &Uri, own: &[&str]) -> Result<Self, Problem> {
         let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|_| invalid("?", "The query is not readable. Send parameters as `name=value`, joined by `&`."))?;
         let mut known = BTreeMap::new();
@@ -62,20 +62,20 @@ impl Part {
             }
             known.insert(name, value);
         }
-        let own_value = own.and_then(|own| known.remove(own));
+        let own_values = own.iter().filter_map(|name| known.remove_entry(*name)).collect();
         let limit = known.remove("limit").map_or(Some(USUAL), |limit| limit.parse().ok());
         let limit = limit.filter(|limit| (1..=MOST).contains(limit));
         let limit = limit.ok_or_else(|| invalid("?limit", format!("The value must be a whole number from 1 to {MOST}.")))?;
         let cursor = known.remove("cursor");
         if let Some(name) = known.into_keys().next() {
-            let names: Vec<_> = ["limit", "cursor"].into_iter().chain(own).collect();
+            let names: Vec<_> = ["limit", "cursor"].iter().chain(own).copied().collect();
             let detail = format!("There is no such parameter. Remove it. This list has: {}.", names.join(", "));
             return Err(invalid(&format!("?{name}"), detail));
         }
         Ok(Self {
             limit,
             cursor,
-            own: own_value,
+            own: own_values,
         })
     }
 
@@ -99,7 +99,7 @@ impl FromRequestParts<Arc<Context>> for Part {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Context>) -> Result<Self, Problem> {
-        Self::read(&parts.uri, None)
+        Self::read(&parts.uri, &[])
     }
 }
 
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> Result<Part, Problem> {
-        Part::read(&format!("/v1/keys?{query}").parse().unwrap(), None)
+        Part::read(&format!("/v1/keys?{query}").parse().unwrap(), &[])
     }
 
     #[test]

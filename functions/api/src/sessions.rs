@@ -10,8 +10,10 @@ use axum::{
 };
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shared::{
     cache::{MOST_SESSIONS, Session, SessionId, Token},
+    directory::Action,
     job::{KeyId, Scope, Scopes},
     problem::{Kind, Problem},
 };
@@ -235,7 +237,8 @@ pub(crate) async fn end(
 pub(crate) async fn end_all(State(context): State<Arc<Context>>, acting: Acting) -> Result<Json<Ended>, Problem> {
     acting.caller.may(Scope::Sessions)?;
     let tenant = &acting.by.tenant;
-    context.directory.note_revoked_sessions(&acting.by, tenant).await?;
+    let act = Action::SessionsRevoked;
+    context.directory.note(&acting.by, tenant, act, tenant, json!({})).await?;
     let ended = context.cache.end_sessions(tenant, OffsetDateTime::now_utc()).await?;
     Ok(Json(Ended { ended }))
 }

@@ -19,6 +19,7 @@ pub struct Context {
     pub(crate) dead_letters: Lanes,
     pub(crate) lanes: Lanes,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) region: String,
 }
 
 impl Context {
@@ -40,6 +41,7 @@ impl Context {
             dead_letters: lanes::from_env(&aws, dead_letters)?,
             lanes: lanes::from_env(&aws, lanes::URLS)?,
             ledger,
+            region: config::required("AWS_REGION")?,
         })
     }
 }

@@ -125,13 +125,7 @@ impl Letter {
 
     /// The message as it is sent again.
     pub(crate) fn body(&self) -> String {
-        match job::Message::from_body(&self.body) {
-            Ok(job::Message::Summarize(mut message)) => {
-                message.again = true;
-                job::Message::Summarize(message).to_body()
-            }
-            _ => self.body.clone(),
-        }
+        job::Message::again(&self.body)
     }
 
     /// Keeps the body of the message, and ends the job.
@@ -148,6 +142,7 @@ impl Letter {
         let letter = DeadLetter {
             message_id: self.message_id,
             lane: self.lane,
+            region: context.region.clone(),
             job: self.address.map(|address| (address.job, address.tenant)),
             reason: error.code.to_string(),
             receives: self.receives,

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use commands::{
-    capacity::Capacity, contract::Contract, cost, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs, preflight::Preflight,
-    release, status, summarize::Summarize, supervise::Supervise, template::Template, tenant::Tenant, up::Up, watch::Watch,
+    capacity::Capacity, contract::Contract, cost, dead_letters::DeadLetters, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs,
+    preflight::Preflight, release, status, summarize::Summarize, supervise::Supervise, template::Template, tenant::Tenant, up::Up,
+    watch::Watch,
 };
 use local::{Instance, progress};
 
@@ -44,6 +45,8 @@ enum Command {
     Preflight(Preflight),
     /// Tenants, their keys and the audit log.
     Tenant(Tenant),
+    /// Messages for which jobs have failed: look at them, replay them, purge them.
+    DeadLetters(DeadLetters),
     /// Run the engine on a file, or on `-` for standard input; no service is needed.
     Summarize(Summarize),
     /// Checks of `template.yaml` that need no account.
@@ -71,6 +74,7 @@ impl Command {
             Self::Deploy(deploy) => deploy.run(&instance),
             Self::Invoke(invoke) => invoke.run(&instance),
             Self::Tenant(tenant) => tenant.run(&instance),
+            Self::DeadLetters(letters) => letters.run(&instance),
             Self::Preflight(preflight) => preflight.run(),
             Self::Release => release::run(),
             Self::Summarize(summarize) => summarize.run(),

@@ -30,7 +30,8 @@ const LONGEST_OUTAGE_WAIT: u32 = 900;
 /// One attempt that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
-    /// The number of the attempt, from 1. It is the receive count of the message.
+    /// The number of the attempt, from 1. It is the receive count of the message. The numbers begin
+    /// again after a replay, which has the number 0.
     pub number: u32,
     /// When the attempt failed, RFC 3339.
     #[serde(with = "time::serde::rfc3339")]
@@ -57,6 +58,23 @@ impl Attempt {
             next_try_at: None,
         }
     }
+
+    /// What stands among the attempts of a job that had failed with `error`, where an operator sent it to
+    /// its lane again.
+    pub(crate) fn replay(at: OffsetDateTime, error: &JobError) -> Self {
+        let message = format!(
+            "The job had failed with `{}`. The operator of the service sent it to its lane again. What was there before: {}",
+            error.code, error.message
+        );
+        Self::unreported(0, at.truncate_to_microsecond(), JobError::new(FailureCode::Replayed, message))
+    }
+}
+
+/// The attempts of a job since an operator sent it to its lane again, if that has happened. Only these
+/// count for what becomes of it.
+pub fn since_replay(attempts: &[Attempt]) -> &[Attempt] {
+    let replay = attempts.iter().rposition(|attempt| attempt.error.code == FailureCode::Replayed);
+    replay.map_or(attempts, |at| &attempts[at + 1..])
 }
 
 /// What becomes of a job after a failed attempt.
@@ -72,7 +90,7 @@ pub enum Next {
 /// attempts that failed before, as far as they are known, and `chance` is a random number.
 pub fn next(earlier: &[Attempt], receives: u32, error: &JobError, chance: u32) -> Next {
     let is_limited = |attempt: &&Attempt| attempt.error.code.consequence() == Consequence::Limited;
-    let failures = earlier.iter().filter(is_limited).count();
+    let failures = since_replay(earlier).iter().filter(is_limited).count();
     match error.code.consequence() {
         Consequence::Final => Next::Fail(error.clone()),
         Consequence::Limited if failures + 1 >= MOST_FAILURES => Next::Fail(exhausted(Some(error))),
@@ -94,7 +112,8 @@ pub fn next(earlier: &[Attempt], receives: u32, error: &JobError, chance: u32) -
 /// Why no further attempt at a job may begin, if that is so: workers stopped while they worked on
 /// nothing else.
 pub fn refusal(earlier: &[Attempt]) -> Option<JobError> {
-    let crashes = earlier.iter().filter(|attempt| attempt.error.code == FailureCode::WorkerCrashed);
+    let attempts = since_replay(earlier).iter();
+    let crashes = attempts.filter(|attempt| attempt.error.code == FailureCode::WorkerCrashed);
     let last = earlier.last().map(|attempt| &attempt.error);
     (crashes.count() >= MOST_CRASHES).then(|| exhausted(last))
 }
@@ -180,6 +199,17 @@ mod tests {
         };
         assert_eq!(error.code, FailureCode::RetriesExhausted);
         assert!(error.message.contains("worker_panicked"), "{error:?}");
+    }
+
+    #[test]
+    fn after_a_replay_a_job_has_all_its_attempts_again() {
+        let mut attempts = vec![attempt(FailureCode::WorkerPanicked); 5];
+        attempts.extend(vec![attempt(FailureCode::WorkerCrashed); 3]);
+        let error = JobError::new(FailureCode::RetriesExhausted, "No.");
+        attempts.push(Attempt::replay(OffsetDateTime::UNIX_EPOCH, &error));
+        assert_eq!(refusal(&attempts), None);
+        assert_eq!(wait(&attempts, 1, FailureCode::WorkerPanicked, 0), 0);
+        assert_eq!(since_replay(&attempts), []);
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub enum FailureCode {
     UnreadableMessage,
     /// The message of the job is in no lane.
     MessageLost,
+    /// The job had failed, and an operator has sent it to its lane again. This is no failure: it stands
+    /// among the attempts, between those of before and those of after.
+    Replayed,
     /// Every attempt failed.
     RetriesExhausted,
     /// A code that another version of the service has written. It is kept as it is.
@@ -65,7 +68,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code that this version writes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ResultTooLarge,
         Self::NoSentence,
         Self::TextTooComplex,
@@ -80,6 +83,7 @@ impl FailureCode {
         Self::Expired,
         Self::UnreadableMessage,
         Self::MessageLost,
+        Self::Replayed,
         Self::RetriesExhausted,
     ];
 
@@ -96,7 +100,9 @@ impl FailureCode {
             | Self::MessageLost
             | Self::RetriesExhausted => Consequence::Final,
             Self::WorkerCrashed | Self::WorkerPanicked | Self::OutOfTime | Self::Other(_) => Consequence::Limited,
-            Self::DocumentUnavailable | Self::CommitFailed | Self::NoTimeLeft | Self::WorkerStopped => Consequence::Passing,
+            Self::DocumentUnavailable | Self::CommitFailed | Self::NoTimeLeft | Self::WorkerStopped | Self::Replayed => {
+                Consequence::Passing
+            }
         }
     }
 
@@ -117,6 +123,7 @@ impl FailureCode {
             Self::Expired => "expired",
             Self::UnreadableMessage => "unreadable_message",
             Self::MessageLost => "message_lost",
+            Self::Replayed => "replayed",
             Self::RetriesExhausted => "retries_exhausted",
             Self::Other(code) => code,
         }
@@ -153,18 +160,21 @@ impl PartialSchema for FailureCode {
         // stand in an extension that names the values of an open list.
         let known = Self::ALL.map(|code| code.as_str().to_owned());
         let those = |consequence| {
-            let codes = Self::ALL.iter().filter(|code| code.consequence() == consequence);
+            let codes = Self::ALL
+                .iter()
+                .filter(|code| code.consequence() == consequence && **code != Self::Replayed);
             codes.map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ")
         };
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some(format!(
-                "A name for programs, which never changes. A job fails at once with {}. A job is tried again after {}, and fails with `{}` after {MOST_FAILURES} such attempts, or after {MOST_CRASHES} with `{}`. It is also tried again, for hours, after {}. Later versions may add codes, so that a client must take one that it does not know as a failure like others.",
+                "A name for programs, which never changes. A job fails at once with {}. A job is tried again after {}, and fails with `{}` after {MOST_FAILURES} such attempts, or after {MOST_CRASHES} with `{}`. It is also tried again, for hours, after {}. `{}` stands among the attempts where an operator has sent a failed job to its lane again. Later versions may add codes, so that a client must take one that it does not know as a failure like others.",
                 those(Consequence::Final),
                 those(Consequence::Limited),
                 Self::RetriesExhausted,
                 Self::WorkerCrashed,
                 those(Consequence::Passing),
+                Self::Replayed,
             )))
             .examples(known.clone())
             .extensions(Some([("x-extensible-enum", known)].into_iter().collect()))

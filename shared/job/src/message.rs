@@ -176,6 +176,17 @@ impl Message {
         encode(&Envelope { v, message: self })
     }
 
+    /// A body as it is sent to its lane once more. A body that this version cannot read stays as it is.
+    pub fn again(body: &str) -> String {
+        match Self::from_body(body) {
+            Ok(Self::Summarize(mut message)) => {
+                message.again = true;
+                Self::Summarize(message).to_body()
+            }
+            _ => body.to_owned(),
+        }
+    }
+
     /// The job that the message is about.
     pub fn job(&self) -> &JobId {
         match self {

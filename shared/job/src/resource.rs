@@ -135,6 +135,25 @@ impl SummaryResource {
         Ok(())
     }
 
+    /// Opens a failed job again, because an operator sends it to its lane once more. What happened so far
+    /// stays among its attempts.
+    ///
+    /// # Errors
+    /// If the job has not failed.
+    pub fn replay(&mut self, at: OffsetDateTime) -> Result<(), ForbiddenTransition> {
+        let Some(error) = self.error() else {
+            return Err(ForbiddenTransition {
+                from: self.status(),
+                to: Status::Queued,
+            });
+        };
+        let replay = Attempt::replay(at, error);
+        self.status().transition(Status::Queued)?;
+        self.attempts.push(replay);
+        self.state = State::Queued;
+        Ok(())
+    }
+
     fn finish(&mut self, at: OffsetDateTime, outcome: Outcome) {
         let at = at.truncate_to_microsecond();
         self.state = State::Finished {
@@ -403,16 +422,19 @@ mod tests {
     fn a_job_changes_its_status_as_the_table_allows_and_a_refused_change_leaves_it_as_it_was() {
         for (job, from) in jobs().into_iter().zip(Status::ALL) {
             assert_eq!(job.status(), from);
-            let mut changed = [job.clone(), job.clone(), job.clone(), job.clone()];
+            let mut changed = [job.clone(), job.clone(), job.clone(), job.clone(), job.clone()];
             let outcomes = [
                 changed[0].start(AT),
                 changed[1].succeed(AT, result()),
                 changed[2].fail(AT, JobError::new(FailureCode::NoSentence, "Blank.")),
                 changed[3].cancel(AT),
+                changed[4].replay(AT),
             ];
-            let next = [Status::Running, Status::Succeeded, Status::Failed, Status::Canceled];
+            let next = [Status::Running, Status::Succeeded, Status::Failed, Status::Canceled, Status::Queued];
             for ((changed, outcome), to) in changed.iter().zip(outcomes).zip(next) {
-                assert_eq!(outcome.is_ok(), from.may_become(to), "{from:?} to {to:?}");
+                // A running job becomes queued when it waits for another attempt, and not by a replay.
+                let is_retry = (from, to) == (Status::Running, Status::Queued);
+                assert_eq!(outcome.is_ok(), from.may_become(to) && !is_retry, "{from:?} to {to:?}");
                 assert_eq!(changed.status(), if outcome.is_ok() { to } else { from });
                 assert!(outcome.is_ok() || *changed == job);
             }

@@ -5,16 +5,18 @@
 //!               |
 //!               v     worker starts
 //!  +-------> queued ----------------> running
-//!  |  retry    | |                    |  | |
-//!  +-----------|-|--------------------+  | |
-//!              | |  dead letter          | +--> succeeded
-//!              | +-------------> failed <+
-//!              |   client                |
-//!              +--------------> canceled +
+//!  |  retry   ^| |                    |  | |
+//!  +----------||-|--------------------+  | |
+//!     replay  || |  dead letter          | +--> succeeded
+//!             || +-------------> failed <+
+//!             |+--+ client       |       |
+//!             |   +--------------|---> canceled
+//!             +------------------+
 //! ```
 //!
 //! `succeeded`, `failed` and `canceled` are final. The first final status that is recorded stays,
-//! even if the message is delivered again.
+//! even if the message is delivered again. Only an operator can open a failed job once more, by a replay
+//! of its dead letter.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +40,7 @@ impl Status {
     /// All statuses, in the order in which a job reaches them.
     pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Canceled];
 
-    /// Whether the status can no longer change.
+    /// Whether the work on the job has ended.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Canceled)
     }
@@ -48,7 +50,8 @@ impl Status {
         match self {
             Self::Queued => matches!(next, Self::Running | Self::Failed | Self::Canceled),
             Self::Running => matches!(next, Self::Queued | Self::Succeeded | Self::Failed | Self::Canceled),
-            Self::Succeeded | Self::Failed | Self::Canceled => false,
+            Self::Failed => matches!(next, Self::Queued),
+            Self::Succeeded | Self::Canceled => false,
         }
     }
 
@@ -88,10 +91,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_final_statuses_have_no_next_status() {
+    fn a_final_status_becomes_no_other_final_status() {
         for from in Status::ALL {
-            let leaves = Status::ALL.into_iter().any(|to| from.may_become(to));
-            assert_eq!(leaves, !from.is_final(), "{from:?}");
+            let next: Vec<Status> = Status::ALL.into_iter().filter(|to| from.may_become(*to)).collect();
+            match from {
+                Status::Failed => assert_eq!(next, [Status::Queued], "only a replay opens a job again"),
+                _ => assert_eq!(next.is_empty(), from.is_final(), "{from:?}"),
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! transaction mode (RDS Proxy, PgBouncer) may therefore run each transaction on another connection
 //! to the database.
 
+mod dead_letters;
 mod indexes;
 mod list;
 mod partitions;
@@ -26,16 +27,18 @@ use crate::{
     tokens::{Audience, Tokens},
 };
 
+pub use dead_letters::{DeadLetter, Letter, LetterAct, LetterFilter, LetterStatus, MOST_SELECTED, Selection};
 pub use partitions::{Partition, Upkeep, plan_partitions};
-pub use summaries::{Archived, DeadLetter};
+pub use summaries::Archived;
 
 /// Statements whose plans are tested.
 #[doc(hidden)]
 pub mod statements {
     pub use super::{
+        dead_letters::{LIST as LETTERS, OF_JOB as LETTERS_OF_JOB},
         list::{LIST, LIST_BY_METADATA},
         partitions::EXPIRED_ROWS,
-        summaries::{EMPTY_EXPIRED, ERASE, FIND, LETTERS},
+        summaries::{EMPTY_EXPIRED, ERASE, FIND},
         usage::{READ as USAGE, TALLIES},
     };
 }

@@ -30,10 +30,12 @@ const MOST: std::time::Duration = std::time::Duration::from_mins(3);
 ///
 /// - Jobs that no partition covered, after they have expired.
 /// - Dead letters after 60 days, when the bucket deletes their bodies.
+/// - Selections of dead letters that nobody can confirm any more.
 /// - The usage of a day after 25 months, so that two years can be compared.
-pub const EXPIRED_ROWS: [(&str, &str); 5] = [
+pub const EXPIRED_ROWS: [(&str, &str); 6] = [
     ("summaries_default", "expires_at < now()"),
     ("dead_letters", "parked_at < now() - interval '60 days'"),
+    ("dead_letter_selections", "expires_at < now()"),
     ("usage_daily", "day < now() - interval '25 months'"),
     ("usage_by_key", "day < now() - interval '25 months'"),
     ("tallies", "day < now() - interval '25 months'"),

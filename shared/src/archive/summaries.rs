@@ -4,29 +4,15 @@ use std::{borrow::Borrow, collections::HashSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::{Row, postgres::PgRow, types::Json};
+use sqlx::{Row, types::Json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Archive, READ_TIMEOUT, failed, usage::Additions};
+use super::{Archive, READ_TIMEOUT, dead_letters::DeadLetter, failed, usage::Additions};
 use crate::{
     job::{Ended, Job, JobId, KeyId, Lane, RETENTION, RegionTag, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError, in_time, parse_value},
 };
-
-/// A message that was taken from a dead-letter queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    pub message_id: String,
-    pub lane: Lane,
-    pub job: Option<(JobId, TenantId)>,
-    pub reason: String,
-    pub receives: i32,
-    /// The key of the body in the documents bucket.
-    pub body_key: String,
-    /// When the message was taken from its queue.
-    pub parked_at: OffsetDateTime,
-}
 
 /// Enters new jobs. Jobs that the archive already has are not changed and not returned, so that a
 /// second delivery of a message changes nothing.
@@ -47,10 +33,6 @@ ORDER BY uuid
 ON CONFLICT (id) DO NOTHING
 RETURNING id";
 
-const INSERT_DEAD_LETTER: &str = "
-INSERT INTO dead_letters (message_id, lane, job_id, tenant, reason, receives, body_key, parked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (message_id) DO NOTHING";
-
 /// Takes everything out of jobs but that they were there. This is kept for longer than a message can
 /// wait, so that a late delivery cannot enter such a job again.
 macro_rules! emptying {
@@ -70,8 +52,8 @@ pub const ERASE: &str = emptying!("id = $1 AND tenant = $2");
 /// still wait.
 pub const EMPTY_EXPIRED: &str = emptying!("expires_at < now() AND expires_at - finished_at < interval '30 days'");
 
-/// The keys of the bodies of a job's dead letters.
-pub const LETTERS: &str = "SELECT body_key FROM dead_letters WHERE job_id = $1 AND tenant = $2";
+/// Takes a failed job out, because it is sent to its lane again.
+const REOPEN: &str = "DELETE FROM summaries WHERE id = $1 AND tenant = $2 AND status = 'failed'";
 
 /// A job that has not expired.
 pub const FIND: &str = "SELECT to_jsonb(s) AS resource FROM summaries s WHERE id = $1 AND tenant = $2 AND expires_at > now()";
@@ -123,20 +105,7 @@ impl Archive {
             usage.insert().execute(&mut *transaction).await.map_err(failed(OPERATION))?;
         }
         for letter in letters {
-            let (job, tenant) = letter.job.as_ref().map(|(job, tenant)| (job.uuid(), tenant.as_str())).unzip();
-            sqlx::query(INSERT_DEAD_LETTER)
-                .bind(&letter.message_id)
-                .bind(letter.lane.as_str())
-                .bind(job)
-                .bind(tenant)
-                .bind(&letter.reason)
-                .bind(letter.receives)
-                .bind(&letter.body_key)
-                .bind(letter.parked_at)
-                .persistent(false)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed(OPERATION))?;
+            letter.insert().execute(&mut *transaction).await.map_err(failed(OPERATION))?;
         }
         transaction.commit().await.map_err(failed(OPERATION))?;
         Ok(entered)
@@ -167,25 +136,30 @@ impl Archive {
         read().map_err(StoreError::because(Store::Archive, OPERATION))
     }
 
-    /// The keys of the bodies of a job's dead letters in the documents bucket.
+    /// Takes a failed job out of the archive and out of the usage, because it is sent to its lane again.
+    /// Returns false if it is not there any more.
     ///
     /// # Errors
-    /// If the database does not answer.
-    pub async fn letters(&self, tenant: &TenantId, id: &JobId) -> Result<Vec<String>, StoreError> {
-        const OPERATION: &str = "find the dead letters of a job";
-        let find = async {
+    /// If the database does not answer. In that case nothing is changed.
+    pub async fn reopen(&self, failed_job: &Ended) -> Result<bool, StoreError> {
+        const OPERATION: &str = "open a failed job again";
+        let reopen = async {
             let mut transaction = self.begin(OPERATION).await?;
-            let rows = sqlx::query(LETTERS)
-                .bind(id.uuid())
-                .bind(tenant.as_str())
+            let delete = sqlx::query(REOPEN).bind(failed_job.id.uuid()).bind(failed_job.tenant.as_str());
+            let deleted = delete
                 .persistent(false)
-                .fetch_all(&mut *transaction)
+                .execute(&mut *transaction)
                 .await
                 .map_err(failed(OPERATION))?;
+            let is_there = deleted.rows_affected() > 0;
+            if is_there {
+                let usage = Additions::of(std::iter::once(failed_job)).reversed();
+                usage.insert().execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+            }
             transaction.commit().await.map_err(failed(OPERATION))?;
-            Ok(rows.iter().map(|row: &PgRow| row.get("body_key")).collect())
+            Ok(is_there)
         };
-        in_time(Store::Archive, OPERATION, READ_TIMEOUT, find).await
+        in_time(Store::Archive, OPERATION, READ_TIMEOUT, reopen).await
     }
 
     /// Takes everything out of a finished job but that it was there, and deletes its dead letters.

@@ -106,6 +106,14 @@ impl Additions {
         additions
     }
 
+    /// What takes these jobs out of the usage again.
+    pub(super) fn reversed(mut self) -> Self {
+        for number in self.numbers.iter_mut().flatten() {
+            *number = -*number;
+        }
+        self
+    }
+
     pub(super) fn insert(&self) -> Query<'_, Postgres, PgArguments> {
         let query = sqlx::query(COUNT).bind(&self.tenants).bind(&self.days).bind(&self.keys);
         self.numbers.iter().fold(query, Query::bind).persistent(false)

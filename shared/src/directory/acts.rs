@@ -215,15 +215,22 @@ impl Directory {
         .await
     }
 
-    /// Writes into the audit log that all sessions of a tenant are about to be ended.
+    /// Writes into the audit log of a tenant what is done outside of the directory.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
-    pub async fn note_revoked_sessions(&self, by: &Actor, tenant: &TenantId) -> Result<(), StoreError> {
+    pub async fn note(
+        &self,
+        by: &Actor,
+        tenant: &TenantId,
+        action: Action,
+        subject: &impl ToString,
+        changes: Value,
+    ) -> Result<(), StoreError> {
         const OPERATION: &str = "write into the audit log";
-        let entry = Entry::new(by, tenant, Action::SessionsRevoked, tenant, json!({}));
-        let item = entry.item().map_err(StoreError::because(Store::Directory, OPERATION))?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let entry = Entry::new(by, tenant, action, subject, changes).item();
+        let entry = entry.map_err(StoreError::because(Store::Directory, OPERATION))?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(entry));
         put.send().await.map(drop).map_err(StoreError::because(Store::Directory, OPERATION))
     }
 }

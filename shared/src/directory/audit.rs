@@ -44,6 +44,12 @@ pub enum Action {
     /// All sessions of the tenant were ended.
     #[serde(rename = "sessions.revoked")]
     SessionsRevoked,
+    /// Dead letters were sent to their lanes again.
+    #[serde(rename = "dead_letter.replayed")]
+    DeadLetterReplayed,
+    /// Dead letters were deleted.
+    #[serde(rename = "dead_letter.purged")]
+    DeadLetterPurged,
 }
 
 /// An entry of the audit log.
@@ -58,7 +64,7 @@ pub struct Entry {
     #[schema(value_type = String, examples("acme"))]
     pub tenant: TenantId,
     pub action: Action,
-    /// The id of what was changed: a tenant or a key.
+    /// The id of what was changed: a tenant, a key, a dead letter or a selection of dead letters.
     #[schema(examples("key_b1a5c9e07d3f42686e10"))]
     pub subject: String,
     pub actor: By,

@@ -122,6 +122,23 @@ impl Ledger {
         }
     }
 
+    /// Records that a failed job is unfinished again, with its attempts so far. Returns false if the
+    /// client has erased it.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn reopen(&self, job: &Job) -> Result<bool, StoreError> {
+        const OPERATION: &str = "open a failed job again";
+        let item = accepted(job).map_err(StoreError::because(Store::Ledger, OPERATION))?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = put.condition_expression("attribute_not_exists(erased)").send().await;
+        match put.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => Err(StoreError::new(Store::Ledger, OPERATION, error)),
+        }
+    }
+
     /// Deletes a job that could not be sent to its lane.
     ///
     /// # Errors
@@ -231,11 +248,7 @@ impl Ledger {
     /// If DynamoDB does not answer.
     pub async fn begin_alone(&self, id: &JobId, earlier: usize, attempts: &[Attempt]) -> Result<bool, StoreError> {
         const OPERATION: &str = "note that a job is worked on alone";
-        let attempts: Result<Vec<_>, _> = attempts
-            .iter()
-            .map(|attempt| serde_json::to_string(attempt).map(AttributeValue::S))
-            .collect();
-        let attempts = attempts.map_err(StoreError::because(Store::Ledger, OPERATION))?;
+        let attempts = written(attempts).map_err(StoreError::because(Store::Ledger, OPERATION))?;
         let update = self
             .update(id)
             .update_expression("SET attempts = list_append(attempts, :attempts)")
@@ -397,13 +410,14 @@ fn is_expired(resource: &SummaryResource) -> bool {
 }
 
 fn accepted(job: &Job) -> Result<Item, BoxError> {
-    let resource = &job.resource;
+    let mut resource = job.resource.clone();
+    let attempts = written(&std::mem::take(&mut resource.attempts))?;
     let mut accepted = item([
         ("id", AttributeValue::S(resource.id.to_string())),
         ("tenant", AttributeValue::S(job.tenant.to_string())),
-        ("resource", AttributeValue::S(serde_json::to_string(resource)?)),
-        ("attempts", AttributeValue::L(Vec::new())),
-        ("expires_at", seconds(resource.created_at + KEPT)),
+        ("resource", AttributeValue::S(serde_json::to_string(&resource)?)),
+        ("attempts", AttributeValue::L(attempts)),
+        ("expires_at", seconds(OffsetDateTime::now_utc() + KEPT)),
         ("unfinished_of", AttributeValue::S(job.tenant.to_string())),
         ("submission", AttributeValue::S(resource.id.submission())),
     ]);
@@ -414,6 +428,12 @@ fn accepted(job: &Job) -> Result<Item, BoxError> {
 fn key_of(job: &Job) -> Option<(String, AttributeValue)> {
     let key = job.key.as_ref()?;
     Some(("key".to_owned(), AttributeValue::S(key.to_string())))
+}
+
+/// Attempts as the table keeps them.
+fn written(attempts: &[Attempt]) -> Result<Vec<AttributeValue>, serde_json::Error> {
+    let json = attempts.iter().map(serde_json::to_string);
+    json.map(|attempt| attempt.map(AttributeValue::S)).collect()
 }
 
 fn attempts(item: &Item) -> Result<Vec<Attempt>, BoxError> {

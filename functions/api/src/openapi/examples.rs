@@ -14,6 +14,7 @@ use utoipa::{
 };
 
 use super::{
+    dead_letter_examples,
     operations::{Named, operations},
     tenant_examples,
 };
@@ -36,11 +37,19 @@ impl Modify for Examples {
 fn add(operation: &mut Operation) {
     let id = operation.operation_id.clone().unwrap_or_default();
     if let Some(RefOr::T(body)) = &mut operation.request_body {
-        fill(body.content.values_mut(), &[requests(&id), tenant_examples::requests(&id)].concat());
+        fill(
+            body.content.values_mut(),
+            &[requests(&id), tenant_examples::requests(&id), dead_letter_examples::requests(&id)].concat(),
+        );
     }
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
-            let named = [responses(&id, status), tenant_examples::responses(&id, status)].concat();
+            let named = [
+                responses(&id, status),
+                tenant_examples::responses(&id, status),
+                dead_letter_examples::responses(&id, status),
+            ]
+            .concat();
             fill(response.content.values_mut(), &named);
         }
     }
@@ -97,6 +106,7 @@ fn responses(operation: &str, status: &str) -> Named {
             "The rate and the allowance are used up",
             json!(Problem::of(Kind::TooManyRequests)),
         )],
+        ("replayDeadLetter", "202") => vec![("queued", "The job is queued again", json!(replayed()))],
         ("deleteSummary", "200") => vec![("canceled", "The job was canceled", json!(canceled()))],
         ("listSummaries", "200") => {
             let items = [succeeded(), queued()].map(|job| job.as_ref().map(Listed::from));
@@ -164,6 +174,17 @@ fn failed() -> Option<SummaryResource> {
     let mut job = running()?;
     let error = JobError::new(FailureCode::NoSentence, "The text has no sentence that can be summarised.");
     job.fail(CREATED + Duration::milliseconds(250), error).ok()?;
+    Some(job)
+}
+
+fn replayed() -> Option<SummaryResource> {
+    let mut job = queued()?;
+    let error = JobError::new(
+        FailureCode::RetriesExhausted,
+        "The worker stopped in every attempt without reporting a reason. Submit the document again.",
+    );
+    job.fail(CREATED + Duration::hours(1), error).ok()?;
+    job.replay(CREATED + Duration::hours(2)).ok()?;
     Some(job)
 }
 

@@ -1,5 +1,6 @@
 //! The `OpenAPI` description: what belongs to no single route, and what belongs to all of them.
 
+mod dead_letter_examples;
 mod examples;
 mod headers;
 mod operations;

@@ -3,9 +3,11 @@
 //! This file holds what several commands need. Results go to standard output, everything else to
 //! standard error.
 
+pub(crate) mod api;
 pub(crate) mod capacity;
 pub(crate) mod contract;
 pub(crate) mod cost;
+pub(crate) mod dead_letters;
 pub(crate) mod deploy;
 pub(crate) mod down;
 pub(crate) mod env;

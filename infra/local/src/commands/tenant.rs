@@ -1,17 +1,15 @@
 //! `cargo local tenant`: tenants, their keys and the audit log, through the HTTP API.
 
-use std::env;
-
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
-use local::{
-    Instance,
-    cloud::{addresses, instance::DEFAULT_REGION, tenant::ADMIN_KEY},
-};
-use reqwest::{Client, Method};
-use serde_json::{Map, Value, json};
+use local::{Instance, cloud::instance::DEFAULT_REGION};
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use super::{runtime, say};
+use super::{
+    api::{Api, object},
+    runtime,
+};
 
 /// It asks the API at `SUMMAREASE_URL` with the key in `SUMMAREASE_ADMIN_KEY`. Without these
 /// variables, it asks the running local cloud.
@@ -96,11 +94,7 @@ struct Limits {
 
 impl Tenant {
     pub(crate) fn run(self, instance: &Instance) -> Result<()> {
-        let api = Api {
-            url: env::var("SUMMAREASE_URL").or_else(|_| addresses::api_url(instance, &self.region))?,
-            key: env::var("SUMMAREASE_ADMIN_KEY").unwrap_or_else(|_| ADMIN_KEY.to_owned()),
-            http: Client::new(),
-        };
+        let api = Api::from_env(instance, &self.region)?;
         runtime()?.block_on(self.command.ask(&api))
     }
 }
@@ -163,54 +157,4 @@ impl Key {
             Self::Revoke { tenant, key } => api.show(Method::DELETE, &format!("{}/{key}", keys(&tenant)), None).await,
         }
     }
-}
-
-/// The API, asked as an admin.
-struct Api {
-    url: String,
-    key: String,
-    http: Client,
-}
-
-impl Api {
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let reply = request.send().await.context("the API does not answer")?;
-        let status = reply.status();
-        let text = reply.text().await?;
-        if !status.is_success() {
-            bail!("the API answered {status}: {text}");
-        }
-        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
-    }
-
-    async fn show(&self, method: Method, path: &str, body: Option<Value>) -> Result<()> {
-        match self.ask(method, path, body).await? {
-            Value::Null => Ok(()),
-            answer => say(&format!("{answer:#}")),
-        }
-    }
-
-    async fn list(&self, path: &str) -> Result<()> {
-        let joint = if path.contains('?') { '&' } else { '?' };
-        let mut page = self.ask(Method::GET, path, None).await?;
-        loop {
-            for item in page["items"].as_array().into_iter().flatten() {
-                say(&item.to_string())?;
-            }
-            let Some(cursor) = page["next_cursor"].as_str() else {
-                return Ok(());
-            };
-            page = self.ask(Method::GET, &format!("{path}{joint}cursor={cursor}"), None).await?;
-        }
-    }
-}
-
-/// An object of the fields that have a value.
-fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
-    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(fields.collect::<Map<_, _>>())
 }

@@ -13,7 +13,10 @@ use shared::{
 use sqlx::{Connection, Row};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-use crate::cloud::{REGIONS, Region, answer, cloud, comes_true, prose, region, submission};
+use crate::{
+    access::operator,
+    cloud::{REGIONS, Region, answer, cloud, comes_true, prose, region, submission},
+};
 
 const DEEP: &str = include_str!("../../../../events/api/health-deep.json");
 const ROUTING: &str = include_str!("../../../../events/api/health-routing.json");
@@ -144,6 +147,13 @@ async fn a_poison_message_becomes_a_failed_job_and_the_rest_of_its_batch_succeed
         .await
         .unwrap();
     assert_eq!(kept.body.collect().await.unwrap().to_vec(), poison.to_string().into_bytes());
+    // A message that names no job can only be purged.
+    let nameless = "SELECT message_id FROM dead_letters WHERE job_id IS NULL";
+    let nameless: String = sqlx::query_scalar(nameless).fetch_one(&mut database).await.unwrap();
+    let letter = format!("/v1/dead-letters/{nameless}");
+    let (status, problem) = operator().await.send(Method::POST, &format!("{letter}/replay"), None).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert_eq!(operator().await.delete(&letter).await.0, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod clients;
 mod cloud;
 mod cluster;
 mod contract;
+mod dead_letters;
 mod events;
 mod failover;
 mod failure;

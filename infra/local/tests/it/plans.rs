@@ -156,7 +156,9 @@ async fn no_statement_reads_a_whole_partition_of_a_million_jobs() {
             "{statement}"
         );
     }
-    let letters = database.reads(statements::LETTERS, |query| query.bind(id).bind("small-1")).await;
+    let letters = database
+        .reads(statements::LETTERS_OF_JOB, |query| query.bind(id).bind("small-1"))
+        .await;
     assert_eq!(letters, ["dead_letters".to_owned()].into());
     let (from, to) = ((now - Duration::days(30)).date(), now.date());
     let usage = database

@@ -209,6 +209,22 @@ async fn dead_letters_and_deleted_documents_are_found() {
         ],
     );
     assert!(said.contains(&job) && said.contains("\"StatusCode\": 200"), "{said}");
+    let here = format!("URL={}", region.url);
+    let admin = (
+        "export SUMMAREASE_URL=$URL SUMMAREASE_ADMIN_KEY=sk_…",
+        format!("{here}\nexport SUMMAREASE_URL=$URL SUMMAREASE_ADMIN_KEY={}", tenant::ADMIN_KEY),
+    );
+    let nothing = ("--reason retries_exhausted", "--reason no_such_reason");
+    let selected = dead.follow(&["export SUMMAREASE_URL"], &[(admin.0, &admin.1), nothing]);
+    let (_, selection) = selected.rsplit_once("confirm ").unwrap();
+    let exported = format!(
+        "export {here} SUMMAREASE_URL={} SUMMAREASE_ADMIN_KEY={}\nSELECTION={}",
+        region.url,
+        tenant::ADMIN_KEY,
+        selection.trim()
+    );
+    let said = dead.follow(&["SELECTION="], &[("SELECTION=…", &exported)]);
+    assert!(said.contains("\"left\":0"), "{said}");
 
     let s3 = aws_sdk_s3::Client::new(&region.sdk);
     let (bucket, document) = (&region.outputs["DocumentsBucket"], format!("documents/demo/{job}"));

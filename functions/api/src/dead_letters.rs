@@ -1,0 +1,300 @@
+//! `/v1/dead-letters`: an operator looks at the messages for which jobs have failed, sends them to their
+//! lanes again, or deletes them.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use shared::{
+    archive::{Letter, LetterFilter, LetterStatus},
+    directory::Action,
+    job::{JobId, Lane, Message, Scope, SummaryResource, TenantId},
+    problem::{Kind, Problem},
+};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use utoipa::ToSchema;
+
+use crate::{
+    answers::{Guarded, Paging, WithQuery},
+    auth::{Acting, Caller},
+    context::Context,
+    object::{found, invalid},
+    paging::{Listed, Part},
+};
+
+/// The parameters of the list that are filters.
+const FILTERS: [&str; 7] = ["tenant", "lane", "reason", "job", "status", "parked_from", "parked_to"];
+
+/// A message that no worker could finish. Its job has failed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadLetter {
+    /// The id that SQS gave the message.
+    #[schema(examples("5d41402a-bc4b-4a76-b971-9d911017c592"))]
+    id: String,
+    status: LetterStatus,
+    lane: Lane,
+    /// The region that keeps the message. Only its API can replay or purge it.
+    #[schema(examples("us-east-1"))]
+    region: String,
+    /// The job that the message names. Absent if the message is not readable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, examples("sum_use1_01JDCR0W00E05BQ75SEB3D7PSV"))]
+    job: Option<JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, examples("acme"))]
+    tenant: Option<TenantId>,
+    /// The failure code of the job.
+    #[schema(examples("retries_exhausted"))]
+    reason: String,
+    /// How often the message was received from its lane.
+    receives: i32,
+    /// When the message was taken from its dead-letter queue, RFC 3339.
+    #[serde(with = "time::serde::rfc3339")]
+    parked_at: OffsetDateTime,
+    /// When the message was sent to its lane again, RFC 3339.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    replayed_at: Option<OffsetDateTime>,
+}
+
+/// A dead letter with its job.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadLetterWithJob {
+    #[serde(flatten)]
+    letter: DeadLetter,
+    /// The job as it is now, with its attempts, its error, and without its result. Absent if it has expired
+    /// or was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<shared::job::Listed>,
+}
+
+impl DeadLetter {
+    fn of(letter: Letter, here: &str) -> Self {
+        let job = letter.job(here);
+        Self {
+            id: letter.message_id,
+            status: if letter.replayed_at.is_some() {
+                LetterStatus::Replayed
+            } else {
+                LetterStatus::Parked
+            },
+            lane: letter.lane,
+            region: letter.region.unwrap_or_else(|| here.to_owned()),
+            job,
+            tenant: letter.job.map(|(_, tenant)| tenant),
+            reason: letter.reason,
+            receives: letter.receives,
+            parked_at: letter.parked_at,
+            replayed_at: letter.replayed_at,
+        }
+    }
+}
+
+/// List dead letters
+///
+/// A message becomes a dead letter if no worker could finish it in 20 deliveries, and the service does not
+/// send it to its lane again by itself. The letters of all tenants are listed, the newest first. They are
+/// kept for 60 days.
+#[utoipa::path(
+    get,
+    path = "/v1/dead-letters",
+    operation_id = "listDeadLetters",
+    params(
+        ("tenant" = Option<String>, Query, description = "Only letters of this tenant.", example = "acme"),
+        ("lane" = Option<Lane>, Query, description = "Only letters of this lane.", example = "standard"),
+        ("reason" = Option<String>, Query, description = "Only letters whose jobs have failed with this code.", example = "retries_exhausted"),
+        ("job" = Option<String>, Query, description = "Only letters of this job.", example = "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV"),
+        ("status" = Option<LetterStatus>, Query, description = "Only letters with this status.", example = "parked"),
+        ("parked_from" = Option<String>, Query, description = "Only letters that were parked at this moment or later (RFC 3339).", example = "2026-11-01T00:00:00Z"),
+        ("parked_to" = Option<String>, Query, description = "Only letters that were parked before this moment (RFC 3339).", example = "2026-12-01T00:00:00Z"),
+        Paging,
+    ),
+    responses(
+        (status = 200, description = "A page of dead letters.", body = Listed<DeadLetter>),
+        Guarded,
+        WithQuery,
+    )
+)]
+pub(crate) async fn list(State(context): State<Arc<Context>>, caller: Caller, uri: Uri) -> Result<Json<Listed<DeadLetter>>, Problem> {
+    caller.may(Scope::Admin)?;
+    let part = Part::read(&uri, &FILTERS)?;
+    let filter = filter(&part)?;
+    let after = part.after(read_place)?;
+    let page = context.archive.dead_letters(&filter, part.limit, after.as_ref()).await?;
+    let listed = page.map(|letter| DeadLetter::of(letter, &context.region));
+    Ok(Json(Listed::of(listed, place)))
+}
+
+/// Read a dead letter
+#[utoipa::path(
+    get,
+    path = "/v1/dead-letters/{id}",
+    operation_id = "readDeadLetter",
+    params(("id" = String, Path, description = "The id of the dead letter.", example = "5d41402a-bc4b-4a76-b971-9d911017c592")),
+    responses(
+        (status = 200, description = "The dead letter, and its job.", body = DeadLetterWithJob),
+        (status = 404, description = "There is no such dead letter.", body = Problem, content_type = "application/problem+json"),
+        Guarded,
+    )
+)]
+pub(crate) async fn read(
+    State(context): State<Arc<Context>>,
+    caller: Caller,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<DeadLetterWithJob>, Problem> {
+    caller.may(Scope::Admin)?;
+    let letter = kept(&context, &found(id)?).await?;
+    let job = letter
+        .job(&context.region)
+        .zip(letter.job.as_ref().map(|(_, tenant)| tenant.clone()));
+    let summary = match job {
+        Some((id, tenant)) => crate::read::find(&context, &tenant, &id).await?,
+        None => None,
+    };
+    Ok(Json(DeadLetterWithJob {
+        letter: DeadLetter::of(letter, &context.region),
+        summary: summary.as_ref().map(shared::job::Listed::from),
+    }))
+}
+
+/// Replay a dead letter
+///
+/// The message is sent to its lane again, and its job is `queued` again, with the same id. Its attempts so
+/// far stay in its history, and one named `replayed` says where the new ones begin. To replay a letter again
+/// whose job is still unfinished does no harm.
+#[utoipa::path(
+    post,
+    path = "/v1/dead-letters/{id}/replay",
+    operation_id = "replayDeadLetter",
+    params(("id" = String, Path, description = "The id of the dead letter.", example = "5d41402a-bc4b-4a76-b971-9d911017c592")),
+    responses(
+        (status = 202, description = "The job, which is queued again.", body = SummaryResource),
+        (status = 404, description = "There is no such dead letter.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The letter cannot be replayed. `detail` says why.", body = Problem, content_type = "application/problem+json"),
+        Guarded,
+    )
+)]
+pub(crate) async fn replay(
+    State(context): State<Arc<Context>>,
+    acting: Acting,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    acting.caller.may(Scope::Admin)?;
+    let letter = kept(&context, &found(id)?).await?;
+    let resource = send_again(&context, &letter).await?;
+    note(&context, &acting, &letter, Action::DeadLetterReplayed).await?;
+    Ok((StatusCode::ACCEPTED, Json(resource)).into_response())
+}
+
+/// Purge a dead letter
+///
+/// The message is deleted, and cannot be replayed any more. Its job stays `failed`.
+#[utoipa::path(
+    delete,
+    path = "/v1/dead-letters/{id}",
+    operation_id = "purgeDeadLetter",
+    params(("id" = String, Path, description = "The id of the dead letter.", example = "5d41402a-bc4b-4a76-b971-9d911017c592")),
+    responses(
+        (status = 204, description = "The dead letter is deleted."),
+        (status = 404, description = "There is no such dead letter.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another region keeps the letter.", body = Problem, content_type = "application/problem+json"),
+        Guarded,
+    )
+)]
+pub(crate) async fn purge(
+    State(context): State<Arc<Context>>,
+    acting: Acting,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    acting.caller.may(Scope::Admin)?;
+    let letter = kept(&context, &found(id)?).await?;
+    delete(&context, &letter).await?;
+    note(&context, &acting, &letter, Action::DeadLetterPurged).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The letter with this id.
+async fn kept(context: &Context, id: &str) -> Result<Letter, Problem> {
+    let letter = context.archive.dead_letter(id).await?;
+    letter.ok_or_else(|| Problem::new(Kind::NotFound, "There is no such dead letter. `GET /v1/dead-letters` lists them."))
+}
+
+/// Opens the job of a letter again, and sends its message to its lane. A refusal is a conflict.
+pub(crate) async fn send_again(context: &Context, letter: &Letter) -> Result<SummaryResource, Problem> {
+    let conflict = |why: &str| Problem::new(Kind::Conflict, why);
+    in_its_region(context, letter)?;
+    let (Some(id), Some((_, tenant))) = (letter.job(&context.region), &letter.job) else {
+        return Err(conflict(
+            "The message names no job, so that no worker can do anything with it. Look at it in the documents bucket, and purge the letter.",
+        ));
+    };
+    let Some(body) = context.documents.fetch(&letter.body_key).await? else {
+        return Err(conflict(
+            "The message is not in the documents bucket any more. Its client has to submit the document again.",
+        ));
+    };
+    let Some(job) = context.completion.reopen(tenant, &id).await? else {
+        return Err(conflict(
+            "The job of this letter has not failed, or has expired, or was erased by its client. Purge the letter.",
+        ));
+    };
+    context.lanes[letter.lane].send(tenant, Message::again(&body)).await?;
+    context.archive.replayed(&letter.message_id).await?;
+    tracing::warn!(job = %id, %tenant, lane = %letter.lane, "An operator has sent a dead letter to its lane again.");
+    Ok(job.resource)
+}
+
+/// Deletes a letter and its body.
+pub(crate) async fn delete(context: &Context, letter: &Letter) -> Result<(), Problem> {
+    in_its_region(context, letter)?;
+    context.documents.discard(&letter.body_key).await?;
+    context.archive.purge(&letter.message_id).await?;
+    tracing::warn!(message = letter.message_id, lane = %letter.lane, "An operator has deleted a dead letter.");
+    Ok(())
+}
+
+/// The bucket and the lanes of a region are reached only from there.
+fn in_its_region(context: &Context, letter: &Letter) -> Result<(), Problem> {
+    match &letter.region {
+        Some(region) if *region != context.region => Err(Problem::new(
+            Kind::Conflict,
+            format!("The region {region} keeps this letter. Send the request to its address."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+async fn note(context: &Context, acting: &Acting, letter: &Letter, action: Action) -> Result<(), Problem> {
+    let tenant = letter.job.as_ref().map_or(&acting.by.tenant, |(_, tenant)| tenant);
+    let changes = json!({"job": letter.job(&context.region), "reason": letter.reason});
+    let noted = context
+        .directory
+        .note(&acting.by, tenant, action, &letter.message_id, changes)
+        .await;
+    noted.map_err(Problem::from)
+}
+
+/// The filter that the parameters of a list make.
+fn filter(part: &Part) -> Result<LetterFilter, Problem> {
+    for (name, value) in &part.own {
+        serde_json::from_value::<LetterFilter>(json!({ name: value }))
+            .map_err(|error| invalid(&format!("?{name}"), format!("The value is not possible: {error}.")))?;
+    }
+    let all: Value = part.own.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    serde_json::from_value(all).map_err(|error| invalid("?", error.to_string()))
+}
+
+/// Where a page ends.
+fn place(letter: &DeadLetter) -> String {
+    format!("{}/{}", letter.parked_at.format(&Rfc3339).unwrap_or_default(), letter.id)
+}
+
+fn read_place(text: String) -> Option<(OffsetDateTime, String)> {
+    let (at, id) = text.split_once('/')?;
+    Some((OffsetDateTime::parse(at, &Rfc3339).ok()?, id.to_owned()))
+}
