@@ -22,6 +22,7 @@ pub mod completion;
 pub mod config;
 pub mod directory;
 pub mod documents;
+pub mod gateway;
 pub mod kill;
 pub mod lanes;
 pub mod ledger;

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    capacity::{Controller, Level, Memory, Pin},
+    capacity::{Circuit, Controller, Level, Memory, Pin},
     config::{self, ConfigError},
     recent::Recent,
     store::{BoxError, Chain, Store, StoreError, in_time, parse},
@@ -41,6 +41,11 @@ pub struct ServiceLevel {
 pub struct Remembered {
     pub memory: Memory,
     pub controller: Controller,
+    #[serde(default)]
+    pub circuit: Circuit,
+    /// When `prescale` ran the last time. Version 0.2.0 did not write it.
+    #[serde(default)]
+    pub ran_at: Option<Timestamp>,
 }
 
 impl ServiceLevel {

@@ -48,13 +48,15 @@ pub mod metric {
     pub const CAPACITY: &str = "CapacityDesired";
     /// The service level, from 0 to 3.
     pub const LEVEL: &str = "ServiceLevel";
+    /// Whether the lanes are paused because the database does not answer: 1 or 0.
+    pub const LANES_PAUSED: &str = "LanesPaused";
     /// Partitions of the archive that were made for the next months. A count.
     pub const PARTITIONS_MADE: &str = "PartitionsMade";
 
     /// All names.
-    pub const ALL: [&str; 15] = [
+    pub const ALL: [&str; 16] = [
         REQUESTS, ACCEPTED, DEFERRED, REFUSED, DECIDED_ALONE, CACHE_HITS, FINISHED, RETRIED, TIME_TO_DONE, REPLAYED, DEAD_LETTERS,
-        CANARY_TIME, CAPACITY, LEVEL, PARTITIONS_MADE,
+        CANARY_TIME, CAPACITY, LEVEL, LANES_PAUSED, PARTITIONS_MADE,
     ];
 }
 

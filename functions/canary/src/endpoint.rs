@@ -7,7 +7,8 @@ use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_lambda::{operation::invoke::InvokeError, primitives::Blob};
 use lambda_runtime::Error;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::Value;
+use shared::gateway;
 
 /// How long the canary waits for one answer. A cold start and a request together take less.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -74,7 +75,7 @@ impl Endpoint {
                 }
             }
             Self::Invoked { .. } => {
-                let reply = self.invoke(&gateway_event(method.as_str(), path, key, body)).await?;
+                let reply = self.invoke(&gateway::event(method.as_str(), path, Some(key), body)).await?;
                 let status = reply["statusCode"].as_u64().and_then(|status| status.try_into().ok());
                 let body = reply["body"].as_str().unwrap_or_default();
                 Ok((status.ok_or("the answer has no status code")?, serde_json::from_str(body)?))
@@ -106,36 +107,6 @@ impl Endpoint {
     }
 }
 
-/// The event that API Gateway makes from a request, with the fields that the API reads.
-fn gateway_event(method: &str, path: &str, key: &SecretString, body: Option<&Value>) -> Value {
-    let time = time::OffsetDateTime::now_utc();
-    json!({
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {
-            "host": "canary",
-            "authorization": format!("Bearer {}", key.expose_secret()),
-            "content-type": "application/json",
-        },
-        "requestContext": {
-            "accountId": "canary",
-            "apiId": "canary",
-            "domainName": "canary",
-            "domainPrefix": "canary",
-            "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "canary" },
-            "requestId": "canary",
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": "01/Jan/2026:00:00:00 +0000",
-            "timeEpoch": time.unix_timestamp() * 1000,
-        },
-        "body": body.map(Value::to_string),
-        "isBase64Encoded": false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use aws_config::{BehaviorVersion, Region};
@@ -144,6 +115,8 @@ mod tests {
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
     };
+
+    use serde_json::json;
 
     use super::*;
 

@@ -1,12 +1,14 @@
 //! The canary. It makes real summaries and checks them. Two callers invoke it:
 //!
 //! - A schedule sends `{"action":"probe"}`. The canary then submits a text through the public API,
-//!   and waits until a worker has summarised it.
+//!   and waits until a worker has summarised it. Before that, it resumes lanes that `prescale` has paused,
+//!   if `prescale` does not run any more.
 //! - `CodeDeploy` calls it before new versions take traffic. The canary then makes a summary with
 //!   each of these versions, and tells `CodeDeploy` whether they may take traffic.
 
 mod context;
 mod endpoint;
+mod lanes;
 mod probe;
 
 use std::time::{Duration, Instant, SystemTime};
@@ -117,6 +119,9 @@ pub async fn handle(context: &Context, task: Task, deadline: SystemTime) -> Resu
 
 async fn public(context: &Context) -> Result<Report, Error> {
     let probe = Probe::begin(context).await?;
+    if let Err(error) = Box::pin(lanes::resume(context, &probe)).await {
+        tracing::error!(error = %Chain(error.as_ref()), "It is not known whether lanes have to be resumed.");
+    }
     let made = timed(context.public.name(), probe.submit(&context.public)).await?;
     metrics::histogram!(metric::CANARY_TIME).record(made.took.as_secs_f64() * 1000.0);
     Ok(Report { summaries: vec![made] })

@@ -44,6 +44,11 @@ impl<'a> Probe<'a> {
         })
     }
 
+    /// The API key of this run.
+    pub(crate) const fn key(&self) -> &SecretString {
+        &self.key
+    }
+
     /// Submits a text to the API and waits for its summary.
     pub(crate) async fn submit(&self, api: &Endpoint) -> Result<(), Error> {
         let text = text();

@@ -33,7 +33,8 @@ pub(crate) const WORKERS: PerLane<&str> = PerLane {
 pub(crate) struct Reading {
     /// The values of the levers that the deployment has and that could be read.
     pub(crate) state: State,
-    pub(crate) bulk_runs: bool,
+    /// Which lanes are paused, as far as that could be read.
+    pub(crate) paused: PerLane<Option<bool>>,
     /// The levers that AWS is still changing. It refuses another change until that is finished.
     pub(crate) changing: BTreeSet<Lever>,
     /// The levers that could not be read, and why.
@@ -76,7 +77,7 @@ impl Levers {
     pub(crate) async fn read(&self) -> Reading {
         let mut reading = Reading {
             state: State::new(),
-            bulk_runs: true,
+            paused: PerLane::default(),
             changing: BTreeSet::new(),
             failures: Vec::new(),
         };
@@ -99,9 +100,9 @@ impl Levers {
             if !matches!(mapping.state(), Some("Enabled" | "Disabled")) {
                 reading.changing.insert(lever);
             }
-            if lane == Lane::Bulk {
-                reading.bulk_runs = !matches!(mapping.state(), Some("Disabled" | "Disabling"));
-            }
+            reading
+                .paused
+                .set(lane, Some(matches!(mapping.state(), Some("Disabled" | "Disabling"))));
             return Ok(workers(&mapping));
         }
         match (lever, &self.cluster, &self.cache) {

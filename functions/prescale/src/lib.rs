@@ -1,6 +1,6 @@
 //! Pre-scaling. This function reads the signals of the service and the capacity plan, decides how
 //! much capacity must be ready, and sets Lambda, Aurora and `ElastiCache` accordingly. It also sets
-//! the service level. These events invoke it:
+//! the service level, and pauses the lanes while the database does not answer. These events invoke it:
 //!
 //! - A schedule or an operator sends `{"action":"plan"}`. With `"dry_run":true` the function says
 //!   what it would do and does nothing.
@@ -10,6 +10,7 @@
 //! A decision depends only on what is read at its beginning, and every setting is an absolute
 //! value. Two runs at the same time therefore do the same and do no harm.
 
+mod health;
 mod levers;
 mod observe;
 
@@ -23,8 +24,8 @@ use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::{
     capacity::{
-        Action, Ahead, CapacityPlan, Decision, Level, Lever, Pin, Pressure, Prices, Reason, Signals, State, actions, ahead, decide,
-        effective,
+        Action, Ahead, CapacityPlan, Circuit, Decision, Level, Lever, Pin, Pressure, Prices, Reason, Signals, State, actions, ahead,
+        decide, effective,
     },
     config,
     service_level::{Remembered, ServiceLevel},
@@ -32,6 +33,7 @@ use shared::{
     telemetry::metric,
 };
 
+use health::Health;
 use levers::{Levers, Reading};
 use observe::Observer;
 
@@ -53,6 +55,7 @@ pub struct Context {
     plan: CapacityPlan,
     prices: Prices,
     observer: Observer,
+    health: Health,
     levers: Levers,
     level: ServiceLevel,
 }
@@ -71,6 +74,7 @@ impl Context {
             plan: plan(&prices)?.within(&ceilings),
             prices,
             observer: Observer::from_env(&aws)?,
+            health: Health::from_env(&aws)?,
             levers: Levers::from_env(&aws, ceilings)?,
             level: ServiceLevel::from_env(&aws)?,
         })
@@ -119,6 +123,8 @@ pub struct Report {
     signals: Signals,
     level: Level,
     pinned: bool,
+    /// Whether the lanes are paused because the database does not answer.
+    lanes_paused: bool,
     desired: State,
     reasons: BTreeMap<&'static str, String>,
     dollars_per_hour: f64,
@@ -187,13 +193,14 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
     let level = effective(controller, pin, now);
     let Reading {
         state: actual,
-        bulk_runs,
+        paused,
         changing,
         failures: unread,
     } = context.levers.read().await;
     failures.extend(unread);
     let decision = decide(now, plan, prices, &history, &signals, &actual, &remembered.memory);
-    let mut actions = actions(&decision.desired, &actual, bulk_runs, level);
+    let circuit = remembered.circuit.next(context.health.database_answers().await, &paused, level);
+    let mut actions = actions(&decision.desired, &actual, &paused, &circuit, level);
     actions.retain(|action| !changing.contains(&action.lever()));
     let mut ahead = ahead(now, plan, prices, &actual);
     ahead.retain(|change| context.levers.is_scheduled(change.lever));
@@ -202,6 +209,8 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
         let remember = Remembered {
             memory: decision.memory.clone(),
             controller,
+            circuit,
+            ran_at: Some(Timestamp::now()),
         };
         context.level.set(level, until, &remember).await?;
         for action in &actions {
@@ -220,12 +229,13 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
     for failure in &failures {
         tracing::error!("A part of the run failed: {failure}.");
     }
-    publish(&decision, &actual, &actions, level);
+    publish(&decision, &actual, &actions, &circuit, level);
     Ok(Report {
         dry_run,
         signals,
         level,
         pinned: pin.is_some_and(|pin| now < pin.until),
+        lanes_paused: circuit.is_open(),
         desired: decision.desired,
         reasons: reasons(&decision.reasons),
         dollars_per_hour: decision.dollars_per_hour,
@@ -258,18 +268,22 @@ fn reasons(reasons: &BTreeMap<Lever, Reason>) -> BTreeMap<&'static str, String> 
 }
 
 /// Writes the logs and metrics of a decision.
-fn publish(decision: &Decision, actual: &State, actions: &[Action], level: Level) {
+fn publish(decision: &Decision, actual: &State, actions: &[Action], circuit: &Circuit, level: Level) {
     for (lever, desired) in &decision.desired {
         metrics::gauge!(metric::CAPACITY, "lever" => lever.as_str()).set(*desired);
     }
     metrics::gauge!(metric::LEVEL).set(f64::from(u8::from(level)));
+    metrics::gauge!(metric::LANES_PAUSED).set(f64::from(u8::from(circuit.is_open())));
     for action in actions {
         match action {
             Action::Set { lever, from, to } => {
                 tracing::info!(%lever, from, to, because = %decision.reasons[lever], "The decision changes a lever.");
             }
+            Action::Pause(lane) if circuit.is_open() => {
+                tracing::error!(%lane, "The decision pauses a lane, because the database does not answer. Its messages wait.");
+            }
             Action::Pause(lane) => tracing::warn!(%lane, %level, "The decision pauses a lane, because the service level is 3."),
-            Action::Resume(lane) => tracing::info!(%lane, %level, "The decision resumes a paused lane."),
+            Action::Resume(lane) => tracing::warn!(%lane, %level, "The decision resumes a paused lane."),
         }
     }
     tracing::info!(?actual, desired = ?decision.desired, %level, dollars_per_hour = decision.dollars_per_hour, "The capacity was decided.");

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use crate::{
+    PerLane,
+    circuit::Circuit,
     level::Level,
     lever::{Lever, State},
 };
@@ -30,20 +32,21 @@ impl Action {
     }
 }
 
-/// The actions that change `actual` into `desired`, and that pause or resume the bulk lane. There
-/// is at most one action for each lever, because AWS refuses a second change before the first one
-/// is finished. A lever that is missing from `actual` gets no action.
-pub fn actions(desired: &State, actual: &State, bulk_runs: bool, level: Level) -> Vec<Action> {
-    let mut actions = Vec::new();
-    match (bulk_runs, level.runs_bulk()) {
-        (true, false) => actions.push(Action::Pause(Lane::Bulk)),
-        (false, true) => actions.push(Action::Resume(Lane::Bulk)),
-        _ => {}
-    }
-    let switched = actions.first().map(Action::lever);
+/// The actions that change `actual` into `desired`, and that pause or resume lanes. `paused` says which
+/// lanes are paused at present, as far as that is known. There is at most one action for each lever,
+/// because AWS refuses a second change before the first one is finished. A lever that is missing from
+/// `actual` gets no action.
+pub fn actions(desired: &State, actual: &State, paused: &PerLane<Option<bool>>, circuit: &Circuit, level: Level) -> Vec<Action> {
+    let switch = |lane| match (paused[lane], circuit.stops(lane, level)) {
+        (Some(false), true) => Some(Action::Pause(lane)),
+        (Some(true), false) if circuit.holds(lane) => Some(Action::Resume(lane)),
+        _ => None,
+    };
+    let mut actions: Vec<Action> = Lane::ALL.into_iter().filter_map(switch).collect();
+    let switched: Vec<Lever> = actions.iter().map(Action::lever).collect();
     for (&lever, &to) in desired {
         if let Some(&from) = actual.get(&lever).filter(|from| (**from - to).abs() > f64::EPSILON)
-            && switched != Some(lever)
+            && !switched.contains(&lever)
         {
             actions.push(Action::Set { lever, from, to });
         }

@@ -20,6 +20,7 @@
 mod actions;
 mod ahead;
 mod calendar;
+mod circuit;
 mod degradation;
 mod demand;
 mod level;
@@ -39,6 +40,7 @@ pub use job::PerLane;
 pub use actions::{Action, actions};
 pub use ahead::{Ahead, ahead};
 pub use calendar::Calendar;
+pub use circuit::Circuit;
 pub use degradation::{Controller, Pin, Pressure, effective};
 pub use demand::Demand;
 pub use level::{Level, Thresholds};

@@ -493,7 +493,7 @@ proptest! {
             let mut signals = signals(now, arrivals, backlog);
             signals.seconds_per_job.standard = Some(seconds);
             let decision = once(&plan, now, &signals, &state, &memory);
-            for action in actions(&decision.desired, &state, true, Level::Normal) {
+            for action in actions(&decision.desired, &state, &RUN, &Circuit::default(), Level::Normal) {
                 let Action::Set { lever, from, to } = action else { panic!("{action:?}") };
                 let up = to > from;
                 prop_assert!(*directions.entry(lever).or_insert(up) == up, "{} changes its direction", lever);
@@ -584,6 +584,15 @@ fn a_lever_keeps_its_step_limits_and_falls_after_its_hold_time() {
     assert_eq!(seen[10..16], [100.0, 50.0, 25.0, 13.0, 10.0, 10.0], "{seen:?}");
 }
 
+/// No lane is paused.
+const RUN: PerLane<Option<bool>> = PerLane {
+    express: Some(false),
+    standard: Some(false),
+    bulk: Some(false),
+};
+/// The bulk lane is paused.
+const BULK_PAUSED: PerLane<Option<bool>> = PerLane { bulk: Some(true), ..RUN };
+
 #[test]
 fn the_actions_are_the_differences_between_two_states() {
     let actual = State::from([(Lever::Warm, 2.0), (Lever::Acus, 4.0)]);
@@ -593,29 +602,43 @@ fn the_actions_are_the_differences_between_two_states() {
         from: 4.0,
         to: 8.0,
     };
-    assert_eq!(actions(&desired, &actual, true, Level::Normal), [moved]);
+    let closed = Circuit::default();
+    assert_eq!(actions(&desired, &actual, &RUN, &closed, Level::Normal), [moved]);
     assert_eq!(
-        actions(&desired, &actual, true, Level::QueueOnly),
+        actions(&desired, &actual, &RUN, &closed, Level::QueueOnly),
         [Action::Pause(Lane::Bulk), moved]
     );
+    let held = closed.next(Some(true), &RUN, Level::QueueOnly);
     assert_eq!(
-        actions(&actual, &actual, false, Level::ExtractiveOnly),
+        actions(&actual, &actual, &BULK_PAUSED, &held, Level::ExtractiveOnly),
         [Action::Resume(Lane::Bulk)]
     );
-    assert_eq!(actions(&actual, &actual, false, Level::QueueOnly), []);
+    assert_eq!(actions(&actual, &actual, &BULK_PAUSED, &held, Level::QueueOnly), []);
+    assert_eq!(
+        actions(&actual, &actual, &BULK_PAUSED, &closed, Level::Normal),
+        [],
+        "an operator has paused the lane"
+    );
 }
 
 #[test]
 fn a_lane_that_is_paused_or_resumed_gets_no_other_action() {
     let (actual, desired) = (State::from([(Lever::Bulk, 2.0)]), State::from([(Lever::Bulk, 4.0)]));
-    assert_eq!(actions(&desired, &actual, true, Level::QueueOnly), [Action::Pause(Lane::Bulk)]);
-    assert_eq!(actions(&desired, &actual, false, Level::Normal), [Action::Resume(Lane::Bulk)]);
+    let held = Circuit::default().next(Some(true), &RUN, Level::QueueOnly);
+    assert_eq!(
+        actions(&desired, &actual, &RUN, &held, Level::QueueOnly),
+        [Action::Pause(Lane::Bulk)]
+    );
+    assert_eq!(
+        actions(&desired, &actual, &BULK_PAUSED, &held, Level::Normal),
+        [Action::Resume(Lane::Bulk)]
+    );
     let bounded = Action::Set {
         lever: Lever::Bulk,
         from: 2.0,
         to: 4.0,
     };
-    assert_eq!(actions(&desired, &actual, true, Level::Normal), [bounded]);
+    assert_eq!(actions(&desired, &actual, &RUN, &held, Level::Normal), [bounded]);
 }
 
 #[test]
@@ -817,7 +840,7 @@ fn a_year_of_minutes_can_be_planned() {
     for minute in (0..366 * 24 * 60).step_by(29) {
         let now = start + SignedDuration::from_mins(minute);
         let decision = once(&plan, now, &signals(now, 10.0, 0.0), &state, &memory);
-        moves += actions(&decision.desired, &state, true, Level::Normal).len();
+        moves += actions(&decision.desired, &state, &RUN, &Circuit::default(), Level::Normal).len();
         (state, memory) = (decision.desired, decision.memory);
     }
     // On each of about 260 working days, some levers are raised and lowered.

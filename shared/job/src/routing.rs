@@ -66,6 +66,15 @@ impl<T> Index<Lane> for PerLane<T> {
 }
 
 impl<T> PerLane<T> {
+    /// Sets the value of one lane.
+    pub fn set(&mut self, lane: Lane, value: T) {
+        *match lane {
+            Lane::Express => &mut self.express,
+            Lane::Standard => &mut self.standard,
+            Lane::Bulk => &mut self.bulk,
+        } = value;
+    }
+
     /// Makes the value of each lane.
     pub fn from_fn(mut make: impl FnMut(Lane) -> T) -> Self {
         Self {

@@ -123,6 +123,7 @@ pub fn function_env(instance: &Instance, region: &str, outputs: &Outputs) -> Vec
     for (name, output) in ["EXPRESS_WORKER", "STANDARD_WORKER", "BULK_WORKER"].into_iter().zip(workers) {
         pairs.push((name.to_owned(), format!("{}:live", functions(&[output]))));
     }
+    pairs.push(("API".to_owned(), functions(&["ApiFunction"])));
     pairs.push(("API_VERSION".to_owned(), functions(&["ApiFunction"])));
     pairs.push(("WORKER_VERSIONS".to_owned(), functions(&workers)));
     pairs.extend(api_url_of(instance, outputs).ok().map(|url| ("API_URL".to_owned(), url)));

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-use shared::{job::Document, ledger::Ledger};
+use shared::{capacity::Level, job::Document, ledger::Ledger, service_level::ServiceLevel};
 
 use crate::{
     cloud::{Cloud, REGIONS, Region, answer, comes_true, prose},
@@ -142,4 +142,80 @@ async fn a_job_whose_message_is_lost_gets_an_end_and_no_other_job_does() {
     region.succeeds(&waiting).await;
     let kept = ledger.find(&stale.parse().unwrap()).await.unwrap().unwrap().resource;
     assert_eq!(serde_json::to_value(kept).unwrap(), finished, "the ledger was told of the end");
+}
+
+/// The states of the event source mappings of the three lanes.
+async fn mappings(region: &Region) -> Vec<String> {
+    let lambda = aws_sdk_lambda::Client::new(&region.sdk);
+    let mut states = Vec::new();
+    for worker in ["SummarizeExpressFunction", "SummarizeStandardFunction", "SummarizeBulkFunction"] {
+        let alias = format!("{}:live", region.outputs[worker]);
+        let found = lambda.list_event_source_mappings().function_name(alias).send().await.unwrap();
+        states.extend(
+            found
+                .event_source_mappings()
+                .iter()
+                .filter_map(|mapping| Some(mapping.state()?.to_owned())),
+        );
+    }
+    states
+}
+
+/// Lets `prescale` run until it says so of the lanes.
+async fn prescale_until(region: &Region, are_paused: bool) {
+    comes_true("prescale sees whether the database answers", async || {
+        let report = region.invoke("PrescaleFunction", &json!({"action": "plan"})).await;
+        report["lanes_paused"] == are_paused
+    })
+    .await;
+    let expected = if are_paused { "Disabled" } else { "Enabled" };
+    assert_eq!(mappings(region).await, [expected; 3]);
+}
+
+#[tokio::test]
+async fn while_the_database_does_not_answer_the_lanes_are_paused() {
+    let cloud = Cloud::own("test-circuit").await;
+    let region = cloud.region(REGIONS[0]);
+    region.invoke("PrescaleFunction", &json!({"action": "plan"})).await;
+    assert_eq!(mappings(&region).await, ["Enabled"; 3]);
+    signal_database(&cloud, Signal::STOP);
+    prescale_until(&region, true).await;
+    let waiting = submitted(&region, 1).await;
+    signal_database(&cloud, Signal::CONT);
+    let ledger = Ledger::new(&region.sdk, region.outputs["LedgerTable"].clone());
+    let job = ledger.find(&waiting.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(job.resource.attempts, [], "no delivery was used up while the lanes were paused");
+    prescale_until(&region, false).await;
+    region.succeeds(&waiting).await;
+
+    // A lane that was paused by hand stays so, when prescale has seen that it ran again.
+    region.invoke("PrescaleFunction", &json!({"action": "plan"})).await;
+    let lambda = aws_sdk_lambda::Client::new(&region.sdk);
+    let express = format!("{}:live", region.outputs["SummarizeExpressFunction"]);
+    let found = lambda.list_event_source_mappings().function_name(express).send().await.unwrap();
+    let uuid = found.event_source_mappings()[0].uuid().unwrap();
+    lambda.update_event_source_mapping().uuid(uuid).enabled(false).send().await.unwrap();
+    region.invoke("PrescaleFunction", &json!({"action": "plan"})).await;
+    assert_eq!(mappings(&region).await, ["Disabled", "Enabled", "Enabled"]);
+    lambda.update_event_source_mapping().uuid(uuid).enabled(true).send().await.unwrap();
+
+    // Prescale stops while the lanes are paused, and the canary resumes them.
+    signal_database(&cloud, Signal::STOP);
+    prescale_until(&region, true).await;
+    signal_database(&cloud, Signal::CONT);
+    let level = ServiceLevel::new(&region.sdk, region.outputs["LedgerTable"].clone(), REGIONS[0]);
+    let (mut remembered, _) = level.remembered().await.unwrap();
+    let probe = async || {
+        let payload = aws_sdk_lambda::primitives::Blob::new(r#"{"action":"probe"}"#);
+        let canary = lambda.invoke().function_name(&region.outputs["CanaryFunction"]).payload(payload);
+        canary.send().await.unwrap();
+    };
+    let ran_at = remembered.ran_at.unwrap();
+    remembered.ran_at = Some(ran_at - jiff::SignedDuration::from_mins(11));
+    level.set(Level::Normal, ran_at, &remembered).await.unwrap();
+    comes_true("the canary resumes the lanes", async || {
+        probe().await;
+        mappings(&region).await == ["Enabled"; 3]
+    })
+    .await;
 }

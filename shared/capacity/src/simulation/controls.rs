@@ -7,7 +7,9 @@ use super::{
     traces::Trace,
 };
 use crate::{
+    PerLane,
     actions::{Action, actions},
+    circuit::Circuit,
     degradation::{Controller, Pressure},
     level::Level,
     lever::Lever,
@@ -30,6 +32,7 @@ pub(super) struct Controls {
     history: History,
     memory: Memory,
     controller: Controller,
+    circuit: Circuit,
     above: usize,
     below: usize,
 }
@@ -41,6 +44,7 @@ impl Controls {
             history: trace.history(),
             memory: Memory::default(),
             controller: Controller::default(),
+            circuit: Circuit::default(),
             above: 0,
             below: 0,
         }
@@ -64,11 +68,13 @@ impl Controls {
         let now = midnight() + jiff::SignedDuration::from_mins(i64::try_from(minute).unwrap_or_default());
         let signals = model.signals(now);
         let pressure = Pressure::judge(&signals, plan);
-        let bulk_runs = self.level().runs_bulk();
+        let paused = PerLane::from_fn(|lane| Some(self.circuit.stops(lane, self.level())));
         self.controller = self.controller.next(pressure, now, plan.degradation.calm_minutes);
         let actual = model.set_levers();
         let decision = decide(now, plan, prices, &self.history, &signals, &actual, &self.memory);
-        for action in actions(&decision.desired, &actual, bulk_runs, self.level()) {
+        // In a simulation the database always answers.
+        self.circuit = self.circuit.next(Some(true), &paused, self.level());
+        for action in actions(&decision.desired, &actual, &paused, &self.circuit, self.level()) {
             if let Action::Set { lever, to, .. } = action {
                 model.set(lever, to);
             }

@@ -20,7 +20,7 @@ use crate::template::stack::text;
 /// AmazonRDS/latest/AuroraUserGuide/dimensions.html, .../rds-proxy.monitoring.html,
 /// AmazonElastiCache/latest/dg/serverless-metrics-events-redis.html and .../CacheMetrics.html (the
 /// metrics of a node: a replication group has none), aws-backup/latest/devguide/cloudwatch.html.
-const DIMENSIONS: [(&str, &str, &[&str]); 22] = [
+const DIMENSIONS: [(&str, &str, &[&str]); 23] = [
     ("AWS/SQS", "ApproximateAgeOfOldestMessage", &["QueueName"]),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
     ("AWS/Lambda", "Errors", &["FunctionName"]),
@@ -48,6 +48,7 @@ const DIMENSIONS: [(&str, &str, &[&str]); 22] = [
     ("AWS/Backup", "NumberOfBackupJobsFailed", &["BackupVaultName"]),
     ("AWS/Backup", "NumberOfCopyJobsFailed", &["BackupVaultName"]),
     (NAMESPACE, metric::LEVEL, &["stack", "function"]),
+    (NAMESPACE, metric::LANES_PAUSED, &["stack", "function"]),
     (NAMESPACE, metric::ACCEPTED, &["stack", "function", "lane"]),
 ];
 /// Metrics that are there every minute while their resource exists. If one is missing, the alarm

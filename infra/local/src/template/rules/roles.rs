@@ -26,7 +26,10 @@ pub(super) fn roles(estate: &Estate, findings: &mut Vec<String>) {
         }
     }
     for (name, role) in estate.properties("AWS::IAM::Role") {
-        let policies = role["Policies"].as_array().into_iter().flatten();
+        let attached = estate.properties("AWS::IAM::Policy");
+        let attached = attached.iter().map(|(_, policy)| *policy);
+        let attached = attached.filter(|policy| policy["Roles"][0]["Ref"] == name);
+        let policies = role["Policies"].as_array().into_iter().flatten().chain(attached);
         let statements: Vec<_> = policies
             .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten())
             .collect();

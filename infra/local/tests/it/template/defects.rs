@@ -143,6 +143,12 @@ fn seeded_defects_are_caught() {
         ),
         ("Redrive", "/Properties/Role/Fn::GetAtt/0", json!("MaintainRole"), "shares its role"),
         (
+            "CanaryResumesLanes",
+            "/Properties/PolicyDocument/Statement/0/Resource",
+            json!("*"),
+            "to everything",
+        ),
+        (
             "ApiRole",
             "/Properties/Policies/0/PolicyDocument/Statement/2/Action",
             json!("dynamodb:*"),
@@ -321,7 +327,7 @@ fn seeded_defects_are_caught() {
         ("Cluster", "/Properties/GlobalClusterIdentifier", json!("earth"), "is a secondary"),
         (
             "PrescaleRole",
-            "/Properties/Policies/0/PolicyDocument/Statement/7/Action",
+            "/Properties/Policies/0/PolicyDocument/Statement/8/Action",
             json!(["lambda:GetProvisionedConcurrencyConfig"]),
             "lacks lambda:PutProvisionedConcurrencyConfig",
         ),

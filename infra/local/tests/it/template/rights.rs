@@ -60,9 +60,14 @@ fn no_role_has_a_right_that_its_function_does_not_use() {
         let function = function.or(owner.starts_with("summarize").then_some("summarize"));
         // The role of a schedule belongs to no function. It only invokes one.
         let code = function.map_or_else(String::new, reach);
-        let statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap();
-        for action in statements
-            .iter()
+        let own = &role["Properties"]["Policies"][0]["PolicyDocument"];
+        let others = estate.root.iter().map(|(_, resource)| resource).filter(|resource| {
+            let is_policy = resource["Type"] == "AWS::IAM::Policy";
+            is_policy && resource["Properties"]["Roles"][0]["Ref"] == name.as_str()
+        });
+        let documents = std::iter::once(own).chain(others.map(|policy| &policy["Properties"]["PolicyDocument"]));
+        for action in documents
+            .flat_map(|document| document["Statement"].as_array().unwrap())
             .filter(|statement| !on_behalf(statement))
             .flat_map(|statement| match &statement["Action"] {
                 Value::Array(actions) => actions.clone(),
