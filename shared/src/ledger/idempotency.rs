@@ -116,7 +116,7 @@ impl Ledger {
     /// If DynamoDB does not answer.
     pub async fn sent_again(&self, repeatable: &Repeatable) -> Result<(), StoreError> {
         let update = self
-            .update(repeatable.item_id())
+            .update(&repeatable.item_id())
             .update_expression("SET sent_again_at = :now")
             // If it is not fulfilled, the key has expired meanwhile.
             .condition_expression("attribute_exists(id)")

@@ -206,7 +206,7 @@ impl Ledger {
     }
 
     /// A change of the item with this id.
-    fn update(&self, id: impl ToString) -> UpdateItemFluentBuilder {
+    fn update(&self, id: &impl ToString) -> UpdateItemFluentBuilder {
         let update = self.client.update_item().table_name(&self.table);
         update.key("id", AttributeValue::S(id.to_string()))
     }
