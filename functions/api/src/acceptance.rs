@@ -4,7 +4,7 @@ use shared::{
     job::{Document, Ended, Job, Message, RecordMessage, RequestOptions, SummarizeMessage, SummaryResource},
     kill::{self, Step},
     ledger::{Earlier, Repeatable},
-    store::{Chain, StoreError},
+    store::{Chain, Store, StoreError},
     telemetry::metric,
 };
 
@@ -90,14 +90,15 @@ impl Acceptance {
         let is_finished = inline::finish(&mut self.job.resource, self.text.clone(), self.options.clone()).await;
         let Some(ended) = Ended::of(&self.job).filter(|_| is_finished) else {
             let reason = "the engine was not ready in time";
-            return Err(StoreError::new(
-                shared::store::Store::Lanes,
-                "summarise a text inside a request",
-                reason,
-            ));
+            return Err(StoreError::new(Store::Lanes, "summarise a text inside a request", reason));
         };
         let lane = self.job.resource.lane;
-        context.lanes[lane].send(&self.job.tenant, Message::Count(ended).to_body()).await?;
+        let sent = context.lanes[lane].send(&self.job.tenant, Message::Count(ended).to_body()).await;
+        if let Err(error) = sent
+            && self.forget(context).await
+        {
+            return Err(error);
+        }
         self.account();
         Ok(Accepted::New(Box::new(self.job.resource)))
     }
@@ -185,34 +186,43 @@ impl Acceptance {
     async fn deliver(&self, context: &Context, message: Message) -> Result<(), StoreError> {
         let lane = self.job.resource.lane;
         if let Err(error) = context.lanes[lane].send(&self.job.tenant, message.to_body()).await {
-            self.withdraw(context).await;
-            return Err(error);
+            if self.withdraw(context).await {
+                return Err(error);
+            }
+            tracing::warn!(job = %self.job.resource.id, error = %Chain(&error), "The answer of a lane was lost, and a worker has the message. The job is accepted.");
         }
         kill::at(Step::Sent);
         self.account();
         Ok(())
     }
 
-    /// Removes a job that no worker will receive. The client was not told of it yet.
+    /// Removes a job whose message could not be sent, and of which the client was not told yet. Returns
+    /// `false`, and leaves the job, if a worker has the message: only the answer of the lane was lost.
     ///
     /// With an idempotency key, the job stays: another process may already have answered a repetition
     /// with it, and each repetition sends its message again.
-    async fn withdraw(&self, context: &Context) {
+    async fn withdraw(&self, context: &Context) -> bool {
         if self.repeatable.is_some() {
             self.end_claim(context).await;
-            return;
+            return true;
+        }
+        if !self.forget(context).await {
+            return false;
         }
         if let Err(error) = context.ledger.withdraw(&self.job.resource.id).await {
             tracing::warn!(error = %Chain(&error), "A job could not be sent to its lane, and could not be removed from the ledger either. It expires there.");
         }
-        self.forget(context).await;
+        true
     }
 
-    async fn forget(&self, context: &Context) {
+    /// Removes a job from the cache, where a mark of it stays. Returns `false`, and leaves the job, if a
+    /// worker has begun it.
+    async fn forget(&self, context: &Context) -> bool {
         let forgotten = context.cache.withdraw(&self.job.tenant, &self.job.resource.id).await;
-        if let Err(error) = forgotten {
+        forgotten.unwrap_or_else(|error| {
             tracing::warn!(error = %Chain(&error), "A job that was not accepted could not be removed from the cache. It expires there.");
-        }
+            true
+        })
     }
 
     async fn end_claim(&self, context: &Context) {

@@ -8,8 +8,8 @@ use shared::{
     completion::{Completion, Finished},
     documents::Documents,
     job::{
-        self, Attempt, CheckMessage, Document, EraseMessage, FailureCode, ForbiddenTransition, Include, Job, JobError, Limits, Message,
-        Method, RequestOptions, Status, SummarizeMessage, SummaryResource, SummaryResult, Unmade, fingerprint,
+        self, Attempt, CheckMessage, Document, EraseMessage, FailureCode, ForbiddenTransition, Include, Job, JobError, JobId, Limits,
+        Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource, SummaryResult, TenantId, Unmade, fingerprint,
     },
     kill,
     ledger::{Ledger, is_silent},
@@ -62,6 +62,8 @@ pub(crate) enum Done {
     Finished(Box<SummaryResource>),
     /// The message itself holds everything that is to be recorded, which may be nothing.
     Sent,
+    /// The client has erased the job, or was told that it was not accepted. Nothing is recorded.
+    Dropped,
 }
 
 pub(crate) struct Made {
@@ -92,7 +94,8 @@ impl Worker for Summarizer {
             Message::Summarize(job) => job,
             Message::Erase(message) => return self.erase(&message).await,
             Message::Check(message) => return self.check(&message).await,
-            Message::Record(_) | Message::Count(_) => return Outcome::Done(Done::Sent),
+            Message::Record(message) => return self.counted(&message.tenant, &message.resource.id).await,
+            Message::Count(ended) => return self.counted(&ended.tenant, &ended.id).await,
         };
         let started_at = OffsetDateTime::now_utc();
         // A job that was begun before its deadline may be tried again after it.
@@ -102,7 +105,7 @@ impl Worker for Summarizer {
             return Outcome::Failed(no_time_left());
         };
         match work {
-            Work::Erased => return Outcome::Done(Done::Sent),
+            Work::Erased => return Outcome::Done(Done::Dropped),
             Work::Finished(resource) => return Outcome::Done(Done::Finished(resource)),
             Work::Late => {
                 return Outcome::Failed(JobError::new(
@@ -169,7 +172,7 @@ impl Worker for Summarizer {
     fn bytes(done: &Done) -> usize {
         match done {
             Done::Made(made) => made.bytes,
-            Done::Shared { .. } | Done::Lost(_) | Done::Finished(_) | Done::Sent => SHARED_BYTES,
+            Done::Shared { .. } | Done::Lost(_) | Done::Finished(_) | Done::Sent | Done::Dropped => SHARED_BYTES,
         }
     }
 
@@ -179,8 +182,7 @@ impl Worker for Summarizer {
         for (delivery, outcome) in outcomes {
             let attempts = delivery.earlier.unwrap_or_default();
             match delivery.message {
-                // The client has erased the job.
-                Message::Summarize(_) if matches!(outcome, Ok(Done::Sent)) => {}
+                _ if matches!(outcome, Ok(Done::Dropped)) => {}
                 Message::Summarize(job) => finished.push(
                     self.finish(job, outcome, attempts, finished_at)
                         .map_err(StoreError::because(Store::Ledger, "finish a job"))?,
@@ -237,6 +239,14 @@ impl Worker for Summarizer {
 }
 
 impl Summarizer {
+    /// A job that was finished inside its request. If the answer of its lane was lost, the API and the
+    /// worker agree in the cache on whether it was accepted.
+    async fn counted(&self, tenant: &TenantId, id: &JobId) -> Outcome<Done> {
+        let begun = self.cache.begin(tenant, id, None, OffsetDateTime::now_utc(), true).await;
+        let is_dropped = begun.is_ok_and(|work| work == Work::Erased);
+        Outcome::Done(if is_dropped { Done::Dropped } else { Done::Sent })
+    }
+
     /// Erases a job once more.
     async fn erase(&self, message: &EraseMessage) -> Outcome<Done> {
         let erased = self.completion.erase(&self.documents, &message.tenant, &message.job).await;
@@ -374,7 +384,7 @@ impl Summarizer {
                 resource = *known;
             }
             // Such a job is not recorded.
-            Ok(Done::Sent | Done::Lost(_)) => {}
+            Ok(Done::Sent | Done::Dropped | Done::Lost(_)) => {}
             Err(error) => resource.fail(finished_at, error)?,
         }
         let job = Job {

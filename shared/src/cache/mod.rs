@@ -13,6 +13,7 @@ mod tally;
 mod throughput;
 mod used;
 mod waiting;
+mod withdrawal;
 mod work;
 
 use std::time::{Duration, Instant};
@@ -301,22 +302,6 @@ impl Cache {
             Ok(())
         })
         .await
-    }
-
-    /// Removes a job that was not accepted after all.
-    ///
-    /// # Errors
-    /// If Valkey does not answer.
-    pub async fn withdraw(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
-        let mut pipeline = redis::pipe();
-        pipeline
-            .del(keys::summary(tenant, id))
-            .ignore()
-            .zrem(keys::recent(tenant), id.to_string())
-            .ignore()
-            .zrem(keys::unrecorded(tenant), id.to_string())
-            .ignore();
-        self.send("remove a job that was not accepted", vec![pipeline]).await
     }
 
     /// Ends the claim on a result, so that another process makes it.

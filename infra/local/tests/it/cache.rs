@@ -4,7 +4,7 @@ use futures::future::join_all;
 use redis::AsyncCommands;
 use serde_json::json;
 use shared::{
-    cache::{Cache, Kept},
+    cache::{Cache, Kept, Work},
     job::{Attempt, Document, FailureCode, Job, JobError, Lane, SummaryResource},
     ledger::Ledger,
 };
@@ -109,4 +109,50 @@ async fn a_large_job_is_not_kept_in_the_cache_and_does_not_keep_others_out() {
     let kept = async |job: &Job| cache.find(&job.tenant, &job.resource.id).await.unwrap();
     assert_eq!(kept(&jobs[0]).await, None, "its queued entry is removed too");
     assert_eq!(kept(&jobs[1]).await.as_ref(), Some(&jobs[1].resource));
+}
+
+/// The API stops waiting for SQS, and a worker receives the message at the same moment.
+#[tokio::test]
+async fn the_api_and_a_worker_agree_on_whether_a_job_was_accepted() {
+    let region = region().await;
+    let cache = Cache::connect(&local::cloud::addresses::valkey_url(&cloud().await.instance, REGIONS[0]), None).unwrap();
+    let work_on = async |id| {
+        let tenant = "demo".to_owned().try_into().unwrap();
+        cache.begin(&tenant, id, None, OffsetDateTime::now_utc(), true).await.unwrap()
+    };
+    let (withdrawn, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
+    assert!(cache.withdraw(&message.tenant, &withdrawn).await.unwrap());
+    assert_eq!(work_on(&withdrawn).await, Work::Erased);
+    assert!(cache.withdraw(&message.tenant, &withdrawn).await.unwrap(), "it stays withdrawn");
+
+    let (begun, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
+    assert_eq!(work_on(&begun).await, Work::Needed);
+    assert!(!cache.withdraw(&message.tenant, &begun).await.unwrap());
+    cache.waiting(&[(&message.tenant, &begun)]).await.unwrap();
+    assert!(cache.withdraw(&message.tenant, &begun).await.unwrap(), "its attempt has failed");
+
+    let (_, message) = written_down(&region, "demo", Document::Inline("One.".into())).await;
+    let mut resource = SummaryResource::queued(
+        message.job,
+        Lane::Standard,
+        "us-east-1".to_owned(),
+        OffsetDateTime::now_utc(),
+        message.options,
+    );
+    resource
+        .fail(OffsetDateTime::now_utc(), JobError::new(FailureCode::NoSentence, "No."))
+        .unwrap();
+    let job = Job {
+        tenant: message.tenant,
+        key: None,
+        resource,
+    };
+    let finished = Kept {
+        job: &job,
+        fingerprint: None,
+        claim: None,
+    };
+    cache.finished(&[finished]).await.unwrap();
+    assert!(!cache.withdraw(&job.tenant, &job.resource.id).await.unwrap());
+    assert_eq!(cache.find(&job.tenant, &job.resource.id).await.unwrap(), Some(job.resource));
 }
