@@ -1,14 +1,19 @@
 //! Accepts a job: records it in the ledger, and sends it to its lane.
 
+use std::time::Duration;
+
 use shared::{
     job::{Document, Ended, Job, Message, RecordMessage, RequestOptions, SummarizeMessage, SummaryResource},
     kill::{self, Step},
     ledger::{Earlier, Repeatable},
-    store::{Chain, Store, StoreError},
+    store::{Chain, Store, StoreError, in_time},
     telemetry::metric,
 };
 
 use crate::{context::Context, inline};
+
+/// How long the ledger is waited for after it has failed to record a job.
+const WITHDRAWAL: Duration = Duration::from_secs(1);
 
 /// A job that is to be accepted.
 pub(crate) struct Acceptance {
@@ -134,11 +139,20 @@ impl Acceptance {
 
     /// Records the job in the ledger. If an earlier submission had the same idempotency key, nothing
     /// is recorded, and the cache forgets this job.
+    ///
+    /// After an error it may be that only the answer of the ledger was lost. A job without an idempotency
+    /// key is removed again, so that no list shows a job that its client was told does not exist.
     async fn record(&self, context: &Context) -> Result<Option<Earlier>, StoreError> {
         kill::at(Step::Admitted);
         let recorded = context.ledger.accept(&self.job, self.repeatable.as_ref()).await;
         if !matches!(recorded, Ok(None)) {
             self.forget(context).await;
+        }
+        if recorded.is_err() && self.repeatable.is_none() {
+            let withdrawn = context.ledger.withdraw(&self.job.resource.id);
+            if let Err(error) = in_time(Store::Ledger, "delete a job that may be recorded", WITHDRAWAL, withdrawn).await {
+                tracing::warn!(error = %Chain(&error), "A job that was not accepted may be in the ledger. It is shown as queued until it is found that it has no message.");
+            }
         }
         kill::at(Step::Recorded);
         recorded
