@@ -1,11 +1,17 @@
 //! How long a job will wait in its lane.
 
+use std::time::Duration;
+
 use shared::{
     job::{Lane, SummaryResource},
-    store::{Chain, StoreError},
+    store::{Chain, Store, StoreError, in_time},
 };
 
 use crate::context::Context;
+
+/// How long the stores are waited for that know it. It is short, because a client waits for its answer
+/// meanwhile, and the answer is right without the estimate.
+const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Adds the estimate to a job that waits in the bulk lane. In the other lanes jobs wait for less than
 /// the client waits before its next read.
@@ -14,7 +20,8 @@ pub(crate) async fn estimate(context: &Context, resource: &mut SummaryResource) 
         return;
     }
     let look = async {
-        look(context, Lane::Bulk).await.unwrap_or_else(|error| {
+        let looked = in_time(Store::Lanes, "estimate the wait of a job", TIMEOUT, look(context, Lane::Bulk)).await;
+        looked.unwrap_or_else(|error| {
             tracing::warn!(error = %Chain(&error), "The wait of a job cannot be estimated.");
             None
         })
