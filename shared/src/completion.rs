@@ -75,10 +75,14 @@ impl Completion {
     /// the same jobs again does no harm. A failure of the cache is only logged, because its entries
     /// expire, and reads then find the jobs in the archive.
     pub async fn record(&self, finished: &[Finished], unkept: &[Ended], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
+        // A job has two ends here if a batch of messages holds it twice. All stores keep the same one.
+        let mut known = HashSet::new();
+        let finished = finished.iter().filter(|finished| known.insert(&finished.job.resource.id));
+        let finished: Vec<&Finished> = finished.collect();
         let jobs: Vec<&Job> = finished.iter().map(|finished| &finished.job).collect();
         let entered = self.archive.finish(&jobs, unkept, letters).await?;
         let (new, old): (Vec<&Finished>, Vec<&Finished>) = finished
-            .iter()
+            .into_iter()
             .partition(|finished| entered.contains(&finished.job.resource.id.uuid()));
         for finished in &new {
             account(&finished.job.resource, finished.trace.as_deref());
@@ -191,8 +195,7 @@ impl Completion {
     /// if its message was delivered twice.
     async fn keep(&self, new: &[&Finished], old: &[&Finished]) -> Result<(), StoreError> {
         let mut first = Vec::new();
-        let mut seen: HashSet<Uuid> = new.iter().map(|finished| finished.job.resource.id.uuid()).collect();
-        for Finished { job, .. } in old.iter().copied().filter(|finished| seen.insert(finished.job.resource.id.uuid())) {
+        for Finished { job, .. } in old.iter().copied() {
             // A job that the archive knows and does not find has expired or was erased.
             if let Archived::Finished(known) = self.archive.find(&job.tenant, &job.resource.id).await? {
                 first.push(*known);
