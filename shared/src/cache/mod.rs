@@ -263,7 +263,8 @@ impl Cache {
         self.send(OPERATION, pipelines).await
     }
 
-    /// Removes jobs, so that they are read from the archive. That a job was erased stays known.
+    /// Removes jobs that the archive knows, so that they are read from there. That a job was erased stays
+    /// known.
     ///
     /// # Errors
     /// If Valkey does not answer.
@@ -271,6 +272,7 @@ impl Cache {
         let pipelines = jobs.iter().map(|(tenant, id)| {
             let mut pipeline = redis::pipe();
             forget(&mut pipeline, tenant, id);
+            pipeline.zrem(keys::unrecorded(tenant), id.to_string()).ignore();
             pipeline
         });
         self.send("remove jobs", pipelines.collect()).await
