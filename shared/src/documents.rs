@@ -48,7 +48,7 @@ impl Documents {
     /// If S3 does not answer or refuses the body.
     pub async fn keep(&self, lane: Lane, message_id: &str, body: String) -> Result<String, StoreError> {
         self.put(
-            format!("dead-letters/{lane}/{message_id}"),
+            letter_key(lane, message_id),
             body,
             "application/json",
             "store the body of a dead letter",
@@ -122,6 +122,11 @@ impl Documents {
         let reply = self.client.head_bucket().bucket(&self.bucket).send().await;
         reply.map(drop).map_err(StoreError::because(Store::Documents, "reach the bucket"))
     }
+}
+
+/// The key of the body of a dead letter.
+pub fn letter_key(lane: Lane, message_id: &str) -> String {
+    format!("dead-letters/{lane}/{message_id}")
 }
 
 fn document_key(tenant: &TenantId, job: &JobId) -> String {

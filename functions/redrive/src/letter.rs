@@ -4,6 +4,7 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use serde::Deserialize;
 use shared::{
     archive::DeadLetter,
+    documents::letter_key,
     job::{self, Consequence, Ended, FailureCode, Job, JobError, JobId, Lane, TenantId},
     store::{Store, StoreError},
 };
@@ -91,6 +92,9 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
     let mut unfinished = None;
     if let Some(Address { job, tenant, .. }) = &address {
         if context.completion.is_erased(tenant, job).await? {
+            // An earlier run may have kept the body, and stopped before the archive knew of it.
+            let body_key = letter_key(lane, &message_id);
+            context.documents.erase(tenant, job, vec![body_key]).await?;
             return Ok(None);
         }
         let found = context.ledger.find(job).await?;
