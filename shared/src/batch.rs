@@ -32,6 +32,7 @@ use tracing::Instrument;
 
 use crate::{
     job::{self, Attempt, FailureCode, JobError, Message, MessageError, Next},
+    kill::{self, Step},
     lanes::Queue,
     store::{Chain, Store, StoreError, in_time},
 };
@@ -153,6 +154,7 @@ pub async fn process<W: Worker>(worker: &Arc<W>, queue: &Queue, event: SqsEvent,
     if let Err(error) = delayed.await {
         tracing::warn!(error = %Chain(&error), "The visibility timeout of messages was not changed. They are delivered again when it is over.");
     }
+    kill::at(Step::Answering);
     returned.into_response()
 }
 
@@ -238,6 +240,7 @@ impl<W: Worker> Batch<'_, W> {
             );
             let begins: Vec<Attempt> = stopped.iter().cloned().chain([begun]).collect();
             let noted = tokio::time::timeout(EARLIER_TIMEOUT, self.worker.begin_alone(&delivery, &begins)).await;
+            kill::at(Step::NotedAlone);
             if noted.unwrap_or(false) {
                 delivery.earlier.get_or_insert_default().extend(stopped);
             }
@@ -276,6 +279,7 @@ impl<W: Worker> Batch<'_, W> {
         }
         if !finished.is_empty() {
             waiting.extend(self.commit(finished).await);
+            kill::at(Step::Committed);
         }
         self.give_back(waiting).await;
     }
@@ -333,6 +337,7 @@ impl<W: Worker> Batch<'_, W> {
         if tokio::time::timeout_at(deadline, self.worker.note(&attempts)).await.is_err() {
             tracing::warn!("There was no time left to record failed attempts.");
         }
+        kill::at(Step::AttemptsNoted);
     }
 }
 

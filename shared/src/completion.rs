@@ -17,6 +17,7 @@ use crate::{
     config::ConfigError,
     documents::Documents,
     job::{Ended, Job, JobId, SummaryResource, TenantId},
+    kill::{self, Step},
     ledger::Ledger,
     store::{Chain, StoreError},
     telemetry::metric,
@@ -81,6 +82,7 @@ impl Completion {
         let finished: Vec<&Finished> = finished.collect();
         let jobs: Vec<&Job> = finished.iter().map(|finished| &finished.job).collect();
         let entered = self.archive.finish(&jobs, unkept, letters).await?;
+        kill::at(Step::Archived);
         let (new, old): (Vec<&Finished>, Vec<&Finished>) = finished
             .into_iter()
             .partition(|finished| entered.contains(&finished.job.resource.id.uuid()));
@@ -104,8 +106,15 @@ impl Completion {
     pub async fn erase(&self, documents: &Documents, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
         let letters = self.archive.letters(tenant, id).await?;
         documents.erase(tenant, id, letters).await?;
+        kill::at(Step::DocumentsErased);
         self.archive.erase(tenant, id).await?;
-        tokio::try_join!(self.ledger.erase(tenant, id), self.cache.erase(tenant, id)).map(drop)
+        kill::at(Step::ArchiveErased);
+        let ledger = async {
+            self.ledger.erase(tenant, id).await?;
+            kill::at(Step::LedgerErased);
+            Ok(())
+        };
+        tokio::try_join!(ledger, self.cache.erase(tenant, id)).map(drop)
     }
 
     /// A job that neither the ledger nor the archive knows an end of. If only the ledger does not know it,
@@ -188,6 +197,7 @@ impl Completion {
         for error in [kept, forgotten].into_iter().filter_map(Result::err) {
             tracing::warn!(store = error.store.as_str(), error = %Chain(&error), "The cache was not told of finished jobs. Reads find them in the archive once their cache entries expire.");
         }
+        kill::at(Step::CacheTold);
     }
 
     /// Writes the first final result of each job to the ledger. For a job that the archive already
@@ -202,7 +212,9 @@ impl Completion {
             }
         }
         let jobs: Vec<&Job> = new.iter().map(|finished| &finished.job).chain(&first).collect();
-        self.ledger.finish(&jobs).await
+        self.ledger.finish(&jobs).await?;
+        kill::at(Step::LedgerTold);
+        Ok(())
     }
 }
 

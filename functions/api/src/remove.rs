@@ -12,6 +12,7 @@ use shared::{
     archive::Archived,
     completion::Finished,
     job::{Ended, EraseMessage, Job, JobId, Lane, Message, RegionTag, Scope, SummaryResource, TenantId},
+    kill::{self, Step},
     problem::{Kind, Problem},
     store::{Store, StoreError},
 };
@@ -121,6 +122,7 @@ async fn erase(context: &Context, tenant: &TenantId, id: &JobId, lane: Lane) -> 
         lane,
     });
     context.lanes[lane].send_later(tenant, message.to_body(), ERASED_AGAIN).await?;
+    kill::at(Step::EraseSent);
     context.completion.erase(&context.documents, tenant, id).await?;
     tracing::info!(job = %id, %tenant, "A job was erased.");
     Ok(())

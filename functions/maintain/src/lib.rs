@@ -16,6 +16,7 @@ use serde_json::Value;
 use shared::{
     archive::{Archive, Upkeep},
     job::{CheckMessage, Job, Message},
+    kill::{self, Step},
     ledger::{FINISHED_KEPT, Unfinished},
     store::{Chain, StoreError},
     telemetry::metric,
@@ -188,6 +189,7 @@ async fn sweep(context: &Context, minutes: Option<u16>) -> Result<Report, StoreE
         if !context.ledger.may_send_check(&id, between).await? {
             continue;
         }
+        kill::at(Step::CheckNoted);
         let message = Message::Check(CheckMessage {
             job: id,
             tenant: tenant.clone(),
@@ -195,6 +197,7 @@ async fn sweep(context: &Context, minutes: Option<u16>) -> Result<Report, StoreE
             between: u32::try_from(between.whole_seconds()).unwrap_or(u32::MAX),
         });
         context.lanes[lane].send(&tenant, message.to_body()).await?;
+        kill::at(Step::CheckSent);
         checked += 1;
     }
     tracing::info!(checked, "Jobs that have been unfinished for long are being checked.");
@@ -213,6 +216,7 @@ async fn reconcile(context: &Context, hours: i64) -> Result<Report, Error> {
     let enter = async |jobs: Vec<Job>| {
         for jobs in in_parts(jobs) {
             entered += context.archive.finish(&jobs, &[], &[]).await?.len();
+            kill::at(Step::Entered);
         }
         Ok(())
     };

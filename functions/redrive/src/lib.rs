@@ -19,6 +19,7 @@ use serde::Serialize;
 use shared::{
     completion::Finished,
     job::Lane,
+    kill::{self, Step},
     store::{Chain, StoreError},
     telemetry::metric,
 };
@@ -119,13 +120,16 @@ async fn replay_or_park(
             return context.ledger.forget_checks(id).await;
         }
         if context.ledger.may_replay(id).await? {
+            kill::at(Step::ReplayCounted);
             context.lanes[lane].send(&job.tenant, letter.body()).await?;
+            kill::at(Step::Replayed);
             *room -= 1.0;
             emptied.replayed += 1;
             return context.dead_letters[lane].delete(&[receipt]).await;
         }
     }
     parked.push((receipt, letter.park(context).await?));
+    kill::at(Step::BodyKept);
     Ok(())
 }
 
@@ -138,6 +142,7 @@ async fn record(context: &Context, lane: Lane, parked: Vec<(String, Parked)>, em
     let (receipts, all): (Vec<String>, Vec<Parked>) = parked.into_iter().unzip();
     if record_together(context, all.clone()).await.is_ok() {
         emptied.parked += all.len();
+        kill::at(Step::Parked);
         return context.dead_letters[lane].delete(&receipts).await;
     }
     let mut outcome = Ok(());

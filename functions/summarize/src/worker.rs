@@ -11,7 +11,7 @@ use shared::{
         self, Attempt, CheckMessage, Document, EraseMessage, FailureCode, ForbiddenTransition, Include, Job, JobError, JobId, Limits,
         Message, Method, RequestOptions, Status, SummarizeMessage, SummaryResource, SummaryResult, TenantId, Unmade, fingerprint,
     },
-    kill,
+    kill::{self, Step},
     ledger::{Ledger, is_silent},
     service_level::ServiceLevel,
     store::{Chain, Store, StoreError},
@@ -150,6 +150,7 @@ impl Worker for Summarizer {
             Ok(summary) => summary,
             Err(error) => return Outcome::Failed(error),
         };
+        kill::at(Step::Summarized);
         let bytes = Payload::of(&summary);
         if bytes > Limits::RESULT_BYTES {
             return Outcome::Failed(JobError::new(
@@ -292,7 +293,9 @@ impl Summarizer {
         }
         // Two checks that were sent a quarter of an hour apart may be received a little sooner.
         let between = time::Duration::seconds(message.between.into()) * 2 / 3;
-        match self.ledger.checked(&message.job, between).await {
+        let checked = self.ledger.checked(&message.job, between).await;
+        kill::at(Step::Checked);
+        match checked {
             Ok(Some(checks)) if checks >= CHECKS => {}
             Ok(_) => return Outcome::Done(Done::Sent),
             Err(error) => return unavailable(error),
@@ -321,6 +324,7 @@ impl Summarizer {
                 if may_begin { Work::Needed } else { Work::Late }
             });
             if work != Work::Busy {
+                kill::at(Step::Begun);
                 return (place, work);
             }
             drop(place);

@@ -27,6 +27,7 @@ use tokio::sync::{Mutex, broadcast};
 use crate::{
     config::{self, ConfigError},
     job::{Job, JobId, KeyId, Lane, Status, SummaryResource, TenantId},
+    kill::{self, Step},
     quota::Limits,
     store::{BoxError, Store, StoreError, parse},
     tokens::{Audience, Tokens},
@@ -326,6 +327,7 @@ impl Cache {
             // From here on no worker keeps the job or its result, so that the fingerprint that is
             // read next is the last one.
             let _: () = connection.set_ex(keys::summary(tenant, id), ERASED, keys::SUMMARY_SECONDS).await?;
+            kill::at(Step::CacheMarked);
             let fingerprint: Option<String> = connection.get(keys::origin(tenant, id)).await?;
             let mut erased = vec![keys::started(tenant, id), keys::origin(tenant, id)];
             erased.extend(fingerprint.map(|fingerprint| keys::result(tenant, &fingerprint)));

@@ -41,6 +41,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     config::{self, ConfigError},
     job::{Attempt, Job, JobId, SummaryResource, TenantId},
+    kill::{self, Step},
     store::{BoxError, Store, StoreError, parse},
 };
 
@@ -324,7 +325,10 @@ impl Ledger {
             }
             // The first part is written last. A reader that finds it therefore finds all the
             // others.
-            self.put(others).await?;
+            if !others.is_empty() {
+                self.put(others).await?;
+                kill::at(Step::PartsKept);
+            }
             self.put(firsts).await
         };
         keep.await.map_err(StoreError::because(Store::Ledger, OPERATION))

@@ -22,7 +22,7 @@ const ROUNDS: usize = 4;
 
 /// What is submitted.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     /// A text that fits into the message of its job.
     Small,
     /// A text that is stored in the documents bucket.
@@ -32,18 +32,42 @@ enum Kind {
 }
 
 /// The kinds of submissions that reach a step. A new step has to be added here.
-const fn reaching(step: Step) -> &'static [Kind] {
+pub(crate) const fn reaching(step: Step) -> &'static [Kind] {
     match step {
         Step::Admitted | Step::Recorded | Step::Sent => &[Kind::Small, Kind::Large, Kind::AtOnce],
         Step::Stored => &[Kind::Small, Kind::Large],
         Step::Made | Step::Kept => &[Kind::AtOnce],
-        // Only a repetition reaches it.
-        Step::SentAgain => &[],
+        // Only a repetition reaches the first of these. No submission reaches the others, which the module
+        // `kills` has.
+        Step::SentAgain
+        | Step::NotedAlone
+        | Step::Begun
+        | Step::Summarized
+        | Step::Committed
+        | Step::AttemptsNoted
+        | Step::Answering
+        | Step::Checked
+        | Step::Archived
+        | Step::CacheTold
+        | Step::LedgerTold
+        | Step::PartsKept
+        | Step::EraseSent
+        | Step::DocumentsErased
+        | Step::ArchiveErased
+        | Step::LedgerErased
+        | Step::CacheMarked
+        | Step::ReplayCounted
+        | Step::Replayed
+        | Step::BodyKept
+        | Step::Parked
+        | Step::CheckNoted
+        | Step::CheckSent
+        | Step::Entered => &[],
     }
 }
 
 /// The steps at which the process is killed that repeats a submission first.
-const REPEATING: [Step; 2] = [Step::Stored, Step::SentAgain];
+pub(crate) const REPEATING: [Step; 2] = [Step::Stored, Step::SentAgain];
 
 /// A submission with an idempotency key.
 fn submission(kind: Kind, key: &SecretString, name: &str) -> Value {
@@ -108,11 +132,13 @@ async fn a_killed_submission_that_is_repeated_makes_one_job() {
     let (cloud, region) = (cloud().await, region().await);
     let key = region.other_tenant(TENANT, Plan::Enterprise).await;
     let rounds = std::env::var("KILL_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
-    let processes = Step::ALL.map(|step| {
+    let steps = Step::ALL.into_iter().filter(|step| !reaching(*step).is_empty());
+    let processes = steps.map(|step| {
         let killed = cloud.emulator("api", &[("KILL_AT", step.as_str())]);
         let repeating = REPEATING.map(|step| cloud.emulator("api", &[("KILL_AT", step.as_str())]));
         (step, killed, repeating, cloud.emulator("api", &[]))
     });
+    let processes: Vec<_> = processes.collect();
     let jobs = join_all(processes.iter().map(async |(step, killed, repeating, healthy)| {
         let mut jobs = Vec::new();
         for (round, repeating) in (0..rounds).zip(repeating.iter().cycle()) {
