@@ -35,6 +35,7 @@ mod runbooks;
 mod sessions;
 mod stage;
 mod stored_forms;
+mod storm;
 mod supervision;
 mod template;
 mod tenants;
