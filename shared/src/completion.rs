@@ -156,6 +156,7 @@ impl Completion {
         };
         if job.is_some() {
             self.cache.forget(&[(tenant, id)]).await?;
+            kill::at(Step::Forgotten);
         }
         Ok(job)
     }
@@ -165,8 +166,15 @@ impl Completion {
         if job.resource.replay(OffsetDateTime::now_utc()).is_err() {
             return Ok(None);
         }
-        let is_open = self.ledger.reopen(&job).await? && self.archive.reopen(&ended).await?;
-        Ok(is_open.then_some(job))
+        if !self.ledger.reopen(&job).await? {
+            return Ok(None);
+        }
+        kill::at(Step::Reopened);
+        if !self.archive.reopen(&ended).await? {
+            return Ok(None);
+        }
+        kill::at(Step::Unarchived);
+        Ok(Some(job))
     }
 
     /// Whether the client has erased a job.

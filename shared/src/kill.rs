@@ -87,6 +87,17 @@ steps! {
     /// Dead letters are recorded everywhere, and still in their queue.
     Parked = "parked",
 
+    /// The ledger knows that a failed job is unfinished again, and the archive still has its end.
+    Reopened = "reopened",
+    /// The archive has a failed job no more, and the cache may have it.
+    Unarchived = "unarchived",
+    /// No store has the end of a job that an operator replays, and its message is not sent.
+    Forgotten = "forgotten",
+    /// The message of such a job is in its lane, and its dead letter is not marked.
+    Resent = "resent",
+    /// The body of a dead letter that an operator purges is deleted.
+    Discarded = "discarded",
+
     /// That a job is to be checked is noted.
     CheckNoted = "check-noted",
     /// The message that checks a job is in its lane.

@@ -15,6 +15,7 @@ use shared::{
     archive::{Letter, LetterFilter, LetterStatus},
     directory::Action,
     job::{JobId, Lane, Message, Scope, SummaryResource, TenantId},
+    kill::{self, Step},
     problem::{Kind, Problem},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -244,6 +245,7 @@ pub(crate) async fn send_again(context: &Context, letter: &Letter) -> Result<Sum
         ));
     };
     context.lanes[letter.lane].send(tenant, Message::again(&body)).await?;
+    kill::at(Step::Resent);
     context.archive.replayed(&letter.message_id).await?;
     tracing::warn!(job = %id, %tenant, lane = %letter.lane, "An operator has sent a dead letter to its lane again.");
     Ok(job.resource)
@@ -253,6 +255,7 @@ pub(crate) async fn send_again(context: &Context, letter: &Letter) -> Result<Sum
 pub(crate) async fn delete(context: &Context, letter: &Letter) -> Result<(), Problem> {
     in_its_region(context, letter)?;
     context.documents.discard(&letter.body_key).await?;
+    kill::at(Step::Discarded);
     context.archive.purge(&letter.message_id).await?;
     tracing::warn!(message = letter.message_id, lane = %letter.lane, "An operator has deleted a dead letter.");
     Ok(())

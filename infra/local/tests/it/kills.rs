@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How many jobs a round has.
-const JOBS: usize = 115;
+const JOBS: usize = 120;
 /// How often each scene is played at each step. The environment variable `KILL_ROUNDS` changes it.
 const ROUNDS: usize = 1;
 /// How many scenes are played at the same time.
@@ -55,6 +55,10 @@ enum Scene {
     Replayed,
     /// `redrive` records dead letters.
     Parked,
+    /// The API replays a dead letter for an operator.
+    ReplayedByOperator,
+    /// The API purges a dead letter for an operator.
+    Purged,
     /// `maintain` looks for jobs that have lost their messages.
     Swept,
     /// `maintain` enters the jobs again that the archive has lost.
@@ -80,6 +84,8 @@ const fn scenes(step: Step) -> &'static [Scene] {
         Step::DocumentsErased | Step::ArchiveErased | Step::LedgerErased | Step::CacheMarked => &[Scene::Erased, Scene::ErasedAgain],
         Step::ReplayCounted | Step::Replayed => &[Scene::Replayed],
         Step::BodyKept | Step::Parked => &[Scene::Parked],
+        Step::Reopened | Step::Unarchived | Step::Forgotten | Step::Resent => &[Scene::ReplayedByOperator],
+        Step::Discarded => &[Scene::Purged],
         Step::CheckNoted | Step::CheckSent => &[Scene::Swept],
         Step::Entered => &[Scene::Reconciled],
     }
@@ -90,7 +96,7 @@ const fn function(scene: Scene) -> (&'static str, &'static [(&'static str, &'sta
     match scene {
         Scene::Batch | Scene::Alone | Scene::Parts | Scene::Lost | Scene::ErasedAgain => ("summarize", &[]),
         Scene::NoDocuments => ("summarize", &[("DOCUMENTS_BUCKET", "no-such-bucket")]),
-        Scene::Canceled | Scene::Erased | Scene::ErasedUnrecorded => ("api", &[]),
+        Scene::Canceled | Scene::Erased | Scene::ErasedUnrecorded | Scene::ReplayedByOperator | Scene::Purged => ("api", &[]),
         Scene::Replayed | Scene::Parked => ("redrive", &[]),
         Scene::Swept | Scene::Reconciled => ("maintain", &[]),
     }
@@ -141,6 +147,8 @@ async fn play(step: Step, scene: Scene, round: usize) -> usize {
         Scene::ErasedUnrecorded => play.erased_unrecorded().await,
         Scene::Replayed => play.replayed().await,
         Scene::Parked => play.parked().await,
+        Scene::ReplayedByOperator => play.replayed_by_operator().await,
+        Scene::Purged => play.purged().await,
         Scene::Swept => play.swept().await,
         Scene::Reconciled => play.reconciled().await,
     };
@@ -393,6 +401,41 @@ impl Play {
             End::of(at_once, Status::Succeeded).parked(),
             End::of(unkept, Status::Succeeded).erased().parked(),
         ]
+    }
+
+    /// A failed job whose dead letter is parked, and the id of that.
+    async fn with_letter(&self, name: &str) -> (JobId, String) {
+        let id = self.dead(name, FailureCode::WorkerPanicked).await;
+        self.stage.empty_letters().await;
+        let letter = "SELECT message_id FROM dead_letters WHERE job_id = $1";
+        let mut database = self.stage.region.database().await;
+        let letter = sqlx::query_scalar(letter).bind(id.uuid()).fetch_one(&mut database).await.unwrap();
+        (id, letter)
+    }
+
+    async fn replayed_by_operator(&self) -> Vec<End> {
+        let stage = &self.stage;
+        let (id, letter) = self.with_letter("replayed").await;
+        let replay = stage.act("POST", &format!("/v1/dead-letters/{letter}/replay"));
+        self.kill(&replay).await;
+        let reply = stage.api.invoke(&replay).await.unwrap();
+        assert_eq!(reply["statusCode"], 202, "{reply}");
+        stage.drain().await;
+        vec![End::of(id, Status::Succeeded).parked()]
+    }
+
+    async fn purged(&self) -> Vec<End> {
+        let stage = &self.stage;
+        let (id, letter) = self.with_letter("purged").await;
+        let path = format!("/v1/dead-letters/{letter}");
+        let purge = stage.act("DELETE", &path);
+        self.kill(&purge).await;
+        // The letter is still listed, and cannot be replayed any more.
+        for (event, expected) in [(stage.act("POST", &format!("{path}/replay")), 409), (purge, 204)] {
+            let reply = stage.api.invoke(&event).await.unwrap();
+            assert_eq!(reply["statusCode"], expected, "{reply}");
+        }
+        vec![End::of(id, Status::Failed)]
     }
 
     async fn swept(&self) -> Vec<End> {

@@ -31,38 +31,15 @@ pub(crate) enum Kind {
     AtOnce,
 }
 
-/// The kinds of submissions that reach a step. A new step has to be added here.
+/// The kinds of submissions that reach a step.
 pub(crate) const fn reaching(step: Step) -> &'static [Kind] {
     match step {
         Step::Admitted | Step::Recorded | Step::Sent => &[Kind::Small, Kind::Large, Kind::AtOnce],
         Step::Stored => &[Kind::Small, Kind::Large],
         Step::Made | Step::Kept => &[Kind::AtOnce],
-        // Only a repetition reaches the first of these. No submission reaches the others, which the module
-        // `kills` has.
-        Step::SentAgain
-        | Step::NotedAlone
-        | Step::Begun
-        | Step::Summarized
-        | Step::Committed
-        | Step::AttemptsNoted
-        | Step::Answering
-        | Step::Checked
-        | Step::Archived
-        | Step::CacheTold
-        | Step::LedgerTold
-        | Step::PartsKept
-        | Step::EraseSent
-        | Step::DocumentsErased
-        | Step::ArchiveErased
-        | Step::LedgerErased
-        | Step::CacheMarked
-        | Step::ReplayCounted
-        | Step::Replayed
-        | Step::BodyKept
-        | Step::Parked
-        | Step::CheckNoted
-        | Step::CheckSent
-        | Step::Entered => &[],
+        // Only a repetition reaches `SentAgain`. No submission reaches the others, which the module `kills`
+        // has.
+        _ => &[],
     }
 }
 

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
-use local::cloud::{addresses, emulator::Emulator};
+use local::cloud::{addresses, emulator::Emulator, tenant::ADMIN_KEY};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use shared::{
@@ -144,11 +144,21 @@ impl Stage {
 
     /// The event of `DELETE /v1/summaries/{id}`.
     pub(crate) fn removal(&self, id: &JobId) -> Value {
+        self.request("DELETE", &format!("/v1/summaries/{id}"))
+    }
+
+    /// The event of a request of an operator.
+    pub(crate) fn act(&self, method: &str, path: &str) -> Value {
+        let mut event = self.request(method, path);
+        event["headers"]["x-api-key"] = ADMIN_KEY.into();
+        event
+    }
+
+    fn request(&self, method: &str, path: &str) -> Value {
         let mut event = self.event(include_str!("../../../../events/api/read-unknown.json"));
-        let path = format!("/v1/summaries/{id}");
-        event["rawPath"] = path.clone().into();
+        event["rawPath"] = path.into();
         event["requestContext"]["http"]["path"] = path.into();
-        event["requestContext"]["http"]["method"] = "DELETE".into();
+        event["requestContext"]["http"]["method"] = method.into();
         event
     }
 
