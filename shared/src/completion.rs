@@ -19,7 +19,7 @@ use crate::{
     job::{Ended, Job, JobId, SummaryResource, TenantId},
     kill::{self, Step},
     ledger::Ledger,
-    store::{Chain, StoreError},
+    store::{Chain, Store, StoreError},
     telemetry::metric,
 };
 
@@ -102,12 +102,16 @@ impl Completion {
     /// has to be called once more when no such worker can be left.
     ///
     /// # Errors
-    /// If a store does not answer. What was erased stays erased.
+    /// If a store does not answer, or an operator has just opened the job again, so that it has no end that
+    /// could be erased. What was erased stays erased.
     pub async fn erase(&self, documents: &Documents, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
         let letters = self.archive.letters(tenant, id).await?;
         documents.erase(tenant, id, letters).await?;
         kill::at(Step::DocumentsErased);
-        self.archive.erase(tenant, id).await?;
+        if !self.archive.erase(tenant, id).await? && self.open(tenant, id).await?.is_some() {
+            let reason = "the job is unfinished, because its dead letter was replayed";
+            return Err(StoreError::new(Store::Archive, "erase a job", reason));
+        }
         kill::at(Step::ArchiveErased);
         let ledger = async {
             self.ledger.erase(tenant, id).await?;
@@ -123,10 +127,7 @@ impl Completion {
     /// # Errors
     /// If a store does not answer.
     pub async fn unfinished(&self, tenant: &TenantId, id: &JobId) -> Result<Option<Job>, StoreError> {
-        let found = self.ledger.find(id).await?;
-        let Some(job) = found.filter(|job| job.tenant == *tenant && !job.resource.status().is_final()) else {
-            return Ok(None);
-        };
+        let Some(job) = self.open(tenant, id).await? else { return Ok(None) };
         match self.archive.find(tenant, id).await? {
             Archived::Unknown => return Ok(Some(job)),
             Archived::Finished(known) => self.ledger.finish(&[&*known]).await?,
@@ -145,20 +146,18 @@ impl Completion {
     /// # Errors
     /// If a store does not answer.
     pub async fn reopen(&self, tenant: &TenantId, id: &JobId) -> Result<Option<Job>, StoreError> {
-        let job = match self.archive.find(tenant, id).await? {
-            Archived::Erased => None,
-            Archived::Finished(job) => self.reopen_failed(*job).await?,
+        match self.archive.find(tenant, id).await? {
+            Archived::Erased => Ok(None),
+            Archived::Finished(job) => self.reopen_failed(*job).await,
             // The message of this job may be in its lane already. A second one changes nothing.
-            Archived::Unknown => {
-                let found = self.ledger.find(id).await?;
-                found.filter(|job| job.tenant == *tenant && !job.resource.status().is_final())
-            }
-        };
-        if job.is_some() {
-            self.cache.forget(&[(tenant, id)]).await?;
-            kill::at(Step::Forgotten);
+            Archived::Unknown => self.open(tenant, id).await,
         }
-        Ok(job)
+    }
+
+    /// A job that the ledger has as unfinished.
+    async fn open(&self, tenant: &TenantId, id: &JobId) -> Result<Option<Job>, StoreError> {
+        let found = self.ledger.find(id).await?;
+        Ok(found.filter(|job| job.tenant == *tenant && !job.resource.status().is_final()))
     }
 
     async fn reopen_failed(&self, mut job: Job) -> Result<Option<Job>, StoreError> {
@@ -170,6 +169,8 @@ impl Completion {
             return Ok(None);
         }
         kill::at(Step::Reopened);
+        self.cache.forget(&[(&job.tenant, &job.resource.id)]).await?;
+        kill::at(Step::Forgotten);
         if !self.archive.reopen(&ended).await? {
             return Ok(None);
         }

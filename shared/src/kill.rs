@@ -87,12 +87,12 @@ steps! {
     /// Dead letters are recorded everywhere, and still in their queue.
     Parked = "parked",
 
-    /// The ledger knows that a failed job is unfinished again, and the archive still has its end.
+    /// The ledger knows that a failed job is unfinished again, and the cache and the archive have its end.
     Reopened = "reopened",
-    /// The archive has a failed job no more, and the cache may have it.
-    Unarchived = "unarchived",
-    /// No store has the end of a job that an operator replays, and its message is not sent.
+    /// The cache has the end of a failed job no more, and the archive has it.
     Forgotten = "forgotten",
+    /// No store has the end of a job that an operator replays, and its message is not sent.
+    Unarchived = "unarchived",
     /// The message of such a job is in its lane, and its dead letter is not marked.
     Resent = "resent",
     /// The body of a dead letter that an operator purges is deleted.

@@ -1,10 +1,14 @@
-//! Every order in which a job can be worked on, delivered again, canceled and erased, on a model of the
-//! stores. Each step of the model is one call to one store, and a process may stop after each of them.
+//! Every order in which a job can be worked on, delivered again, canceled, erased, replayed and swept, on
+//! a model of the stores. Each step of the model is one call to one store, and a process may stop after
+//! each of them.
 //!
-//! The model follows the modules `completion` (steps of a worker) and `remove` of the API (steps of a
-//! client). The tests on the real stores are in `infra/local/tests/it`.
+//! The model follows the modules `completion` (steps of a worker and of a replay) and `remove` of the API
+//! (steps of a client). What a read shows changes only as `Status::may_become` allows, which the code
+//! obeys too. The tests on the real stores are in `infra/local/tests/it`.
 
 use std::collections::HashSet;
+
+use shared::job::Status;
 
 /// How a job has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +66,21 @@ enum Client {
     ErasingCache,
 }
 
+/// What the operator who replays the dead letter of the job will do next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Operator {
+    #[default]
+    Idle,
+    /// The archive has said that the job has failed.
+    Found,
+    /// The ledger knows that the job is unfinished again.
+    LedgerOpen,
+    /// The cache has it no more.
+    Forgotten,
+    /// The archive has it no more, and the message is next.
+    Unarchived,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact about the world")]
 struct World {
@@ -76,6 +95,9 @@ struct World {
     erase_again: bool,
     workers: [Worker; 2],
     client: Client,
+    operator: Operator,
+    /// How often the operator may still ask.
+    replays: u8,
     /// The answer of a `DELETE` was that the job is canceled.
     told_canceled: bool,
     /// The answer of a `DELETE` was that the job is erased.
@@ -90,6 +112,7 @@ impl World {
             message: true,
             deliveries: 3,
             requests: 2,
+            replays: 2,
             ..Self::default()
         }
     }
@@ -193,7 +216,13 @@ impl World {
                 next.ledger = Entry::Ended(End::Canceled);
                 next.told_canceled = true;
             }),
-            Client::Asked => with(Client::Erasing, &|next| next.archive = Entry::Erased),
+            // An operator has just opened the job again. The answer is an error.
+            Client::Asked if self.archive == Entry::Nothing && self.ledger == Entry::Queued => with(Client::Idle, &|_| {}),
+            Client::Asked => with(Client::Erasing, &|next| {
+                if next.archive != Entry::Nothing {
+                    next.archive = Entry::Erased;
+                }
+            }),
             Client::Erasing => with(Client::ErasingCache, &|next| next.ledger = Entry::Erased),
             Client::ErasingCache => with(Client::Idle, &|next| {
                 next.cache = Entry::Erased;
@@ -202,9 +231,69 @@ impl World {
         }
     }
 
+    /// Every world that one step of the operator leads to.
+    fn replay(&self) -> Vec<Self> {
+        let with = |operator: Operator, change: &dyn Fn(&mut Self)| {
+            let mut next = self.clone();
+            next.operator = operator;
+            change(&mut next);
+            vec![next]
+        };
+        match self.operator {
+            Operator::Idle if self.replays == 0 => Vec::new(),
+            // A dead letter is replayed two minutes after it was parked at the earliest, when no worker of
+            // then is left.
+            Operator::Idle if self.message || self.workers != [Worker::Idle; 2] => Vec::new(),
+            Operator::Idle => match (self.archive, self.ledger) {
+                (Entry::Ended(End::Failed), _) => with(Operator::Found, &|next| next.replays -= 1),
+                // An earlier replay has stopped.
+                (Entry::Nothing, Entry::Queued) => with(Operator::Unarchived, &|next| next.replays -= 1),
+                _ => Vec::new(),
+            },
+            // The client has erased the job.
+            Operator::Found if self.ledger == Entry::Erased => with(Operator::Idle, &|_| {}),
+            Operator::Found => with(Operator::LedgerOpen, &|next| next.ledger = Entry::Queued),
+            Operator::LedgerOpen => with(Operator::Forgotten, &|next| {
+                if next.cache != Entry::Erased {
+                    next.cache = Entry::Nothing;
+                }
+            }),
+            Operator::Forgotten if self.archive != Entry::Ended(End::Failed) => with(Operator::Idle, &|_| {}),
+            Operator::Forgotten => with(Operator::Unarchived, &|next| {
+                next.archive = Entry::Nothing;
+                next.usage -= 1;
+            }),
+            Operator::Unarchived => with(Operator::Idle, &|next| {
+                next.message = true;
+                next.deliveries = next.deliveries.max(1);
+            }),
+        }
+    }
+
+    /// What the sweep does with a job that the ledger has as unfinished, long after everybody else.
+    fn sweep(&self) -> Option<Self> {
+        let is_quiet = self.workers == [Worker::Idle; 2] && self.client == Client::Idle && self.operator == Operator::Idle;
+        if !is_quiet || self.message || self.erase_again || self.ledger != Entry::Queued {
+            return None;
+        }
+        let mut swept = self.clone();
+        if swept.enter(End::Failed) {
+            swept.keep(End::Failed);
+        }
+        swept.ledger = swept.archive;
+        Some(swept)
+    }
+
     fn next(&self) -> Vec<Self> {
         let mut worlds: Vec<Self> = (0..self.workers.len()).flat_map(|number| self.work(number)).collect();
         worlds.extend(self.ask());
+        worlds.extend(self.replay());
+        worlds.extend(self.sweep());
+        if self.operator != Operator::Idle {
+            let mut stopped = self.clone();
+            stopped.operator = Operator::Idle;
+            worlds.push(stopped);
+        }
         // A process stops.
         for number in 0..self.workers.len() {
             if self.workers[number] != Worker::Idle {
@@ -219,7 +308,9 @@ impl World {
             worlds.push(stopped);
         }
         // The message that erases once more comes two minutes later, when no worker of then is left.
-        if self.erase_again && self.workers == [Worker::Idle; 2] {
+        // It comes again as long as an operator has opened the job again and nobody has ended it.
+        let is_open = self.archive == Entry::Nothing && self.ledger == Entry::Queued;
+        if self.erase_again && self.workers == [Worker::Idle; 2] && !is_open {
             let mut erased = self.clone();
             (erased.archive, erased.ledger, erased.cache) = (Entry::Erased, Entry::Erased, Entry::Erased);
             erased.erase_again = false;
@@ -229,7 +320,39 @@ impl World {
     }
 
     fn is_at_rest(&self) -> bool {
-        self.workers == [Worker::Idle; 2] && self.client == Client::Idle && !self.message && !self.erase_again
+        let is_quiet = self.workers == [Worker::Idle; 2] && self.client == Client::Idle && self.operator == Operator::Idle;
+        is_quiet && !self.message && !self.erase_again && self.ledger != Entry::Queued
+    }
+
+    /// The status that a read shows. `None` if the job is erased.
+    fn status(&self) -> Option<Status> {
+        match self.read() {
+            Entry::Queued => Some(Status::Queued),
+            Entry::Ended(End::Succeeded) => Some(Status::Succeeded),
+            Entry::Ended(End::Failed) => Some(Status::Failed),
+            Entry::Ended(End::Canceled) => Some(Status::Canceled),
+            Entry::Nothing | Entry::Erased => None,
+        }
+    }
+
+    /// Checks that what a read shows changes as the code may change it. A read can miss that a job was
+    /// queued or running in between.
+    fn check_change(&self, next: &Self) {
+        let (Some(from), Some(to)) = (self.status(), next.status()) else {
+            return;
+        };
+        let mut reached = vec![from];
+        let mut looked_at = 0;
+        while let Some(status) = reached.get(looked_at).copied() {
+            let unfinished = [Status::Queued, Status::Running].into_iter();
+            let more: Vec<Status> = unfinished
+                .filter(|next| status.may_become(*next) && !reached.contains(next))
+                .collect();
+            reached.extend(more);
+            looked_at += 1;
+        }
+        let is_allowed = from == to || reached.iter().any(|status| status.may_become(to));
+        assert!(is_allowed, "{self:?}\nbecomes {next:?}");
     }
 
     fn check(&self) {
@@ -264,6 +387,7 @@ fn in_every_order_one_end_wins_and_the_stores_agree() {
         world.check();
         at_rest += usize::from(world.is_at_rest());
         for next in world.next() {
+            world.check_change(&next);
             if seen.insert(next.clone()) {
                 open.push(next);
             }

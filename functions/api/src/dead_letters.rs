@@ -18,7 +18,7 @@ use shared::{
     kill::{self, Step},
     problem::{Kind, Problem},
 };
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
 use crate::{
@@ -31,6 +31,10 @@ use crate::{
 
 /// The parameters of the list that are filters.
 const FILTERS: [&str; 7] = ["tenant", "lane", "reason", "job", "status", "parked_from", "parked_to"];
+
+/// How long after it was parked a letter can be replayed. The function that parks it may still write to the
+/// ledger and the cache for some seconds.
+pub(crate) const SETTLES: Duration = Duration::minutes(2);
 
 /// A message that no worker could finish. Its job has failed.
 #[derive(Serialize, ToSchema)]
@@ -229,6 +233,11 @@ async fn kept(context: &Context, id: &str) -> Result<Letter, Problem> {
 pub(crate) async fn send_again(context: &Context, letter: &Letter) -> Result<SummaryResource, Problem> {
     let conflict = |why: &str| Problem::new(Kind::Conflict, why);
     in_its_region(context, letter)?;
+    if letter.parked_at + SETTLES > OffsetDateTime::now_utc() {
+        return Err(conflict(
+            "The letter was parked less than two minutes ago, and its job may still be recorded. Replay it in two minutes.",
+        ));
+    }
     let (Some(id), Some((_, tenant))) = (letter.job(&context.region), &letter.job) else {
         return Err(conflict(
             "The message names no job, so that no worker can do anything with it. Look at it in the documents bucket, and purge the letter.",

@@ -26,7 +26,7 @@ use crate::{
     answers::{Guarded, WithBody},
     auth::Acting,
     context::Context,
-    dead_letters::{delete, send_again},
+    dead_letters::{SETTLES, delete, send_again},
     object::{Body, found, invalid},
 };
 
@@ -41,7 +41,7 @@ const FULL: f64 = 500.0;
 pub(crate) struct SelectionRequest {
     action: LetterAct,
     /// Which letters are meant. At least one field must be given. To replay, only parked letters are
-    /// selected if `status` is absent.
+    /// selected if `status` is absent, and none that was parked in the last two minutes.
     filter: LetterFilter,
 }
 
@@ -114,6 +114,8 @@ pub(crate) async fn create(
     }
     if action == LetterAct::Replay {
         filter.status.get_or_insert(LetterStatus::Parked);
+        let settled = OffsetDateTime::now_utc() - SETTLES;
+        filter.parked_to = Some(filter.parked_to.map_or(settled, |to| to.min(settled)));
     }
     let (selection, more) = context.archive.select_letters(action, &filter).await?;
     let resource = SelectionResource {

@@ -163,19 +163,23 @@ impl Archive {
     }
 
     /// Takes everything out of a finished job but that it was there, and deletes its dead letters.
-    /// The keys of their bodies are read before, with [`letters`](Self::letters).
+    /// The keys of their bodies are read before, with [`letters`](Self::letters). Returns whether the job
+    /// was there.
     ///
     /// # Errors
     /// If the database does not answer. In that case nothing is changed.
-    pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<(), StoreError> {
+    pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<bool, StoreError> {
         const OPERATION: &str = "erase a job";
         let erase = async {
             let mut transaction = self.begin(OPERATION).await?;
+            let mut is_there = false;
             for statement in [ERASE, "DELETE FROM dead_letters WHERE job_id = $1 AND tenant = $2"] {
                 let run = sqlx::query(statement).bind(id.uuid()).bind(tenant.as_str()).persistent(false);
-                run.execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+                let done = run.execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+                is_there |= statement == ERASE && done.rows_affected() > 0;
             }
-            transaction.commit().await.map_err(failed(OPERATION))
+            transaction.commit().await.map_err(failed(OPERATION))?;
+            Ok(is_there)
         };
         in_time(Store::Archive, OPERATION, READ_TIMEOUT, erase).await
     }

@@ -407,7 +407,8 @@ impl Play {
     async fn with_letter(&self, name: &str) -> (JobId, String) {
         let id = self.dead(name, FailureCode::WorkerPanicked).await;
         self.stage.empty_letters().await;
-        let letter = "SELECT message_id FROM dead_letters WHERE job_id = $1";
+        // Two minutes pass, before which no letter can be replayed.
+        let letter = "UPDATE dead_letters SET parked_at = parked_at - interval '2 minutes' WHERE job_id = $1 RETURNING message_id";
         let mut database = self.stage.region.database().await;
         let letter = sqlx::query_scalar(letter).bind(id.uuid()).fetch_one(&mut database).await.unwrap();
         (id, letter)
