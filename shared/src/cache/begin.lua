@@ -3,7 +3,7 @@
 -- KEYS  1 job, 2 start of the job, 3 result, 4 work
 -- ARGV  1 job id, 2 when the job was started, 3 seconds for which this is kept,
 --       4 lease in milliseconds, 5 whether a result may be reused: "1" | "0"
---       6 whether the job may still begin: "1" | "0"
+--       6 whether the job may still begin: "1" | "0", 7 process id
 -- Returns { "erased" } | { "finished", the job } | { "late" } | { "known", a job with the result }
 --         | { "busy" } | { "work" }
 local job = redis.call("GET", KEYS[1])
@@ -17,7 +17,10 @@ redis.call("SET", KEYS[2], ARGV[2], "EX", ARGV[3])
 if ARGV[5] == "0" then return { "work" } end
 local result = redis.call("GET", KEYS[3])
 if result then return { "known", result } end
+-- A result that this process makes for another job is kept when the whole batch is committed. To wait for
+-- it would hold up the batch, and so the result itself.
 local holder = redis.call("GET", KEYS[4])
-if holder and holder ~= ARGV[1] then return { "busy" } end
-redis.call("SET", KEYS[4], ARGV[1], "PX", ARGV[4])
+local function is(part) return string.find(holder, part, 1, true) end
+if holder and not is(ARGV[1]) and not is(ARGV[7]) then return { "busy" } end
+redis.call("SET", KEYS[4], ARGV[1] .. " " .. ARGV[7], "PX", ARGV[4])
 return { "work" }

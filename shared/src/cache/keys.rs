@@ -6,7 +6,7 @@
 //! | `{tenant}:started:<job id>` | when a worker started the job, RFC 3339 | six minutes |
 //! | `{tenant}:result:<fingerprint>` | summary resource, JSON | a day |
 //! | `{tenant}:origin:<job id>` | fingerprint of a result that the job has made | a day |
-//! | `{tenant}:work:<fingerprint>` | id of the job for which this result is being made | half a minute |
+//! | `{tenant}:work:<fingerprint>` | id of the job for which this result is being made, and of the worker's process | half a minute |
 //! | `{tenant}:recent` | ids of jobs, by the second of their submission | ten seconds |
 //! | `{tenant}:rate` | when the rate of the tenant will be full, microseconds since 1970 | until then |
 //! | `{tenant}:rate:<key id>` | the same for a key | until then |

@@ -54,6 +54,8 @@ const LARGEST: usize = 512 * 1024;
 /// The connection to Valkey. It is opened at the first use.
 pub struct Cache {
     client: ClusterClient,
+    /// A random id of this process.
+    process: String,
     connection: Mutex<Connection>,
     /// The messages of Valkey for requests that wait.
     pushed: broadcast::Sender<PushInfo>,
@@ -123,6 +125,7 @@ impl Cache {
         })?;
         Ok(Self {
             client,
+            process: uuid::Uuid::new_v4().to_string(),
             connection: Mutex::default(),
             pushed,
         })

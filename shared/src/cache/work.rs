@@ -32,7 +32,7 @@ pub enum Work {
 }
 
 impl Cache {
-    /// Marks a job as started by a worker, and says what there is to do. Without a fingerprint, no
+    /// Marks a job as started by this process, and says what there is to do. Without a fingerprint, no
     /// result is shared. A job that may not begin any more goes on if it has begun before.
     ///
     /// # Errors
@@ -59,7 +59,8 @@ impl Cache {
             .arg(keys::STARTED_SECONDS)
             .arg(LEASE_MILLISECONDS)
             .arg(if fingerprint.is_some() { "1" } else { "0" })
-            .arg(if may_begin { "1" } else { "0" });
+            .arg(if may_begin { "1" } else { "0" })
+            .arg(&self.process);
         self.ask(OPERATION, async |mut connection| {
             let reply: Vec<String> = invocation.invoke_async(&mut connection).await?;
             let job = || parse(reply.get(1).ok_or("the answer has no job")?).map(Box::new);

@@ -7,7 +7,7 @@ use shared::job::{Document, JobId, Limits, Message, Submission};
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::{
-    cloud::{Region, cloud, comes_true, prose, region},
+    cloud::{Region, cloud, comes_true, prose, region, valkey},
     failure::written_down,
 };
 
@@ -152,4 +152,30 @@ async fn a_batch_that_has_no_time_left_stops_working() {
     .await;
     let more = processor_seconds(process) - after_answer;
     assert!(more < 30.0, "the engine worked for {more} seconds after the answer");
+}
+
+#[tokio::test]
+async fn equal_texts_in_one_batch_do_not_wait_for_each_other() {
+    let (cloud, region) = (cloud().await, region().await);
+    let text = || Document::Inline(prose("equal", 500));
+    let (_, first) = written_down(&region, "equal", text()).await;
+    let (_, mut second) = written_down(&region, "equal", text()).await;
+    second.fingerprint.clone_from(&first.fingerprint);
+    let claim = format!("{{equal}}:work:{}", first.fingerprint);
+    let record = |message| json!({"messageId": "m", "receiptHandle": "r", "body": Message::Summarize(message).to_body(), "attributes": {}});
+    let event = json!({"Records": [record(first), record(second)]});
+    let worker = cloud.emulator("summarize", &[]);
+    let mut connection = valkey().await;
+    // As long as the batch is worked on, the claim on the result does not expire.
+    let hold = async {
+        loop {
+            let _: bool = redis::cmd("PERSIST").arg(&claim).query_async(&mut connection).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    let reply = tokio::select! {
+        reply = worker.invoke(&event) => reply.unwrap(),
+        () = hold => unreachable!(),
+    };
+    assert_eq!(reply, json!({"batchItemFailures": []}));
 }
