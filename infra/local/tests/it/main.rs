@@ -33,6 +33,7 @@ mod repeats;
 mod replica;
 mod runbooks;
 mod sessions;
+mod soak;
 mod stage;
 mod stored_forms;
 mod storm;

@@ -127,14 +127,23 @@ impl Stage {
         event
     }
 
-    /// Submits a text, and returns the id of its job. If the client would wait, the summary is made
-    /// inside the request.
-    pub(crate) async fn submit(&self, body: &Value, waits: bool) -> JobId {
+    /// The event of a submission, which may be repeated if it has an idempotency key.
+    pub(crate) fn submission(&self, body: &Value, key: Option<&str>, waits: bool) -> Value {
         let mut event = self.event(include_str!("../../../../events/api/submit.json"));
         event["body"] = body.to_string().into();
         if waits {
             event["headers"]["prefer"] = "wait=1".into();
         }
+        if let Some(key) = key {
+            event["headers"]["idempotency-key"] = key.into();
+        }
+        event
+    }
+
+    /// Submits a text, and returns the id of its job. If the client would wait, the summary is made
+    /// inside the request.
+    pub(crate) async fn submit(&self, body: &Value, waits: bool) -> JobId {
+        let event = self.submission(body, None, waits);
         let reply = self.api.invoke(&event).await.unwrap();
         let expected = if waits { 200 } else { 202 };
         assert_eq!(reply["statusCode"], expected, "{reply}");
@@ -296,6 +305,29 @@ impl Stage {
             assert!(Instant::now() < deadline, "dead letters are left");
             let reply = self.redrive.invoke(&json!({})).await.unwrap();
             assert!(reply["standard"].is_object(), "{reply}");
+        }
+    }
+
+    /// Makes two days pass for all unfinished jobs: their attempts and their checks are as old.
+    pub(crate) async fn let_days_pass(&self) {
+        let client = aws_sdk_dynamodb::Client::new(&self.region.sdk);
+        let (unfinished, _) = self.ledger.unfinished(&self.tenant, Span::ALL, 1_000).await.unwrap();
+        for job in unfinished {
+            let past = |attempt: &Attempt| {
+                let mut attempt = attempt.clone();
+                attempt.at -= time::Duration::days(2);
+                AttributeValue::S(serde_json::to_string(&attempt).unwrap())
+            };
+            let attempts = job.attempts.iter().map(past).collect();
+            let update = client.update_item().table_name(&self.table);
+            let update = update.key("id", AttributeValue::S(job.id.to_string()));
+            // The job may finish at this moment.
+            let _ = update
+                .update_expression("SET attempts = :attempts REMOVE check_sent_at, checked_at")
+                .condition_expression("attribute_exists(attempts)")
+                .expression_attribute_values(":attempts", AttributeValue::L(attempts))
+                .send()
+                .await;
         }
     }
 

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use shared::{
     cache::Cache,
-    job::{JobId, Plan, TenantId},
+    job::{JobId, Plan, Span, TenantId},
     ledger::Ledger,
     store::Store,
 };
@@ -210,9 +210,7 @@ impl Bench {
             event["headers"]["prefer"] = prefer.into();
         }
         event["headers"]["x-api-key"] = self.key.as_str().into();
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         event["rawPath"] = path.into();
-        event["rawQueryString"] = query.into();
         event["requestContext"]["http"]["path"] = path.into();
         event["requestContext"]["http"]["method"] = method.into();
         event["body"] = body.map(Value::to_string).into();
@@ -285,10 +283,13 @@ impl Bench {
         ids
     }
 
+    fn ledger(&self) -> Ledger {
+        Ledger::new(&self.region.sdk, self.region.outputs["LedgerTable"].clone())
+    }
+
     /// Makes a job look as if it had finished so long ago that only the archive knows it.
     pub(super) async fn outdate(&self, id: &JobId) {
-        let ledger = Ledger::new(&self.region.sdk, self.region.outputs["LedgerTable"].clone());
-        ledger.withdraw(id).await.unwrap();
+        self.ledger().withdraw(id).await.unwrap();
         let cache = Cache::connect(&self.valkey_url, None).unwrap();
         cache.forget(&[(&self.tenant, id)]).await.unwrap();
     }
@@ -414,8 +415,14 @@ impl Bench {
             "{}: accepted, succeeded or canceled, failed",
             self.tenant
         );
-        let list = self.ask(self.api(), "GET", "/v1/summaries?status=queued", None).await.body;
-        assert_eq!(list["items"], json!([]), "{}: a job is left that was not accepted", self.tenant);
+        // The API is not asked: where the ledger is wrong, it shows what the cache or the archive knows.
+        let open = self.ledger().unfinished(&self.tenant, Span::ALL, 100).await.unwrap().0;
+        assert_eq!(
+            open,
+            [],
+            "{}: the ledger has jobs that have finished, or were not accepted",
+            self.tenant
+        );
         let sqs = aws_sdk_sqs::Client::new(&self.region.sdk);
         let letters = sqs.receive_message().queue_url(&self.queues.dead_letters).send().await.unwrap();
         assert_eq!(letters.messages.unwrap_or_default().len(), 0, "{}: dead letters", self.tenant);
