@@ -2,7 +2,7 @@
 -- Roll back: nothing has to be undone. The version before writes and reads this schema.
 SET LOCAL lock_timeout = '5s';
 
--- The region whose bucket holds the body. Rows of before have none.
+-- The region whose bucket holds the body. Older rows have none.
 ALTER TABLE dead_letters
     ADD COLUMN region      text,
     ADD COLUMN replayed_at timestamptz;

@@ -29,6 +29,9 @@ pub const URLS: PerLane<&str> = PerLane {
     bulk: "BULK_URL",
 };
 
+/// A lane with so many waiting messages gets no dead letters back.
+pub const FULL: f64 = 500.0;
+
 /// The queues whose URLs are in these environment variables.
 ///
 /// # Errors

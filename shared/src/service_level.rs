@@ -24,8 +24,8 @@ use crate::{
 const REMEMBERED: Duration = Duration::from_secs(5);
 /// How long the level is waited for. It is short, because a client waits for its answer meanwhile.
 const TIMEOUT: Duration = Duration::from_millis(300);
-/// How long the item is kept after the level in it has expired, in seconds.
-const KEPT: i64 = 24 * 3600;
+/// How long the item is kept after the level in it has expired, in seconds. It says which lanes are paused.
+const KEPT: i64 = 30 * 24 * 3600;
 const READ: &str = "read the service level";
 
 /// The service level of this region.

@@ -145,13 +145,23 @@ impl Acceptance {
     async fn record(&self, context: &Context) -> Result<Option<Earlier>, StoreError> {
         kill::at(Step::Admitted);
         let recorded = context.ledger.accept(&self.job, self.repeatable.as_ref()).await;
-        if !matches!(recorded, Ok(None)) {
-            self.forget(context).await;
-        }
-        if recorded.is_err() && self.repeatable.is_none() {
-            let withdrawn = context.ledger.withdraw(&self.job.resource.id);
-            if let Err(error) = in_time(Store::Ledger, "delete a job that may be recorded", WITHDRAWAL, withdrawn).await {
-                tracing::warn!(error = %Chain(&error), "A job that was not accepted may be in the ledger. It is shown as queued until it is found that it has no message.");
+        match &recorded {
+            Ok(None) => {}
+            Ok(Some(_)) => drop(self.forget(context).await),
+            // A repetition finds the job if it is recorded, and sends its message. So no mark may stay that
+            // makes a worker drop this.
+            Err(_) if self.repeatable.is_some() => {
+                let (tenant, id) = (&self.job.tenant, &self.job.resource.id);
+                if let Err(error) = context.cache.forget(&[(tenant, id)]).await {
+                    tracing::warn!(error = %Chain(&error), "A job that may not be recorded could not be removed from the cache. It expires there.");
+                }
+            }
+            Err(_) => {
+                self.forget(context).await;
+                let withdrawn = context.ledger.withdraw(&self.job.resource.id);
+                if let Err(error) = in_time(Store::Ledger, "delete a job that may be recorded", WITHDRAWAL, withdrawn).await {
+                    tracing::warn!(error = %Chain(&error), "A job that was not accepted may be in the ledger. It is shown as queued until it is found that it has no message.");
+                }
             }
         }
         kill::at(Step::Recorded);

@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::{
-    archive::{Letter, LetterFilter, LetterStatus},
+    archive::{Letter, LetterFilter, LetterStatus, in_utc},
     directory::Action,
     job::{JobId, Lane, Message, Scope, SummaryResource, TenantId},
     kill::{self, Step},
@@ -30,13 +30,15 @@ use crate::{
 };
 
 /// The parameters of the list that are filters.
-const FILTERS: [&str; 7] = ["tenant", "lane", "reason", "job", "status", "parked_from", "parked_to"];
+const FILTERS: [&str; 8] = ["tenant", "lane", "region", "reason", "job", "status", "parked_from", "parked_to"];
 
-/// How long after it was parked a letter can be replayed. The function that parks it may still write to the
+/// Why a letter without its body can be neither replayed nor purged.
+const NO_MESSAGE: &str = "The message is not in the documents bucket of this region. Another region has it, if the letter names none, or it was deleted, so that its client has to submit the document again.";
+/// How long after it was parked a letter can be replayed or purged. The function that parks it may still write to the
 /// ledger and the cache for some seconds.
 pub(crate) const SETTLES: Duration = Duration::minutes(2);
 
-/// A message that no worker could finish. Its job has failed.
+/// A message that no worker could finish. If it asked for a summary, its job has failed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeadLetter {
     /// The id that SQS gave the message.
@@ -54,7 +56,7 @@ pub(crate) struct DeadLetter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, examples("acme"))]
     tenant: Option<TenantId>,
-    /// The failure code of the job.
+    /// The failure code of the job, if it asked for a summary.
     #[schema(examples("retries_exhausted"))]
     reason: String,
     /// How often the message was received from its lane.
@@ -112,6 +114,7 @@ impl DeadLetter {
     params(
         ("tenant" = Option<String>, Query, description = "Only letters of this tenant.", example = "acme"),
         ("lane" = Option<Lane>, Query, description = "Only letters of this lane.", example = "standard"),
+        ("region" = Option<String>, Query, description = "Only letters that this region keeps.", example = "us-east-1"),
         ("reason" = Option<String>, Query, description = "Only letters whose jobs have failed with this code.", example = "retries_exhausted"),
         ("job" = Option<String>, Query, description = "Only letters of this job.", example = "sum_use1_01JDCR0W00E05BQ75SEB3D7PSV"),
         ("status" = Option<LetterStatus>, Query, description = "Only letters with this status.", example = "parked"),
@@ -129,7 +132,7 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, caller: Caller, ur
     caller.may(Scope::Admin)?;
     let part = Part::read(&uri, &FILTERS)?;
     let filter = filter(&part)?;
-    let after = part.after(read_place)?;
+    let after = part.after(|text| read_place(&text))?;
     let page = context.archive.dead_letters(&filter, part.limit, after.as_ref()).await?;
     let listed = page.map(|letter| DeadLetter::of(letter, &context.region));
     Ok(Json(Listed::of(listed, place)))
@@ -191,8 +194,7 @@ pub(crate) async fn replay(
 ) -> Result<Response, Problem> {
     acting.caller.may(Scope::Admin)?;
     let letter = kept(&context, &found(id)?).await?;
-    let resource = send_again(&context, &letter).await?;
-    note(&context, &acting, &letter, Action::DeadLetterReplayed).await?;
+    let resource = send_again(&context, &acting, &letter).await?;
     Ok((StatusCode::ACCEPTED, Json(resource)).into_response())
 }
 
@@ -218,36 +220,33 @@ pub(crate) async fn purge(
 ) -> Result<StatusCode, Problem> {
     acting.caller.may(Scope::Admin)?;
     let letter = kept(&context, &found(id)?).await?;
-    delete(&context, &letter).await?;
-    note(&context, &acting, &letter, Action::DeadLetterPurged).await?;
+    delete(&context, &acting, &letter).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The letter with this id.
 async fn kept(context: &Context, id: &str) -> Result<Letter, Problem> {
-    let letter = context.archive.dead_letter(id).await?;
+    // PostgreSQL does not take this character.
+    let letter = if id.contains('\0') {
+        None
+    } else {
+        context.archive.dead_letter(id).await?
+    };
     letter.ok_or_else(|| Problem::new(Kind::NotFound, "There is no such dead letter. `GET /v1/dead-letters` lists them."))
 }
 
 /// Opens the job of a letter again, and sends its message to its lane. A refusal is a conflict.
-pub(crate) async fn send_again(context: &Context, letter: &Letter) -> Result<SummaryResource, Problem> {
-    let conflict = |why: &str| Problem::new(Kind::Conflict, why);
-    in_its_region(context, letter)?;
-    if letter.parked_at + SETTLES > OffsetDateTime::now_utc() {
-        return Err(conflict(
-            "The letter was parked less than two minutes ago, and its job may still be recorded. Replay it in two minutes.",
-        ));
-    }
+pub(crate) async fn send_again(context: &Context, acting: &Acting, letter: &Letter) -> Result<SummaryResource, Problem> {
+    is_ready(context, letter)?;
     let (Some(id), Some((_, tenant))) = (letter.job(&context.region), &letter.job) else {
         return Err(conflict(
             "The message names no job, so that no worker can do anything with it. Look at it in the documents bucket, and purge the letter.",
         ));
     };
     let Some(body) = context.documents.fetch(&letter.body_key).await? else {
-        return Err(conflict(
-            "The message is not in the documents bucket any more. Its client has to submit the document again.",
-        ));
+        return Err(conflict(NO_MESSAGE));
     };
+    note(context, acting, letter, Action::DeadLetterReplayed).await?;
     let Some(job) = context.completion.reopen(tenant, &id).await? else {
         return Err(conflict(
             "The job of this letter has not failed, or has expired, or was erased by its client. Purge the letter.",
@@ -261,8 +260,12 @@ pub(crate) async fn send_again(context: &Context, letter: &Letter) -> Result<Sum
 }
 
 /// Deletes a letter and its body.
-pub(crate) async fn delete(context: &Context, letter: &Letter) -> Result<(), Problem> {
-    in_its_region(context, letter)?;
+pub(crate) async fn delete(context: &Context, acting: &Acting, letter: &Letter) -> Result<(), Problem> {
+    is_ready(context, letter)?;
+    if letter.region.is_none() && context.documents.fetch(&letter.body_key).await?.is_none() {
+        return Err(conflict(NO_MESSAGE));
+    }
+    note(context, acting, letter, Action::DeadLetterPurged).await?;
     context.documents.discard(&letter.body_key).await?;
     kill::at(Step::Discarded);
     context.archive.purge(&letter.message_id).await?;
@@ -270,17 +273,26 @@ pub(crate) async fn delete(context: &Context, letter: &Letter) -> Result<(), Pro
     Ok(())
 }
 
-/// The bucket and the lanes of a region are reached only from there.
-fn in_its_region(context: &Context, letter: &Letter) -> Result<(), Problem> {
-    match &letter.region {
-        Some(region) if *region != context.region => Err(Problem::new(
-            Kind::Conflict,
-            format!("The region {region} keeps this letter. Send the request to its address."),
-        )),
-        _ => Ok(()),
+/// Whether something can be done with a letter: its region is this one, because the bucket and the lanes of
+/// a region are reached only from there, and nobody is parking it any more.
+fn is_ready(context: &Context, letter: &Letter) -> Result<(), Problem> {
+    if let Some(region) = letter.region.as_ref().filter(|region| **region != context.region) {
+        let detail = format!("The region {region} keeps this letter. Send the request to its address.");
+        return Err(Problem::new(Kind::Conflict, detail));
     }
+    if letter.parked_at + SETTLES > OffsetDateTime::now_utc() {
+        return Err(conflict(
+            "The letter was parked less than two minutes ago, and its job may still be recorded. Send the request again in two minutes.",
+        ));
+    }
+    Ok(())
 }
 
+fn conflict(why: &str) -> Problem {
+    Problem::new(Kind::Conflict, why)
+}
+
+/// Writes into the audit log what is about to be done.
 async fn note(context: &Context, acting: &Acting, letter: &Letter, action: Action) -> Result<(), Problem> {
     let tenant = letter.job.as_ref().map_or(&acting.by.tenant, |(_, tenant)| tenant);
     let changes = json!({"job": letter.job(&context.region), "reason": letter.reason});
@@ -293,12 +305,13 @@ async fn note(context: &Context, acting: &Acting, letter: &Letter, action: Actio
 
 /// The filter that the parameters of a list make.
 fn filter(part: &Part) -> Result<LetterFilter, Problem> {
-    for (name, value) in &part.own {
-        serde_json::from_value::<LetterFilter>(json!({ name: value }))
-            .map_err(|error| invalid(&format!("?{name}"), format!("The value is not possible: {error}.")))?;
-    }
     let all: Value = part.own.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    serde_json::from_value(all).map_err(|error| invalid("?", error.to_string()))
+    serde_path_to_error::deserialize(all).map_err(|error| {
+        invalid(
+            &format!("?{}", error.path()),
+            format!("The value is not possible: {}.", error.inner()),
+        )
+    })
 }
 
 /// Where a page ends.
@@ -306,7 +319,7 @@ fn place(letter: &DeadLetter) -> String {
     format!("{}/{}", letter.parked_at.format(&Rfc3339).unwrap_or_default(), letter.id)
 }
 
-fn read_place(text: String) -> Option<(OffsetDateTime, String)> {
+fn read_place(text: &str) -> Option<(OffsetDateTime, String)> {
     let (at, id) = text.split_once('/')?;
-    Some((OffsetDateTime::parse(at, &Rfc3339).ok()?, id.to_owned()))
+    Some((in_utc(at)?, id.to_owned())).filter(|_| !id.contains('\0'))
 }

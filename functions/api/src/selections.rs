@@ -10,11 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use shared::{
     archive::{Letter, LetterAct, LetterFilter, LetterStatus, Selection},
-    directory::Action,
     job::{Lane, Scope},
+    lanes,
     problem::{Kind, Problem},
 };
 use time::OffsetDateTime;
@@ -30,10 +29,10 @@ use crate::{
     object::{Body, found, invalid},
 };
 
-/// How long one confirmation works. API Gateway waits for 30 seconds.
-const TIME: Duration = Duration::from_secs(12);
-/// A lane with so many waiting messages gets no dead letters back. `redrive` has the same number.
-const FULL: f64 = 500.0;
+/// How long one confirmation begins with letters. The function has 15 seconds for a request.
+const TIME: Duration = Duration::from_secs(5);
+const FULL_LANE: &str =
+    "A lane has so many waiting messages that no letters are sent to it now. Confirm the selection again when it is shorter.";
 
 /// What is to be done with which dead letters.
 #[derive(Deserialize, ToSchema)]
@@ -41,7 +40,8 @@ const FULL: f64 = 500.0;
 pub(crate) struct SelectionRequest {
     action: LetterAct,
     /// Which letters are meant. At least one field must be given. To replay, only parked letters are
-    /// selected if `status` is absent, and none that was parked in the last two minutes.
+    /// selected if `status` is absent. Letters of other regions, and those that were parked in the last two
+    /// minutes, are never selected.
     filter: LetterFilter,
 }
 
@@ -72,6 +72,9 @@ pub(crate) struct Progress {
     skipped: Vec<Skipped>,
     /// How many letters are left. Confirm again until none is.
     left: usize,
+    /// Why the work stopped before the time was over. Absent if it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_by: Option<String>,
 }
 
 /// A letter with which nothing can be done.
@@ -114,9 +117,15 @@ pub(crate) async fn create(
     }
     if action == LetterAct::Replay {
         filter.status.get_or_insert(LetterStatus::Parked);
-        let settled = OffsetDateTime::now_utc() - SETTLES;
-        filter.parked_to = Some(filter.parked_to.map_or(settled, |to| to.min(settled)));
     }
+    if filter.region.get_or_insert_with(|| context.region.clone()) != &context.region {
+        return Err(invalid(
+            "#/filter/region",
+            "Each region keeps its own letters. Send the request to the address of that region.",
+        ));
+    }
+    let settled = OffsetDateTime::now_utc() - SETTLES;
+    filter.parked_to = Some(filter.parked_to.map_or(settled, |to| to.min(settled)));
     let (selection, more) = context.archive.select_letters(action, &filter).await?;
     let resource = SelectionResource {
         id: selection.id.to_string(),
@@ -131,9 +140,9 @@ pub(crate) async fn create(
 
 /// Confirm a selection
 ///
-/// Does what was selected, for 12 seconds at most, the oldest letters first. If letters are left, confirm
-/// again. To confirm again after an error goes on where the last call has stopped. Letters are not sent to
-/// a lane in which 500 messages wait: the answer is then `503`.
+/// Does what was selected, for five seconds, the oldest letters first. If letters are left, confirm again.
+/// To confirm again after an error goes on where the last call has stopped. Letters are not sent to a lane
+/// in which 500 messages wait. If nothing can be done for this reason, the answer is `503`.
 #[utoipa::path(
     post,
     path = "/v1/dead-letters/selections/{id}/confirm",
@@ -161,31 +170,20 @@ pub(crate) async fn confirm(
             "There is no such selection, or it was made more than an hour ago. Make a new one with `POST /v1/dead-letters/selections`.",
         )
     })?;
-    let mut handled = Vec::new();
-    let (mut progress, outcome) = work(&context, &selection, &mut handled).await;
-    // What was done is noted also if the rest could not be done.
-    context.archive.handled(selection.id, &handled).await?;
-    if progress.done > 0 {
-        let changes = json!({"action": selection.act, "done": progress.done, "selection": selection.id.to_string()});
-        let action = match selection.act {
-            LetterAct::Replay => Action::DeadLetterReplayed,
-            LetterAct::Purge => Action::DeadLetterPurged,
-        };
-        let by = &acting.by;
-        context.directory.note(by, &by.tenant, action, &selection.id, changes).await?;
-    }
-    outcome?;
-    progress.left = selection.letters.len() - handled.len();
+    let progress = work(&context, &acting, &selection).await?;
     Ok(Json(progress))
 }
 
-/// Replays or purges letters until the time is over. A letter that is refused does not stop the others.
-async fn work(context: &Context, selection: &Selection, handled: &mut Vec<String>) -> (Progress, Result<(), Problem>) {
+/// Replays or purges letters until the time is over. A letter that is refused does not stop the others, and
+/// neither does a full lane. What is done with a letter is noted at once, so that a call that is stopped
+/// repeats nothing.
+async fn work(context: &Context, acting: &Acting, selection: &Selection) -> Result<Progress, Problem> {
     let until = Instant::now() + TIME;
     let mut progress = Progress {
         done: 0,
         skipped: Vec::new(),
-        left: 0,
+        left: selection.letters.len(),
+        stopped_by: None,
     };
     let mut room = HashMap::new();
     for id in &selection.letters {
@@ -193,41 +191,49 @@ async fn work(context: &Context, selection: &Selection, handled: &mut Vec<String
             break;
         }
         let outcome = match context.archive.dead_letter(id).await {
-            Ok(Some(letter)) => one(context, selection.act, &letter, &mut room).await,
+            Ok(Some(letter)) => one(context, acting, selection.act, &letter, &mut room).await,
             Ok(None) => Err(Problem::new(Kind::NotFound, "The letter was purged, or has expired.")),
-            Err(error) => return (progress, Err(error.into())),
+            Err(error) => Err(error.into()),
         };
         match outcome {
-            Ok(()) => progress.done += 1,
+            Ok(true) => progress.done += 1,
+            Ok(false) => {
+                progress.stopped_by = Some(FULL_LANE.to_owned());
+                continue;
+            }
             Err(problem) if matches!(problem.status, 404 | 409) => progress.skipped.push(Skipped {
                 id: id.clone(),
                 detail: problem.detail,
             }),
-            Err(problem) => return (progress, Err(problem)),
+            Err(problem) if progress.done == 0 && progress.skipped.is_empty() => return Err(problem),
+            Err(problem) => {
+                progress.stopped_by = Some(problem.detail);
+                break;
+            }
         }
-        handled.push(id.clone());
+        context.archive.handled(selection.id, std::slice::from_ref(id)).await?;
+        progress.left -= 1;
     }
-    (progress, Ok(()))
+    match &progress.stopped_by {
+        Some(why) if progress.done == 0 && progress.skipped.is_empty() => Err(Problem::new(Kind::Unavailable, why)),
+        _ => Ok(progress),
+    }
 }
 
-async fn one(context: &Context, act: LetterAct, letter: &Letter, room: &mut HashMap<Lane, f64>) -> Result<(), Problem> {
+/// Does it with one letter. Returns false if its lane is full.
+async fn one(context: &Context, acting: &Acting, act: LetterAct, letter: &Letter, room: &mut HashMap<Lane, f64>) -> Result<bool, Problem> {
     if act == LetterAct::Purge {
-        return delete(context, letter).await;
+        return delete(context, acting, letter).await.map(|()| true);
     }
     let left = match room.get(&letter.lane) {
         Some(left) => *left,
-        None => FULL - context.lanes[letter.lane].depth().await?,
+        None => lanes::FULL - context.lanes[letter.lane].depth().await?,
     };
+    room.insert(letter.lane, left);
     if left < 1.0 {
-        return Err(Problem::new(
-            Kind::Unavailable,
-            format!(
-                "The lane {} has so many waiting messages that no letters are sent to it now. Confirm the selection again when it is shorter.",
-                letter.lane
-            ),
-        ));
+        return Ok(false);
     }
-    send_again(context, letter).await?;
+    send_again(context, acting, letter).await?;
     room.insert(letter.lane, left - 1.0);
-    Ok(())
+    Ok(true)
 }

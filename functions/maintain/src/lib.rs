@@ -17,11 +17,12 @@ use shared::{
     archive::{Archive, Upkeep},
     job::{CheckMessage, Job, Message},
     kill::{self, Step},
-    ledger::{FINISHED_KEPT, Unfinished},
+    ledger::{FINISHED_KEPT, FinishedJobs, Unfinished},
     store::{Chain, StoreError},
     telemetry::metric,
 };
 use time::{Duration, OffsetDateTime};
+use tokio::time::Instant;
 
 pub use context::Context;
 pub use report::Report;
@@ -36,6 +37,8 @@ const TENANTS_AT_ONCE: usize = 100;
 /// together, except if the last one of them is larger.
 const JOBS_AT_ONCE: usize = 200;
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
+/// How long one `reconcile` reads. The function has five minutes.
+const RECONCILED_FOR: std::time::Duration = std::time::Duration::from_mins(3);
 
 /// The event that the function is invoked with.
 #[derive(Debug, Deserialize)]
@@ -73,8 +76,9 @@ pub enum Direct {
     /// minutes between two checks of a job.
     Sweep { minutes: Option<u16> },
     /// Enter jobs into the archive again that finished in the last `hours` and that the archive has
-    /// lost. It loses jobs when its region is lost or when it is restored from a backup.
-    Reconcile { hours: i64 },
+    /// lost. It loses jobs when its region is lost or when it is restored from a backup. If the report has
+    /// a `next`, there is more to read: the task goes on with it as `after`.
+    Reconcile { hours: i64, after: Option<String> },
 }
 
 /// Does one task.
@@ -97,7 +101,7 @@ pub async fn handle(context: &Context, task: Task) -> Result<Report, Error> {
             Ok(Box::pin(sweep(context, minutes)).await?)
         }
         Task::Direct(Direct::Migrate) => Ok(Box::pin(migrate(context)).await?),
-        Task::Direct(Direct::Reconcile { hours }) => Box::pin(reconcile(context, hours)).await,
+        Task::Direct(Direct::Reconcile { hours, after }) => Box::pin(reconcile(context, hours, after)).await,
         Task::Stack(request) => {
             let outcome = if request.is_removal() {
                 Ok(Report::default())
@@ -207,28 +211,37 @@ async fn sweep(context: &Context, minutes: Option<u16>) -> Result<Report, StoreE
     })
 }
 
-async fn reconcile(context: &Context, hours: i64) -> Result<Report, Error> {
+async fn reconcile(context: &Context, hours: i64, after: Option<String>) -> Result<Report, Error> {
     let most = FINISHED_KEPT.whole_hours();
     if !(1..=most).contains(&hours) {
         return Err(format!("hours must be between 1 and {most}, because the ledger keeps finished jobs no longer than that").into());
     }
-    let mut entered = 0;
-    let enter = async |jobs: Vec<Job>| {
+    let since = OffsetDateTime::now_utc() - Duration::hours(hours);
+    let until = Instant::now() + RECONCILED_FOR;
+    let mut report = Report {
+        next: after,
+        ..Report::default()
+    };
+    loop {
+        let FinishedJobs { jobs, damaged, next } = context.ledger.finished_since(since, report.next.as_deref()).await?;
         for jobs in in_parts(jobs) {
-            entered += context.archive.finish(&jobs, &[], &[]).await?.len();
+            report.entered += context.archive.finish(&jobs, &[], &[]).await?.len();
             kill::at(Step::Entered);
         }
-        Ok(())
-    };
-    context
-        .ledger
-        .finished_since(OffsetDateTime::now_utc() - Duration::hours(hours), enter)
-        .await?;
-    tracing::warn!(entered, hours, "The jobs that the archive had lost were entered again.");
-    Ok(Report {
-        entered,
-        ..Report::default()
-    })
+        report.damaged += damaged.len();
+        report.next = next;
+        if report.next.is_none() || Instant::now() > until {
+            break;
+        }
+    }
+    tracing::warn!(
+        entered = report.entered,
+        damaged = report.damaged,
+        next = report.next,
+        hours,
+        "Jobs that the archive had lost were entered again."
+    );
+    Ok(report)
 }
 
 /// Splits jobs into parts that fit into one transaction.

@@ -19,4 +19,8 @@ pub struct Report {
     pub checked: usize,
     /// How many jobs were entered into the archive again.
     pub entered: usize,
+    /// How many finished jobs in the ledger cannot be read. The log names them.
+    pub damaged: usize,
+    /// Where `reconcile` goes on, if there was too little time for all jobs.
+    pub next: Option<String>,
 }

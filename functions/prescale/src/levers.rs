@@ -100,9 +100,13 @@ impl Levers {
             if !matches!(mapping.state(), Some("Enabled" | "Disabled")) {
                 reading.changing.insert(lever);
             }
-            reading
-                .paused
-                .set(lane, Some(matches!(mapping.state(), Some("Disabled" | "Disabling"))));
+            // In any other state it is not known, such as `Updating`.
+            let is_paused = match mapping.state() {
+                Some("Disabled" | "Disabling") => Some(true),
+                Some("Enabled" | "Enabling") => Some(false),
+                _ => None,
+            };
+            reading.paused.set(lane, is_paused);
             return Ok(workers(&mapping));
         }
         match (lever, &self.cluster, &self.cache) {

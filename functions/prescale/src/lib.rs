@@ -8,7 +8,8 @@
 //!   `{"action":"unpin"}` to release it.
 //!
 //! A decision depends only on what is read at its beginning, and every setting is an absolute
-//! value. Two runs at the same time therefore do the same and do no harm.
+//! value. Two runs at the same time therefore do the same and do no harm. Each run counts as a check of the
+//! database.
 
 mod health;
 mod levers;
@@ -199,7 +200,12 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
     } = context.levers.read().await;
     failures.extend(unread);
     let decision = decide(now, plan, prices, &history, &signals, &actual, &remembered.memory);
-    let circuit = remembered.circuit.next(context.health.database_answers().await, &paused, level);
+    let before = if remembered.ran_at.is_some() {
+        remembered.circuit
+    } else {
+        Circuit::taken_over(&paused)
+    };
+    let circuit = before.next(context.health.database_answers().await, &paused, level);
     let mut actions = actions(&decision.desired, &actual, &paused, &circuit, level);
     actions.retain(|action| !changing.contains(&action.lever()));
     let mut ahead = ahead(now, plan, prices, &actual);
@@ -229,7 +235,7 @@ async fn plan_and_act(context: &Context, now: Timestamp, dry_run: bool) -> Resul
     for failure in &failures {
         tracing::error!("A part of the run failed: {failure}.");
     }
-    publish(&decision, &actual, &actions, &circuit, level);
+    publish(&decision, &actual, &actions, circuit, level);
     Ok(Report {
         dry_run,
         signals,
@@ -268,7 +274,7 @@ fn reasons(reasons: &BTreeMap<Lever, Reason>) -> BTreeMap<&'static str, String> 
 }
 
 /// Writes the logs and metrics of a decision.
-fn publish(decision: &Decision, actual: &State, actions: &[Action], circuit: &Circuit, level: Level) {
+fn publish(decision: &Decision, actual: &State, actions: &[Action], circuit: Circuit, level: Level) {
     for (lever, desired) in &decision.desired {
         metrics::gauge!(metric::CAPACITY, "lever" => lever.as_str()).set(*desired);
     }

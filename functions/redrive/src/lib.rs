@@ -20,6 +20,7 @@ use shared::{
     completion::Finished,
     job::Lane,
     kill::{self, Step},
+    lanes,
     store::{Chain, StoreError},
     telemetry::metric,
 };
@@ -29,8 +30,6 @@ use letter::{End, Letter, Parked};
 
 /// No new messages are received when less than this time of the invocation is left.
 const RESERVED_TIME: Duration = Duration::from_secs(15);
-/// A lane with so many waiting messages gets no dead letters back.
-const FULL: f64 = 500.0;
 
 /// What was done with the dead letters of a lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -71,7 +70,7 @@ pub async fn handle(context: &Context, deadline: SystemTime) -> Result<BTreeMap<
 
 async fn empty(context: &Context, lane: Lane, deadline: SystemTime, emptied: &mut Emptied) -> Result<(), StoreError> {
     let queue = &context.dead_letters[lane];
-    let mut room = FULL - context.lanes[lane].depth().await?;
+    let mut room = lanes::FULL - context.lanes[lane].depth().await?;
     let mut outcome = Ok(());
     // A letter that stays in its queue is not received a second time in this run.
     while SystemTime::now() + RESERVED_TIME < deadline {

@@ -303,7 +303,7 @@ impl Summarizer {
         tracing::error!(job = %message.job, tenant = %message.tenant, "The message of a job is in no lane any more. The job is recorded as failed.");
         let error = JobError::new(
             FailureCode::MessageLost,
-            "The job never reached a worker, because the service stopped while it accepted the job. Submit the document again.",
+            "The message of the job was lost, because the service stopped while it sent it. Submit the document again.",
         );
         match job.resource.fail(now, error) {
             Ok(()) => Outcome::Done(Done::Lost(Box::new(job))),

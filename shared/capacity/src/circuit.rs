@@ -34,11 +34,18 @@ impl Circuit {
         let next = Self { failures, ..self };
         // A lane stays held until it is seen that it runs again.
         let held = PerLane::from_fn(|lane| match paused[lane] {
-            Some(true) => self.held[lane],
             Some(false) => next.stops(lane, level),
-            None => self.held[lane] || next.stops(lane, level),
+            Some(true) | None => self.held[lane],
         });
         Self { held, ..next }
+    }
+
+    /// The state after a version that had none. That one has paused only the bulk lane.
+    #[must_use]
+    pub fn taken_over(paused: &PerLane<Option<bool>>) -> Self {
+        let mut circuit = Self::default();
+        circuit.held.set(Lane::Bulk, paused[Lane::Bulk] == Some(true));
+        circuit
     }
 
     /// Whether the lanes are paused because the database does not answer.
@@ -102,6 +109,21 @@ mod tests {
         };
         let open = (0..3).fold(Circuit::default(), |circuit, _| circuit.next(Some(false), &paused, Level::Normal));
         assert!(open.holds(Lane::Express) && !open.holds(Lane::Standard));
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_lane_changes_nothing() {
+        let unknown = PerLane::default();
+        let open = failed(3).next(Some(false), &unknown, Level::Normal);
+        assert!(open.next(Some(true), &unknown, Level::Normal).holds(Lane::Standard));
+        let operator = (0..4).fold(Circuit::default(), |circuit, _| circuit.next(Some(false), &unknown, Level::Normal));
+        assert!(operator.is_open() && !operator.holds(Lane::Standard));
+    }
+
+    #[test]
+    fn a_bulk_lane_that_an_earlier_version_has_paused_is_held() {
+        let circuit = Circuit::taken_over(&PAUSED).next(Some(true), &PAUSED, Level::Normal);
+        assert!(circuit.holds(Lane::Bulk) && !circuit.holds(Lane::Express));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Dead letters: messages that no worker could finish, and for which their jobs have failed. Operators
 //! list, replay and purge them.
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected},
+};
 use sqlx::{
     Postgres, Row,
     postgres::{PgArguments, PgRow},
     query::Query,
 };
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -34,7 +37,8 @@ macro_rules! matching {
 FROM dead_letters
 WHERE ($1::text IS NULL OR tenant = $1) AND ($2::text IS NULL OR lane = $2) AND ($3::text IS NULL OR reason = $3)
   AND ($4::uuid IS NULL OR job_id = $4) AND ($5::timestamptz IS NULL OR parked_at >= $5)
-  AND ($6::timestamptz IS NULL OR parked_at < $6) AND ($7::bool IS NULL OR (replayed_at IS NOT NULL) = $7)"
+  AND ($6::timestamptz IS NULL OR parked_at < $6) AND ($7::bool IS NULL OR (replayed_at IS NOT NULL) = $7)
+  AND ($8::text IS NULL OR coalesce(region, $8) = $8)"
     };
 }
 
@@ -42,12 +46,12 @@ WHERE ($1::text IS NULL OR tenant = $1) AND ($2::text IS NULL OR lane = $2) AND 
 pub const LIST: &str = concat!(
     "SELECT message_id, lane, region, job_id, tenant, reason, receives, body_key, parked_at, replayed_at",
     matching!(),
-    " AND ($8::timestamptz IS NULL OR (parked_at, message_id) < ($8, $9))
-ORDER BY parked_at DESC, message_id DESC LIMIT $10"
+    " AND ($9::timestamptz IS NULL OR (parked_at, message_id) < ($9, $10))
+ORDER BY parked_at DESC, message_id DESC LIMIT $11"
 );
 
 /// The dead letters of a selection, the oldest first.
-const SELECT: &str = concat!("SELECT message_id", matching!(), " ORDER BY parked_at, message_id LIMIT $8");
+const SELECT: &str = concat!("SELECT message_id", matching!(), " ORDER BY parked_at, message_id LIMIT $9");
 
 /// One dead letter.
 const FIND: &str = "
@@ -118,7 +122,12 @@ pub struct LetterFilter {
     #[schema(value_type = Option<String>, examples("acme"))]
     pub tenant: Option<TenantId>,
     pub lane: Option<Lane>,
+    /// The region that keeps the letter. A selection has only letters of the region that is asked.
+    #[serde(deserialize_with = "name")]
+    #[schema(examples("us-east-1"))]
+    pub region: Option<String>,
     /// The failure code of the job.
+    #[serde(deserialize_with = "name")]
     #[schema(examples("retries_exhausted"))]
     pub reason: Option<String>,
     /// The id of the job.
@@ -126,13 +135,42 @@ pub struct LetterFilter {
     pub job: Option<JobId>,
     pub status: Option<LetterStatus>,
     /// Parked at this moment or later (RFC 3339).
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(deserialize_with = "moment")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub parked_from: Option<OffsetDateTime>,
     /// Parked before this moment (RFC 3339).
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(deserialize_with = "moment")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub parked_to: Option<OffsetDateTime>,
+}
+
+/// Reads a code or the name of a region.
+fn name<'a, D: Deserializer<'a>>(text: D) -> Result<Option<String>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(text)? else {
+        return Ok(None);
+    };
+    let is_name = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let expected = "1 to 64 of the characters a-z, 0-9, - and _";
+    is_name
+        .then_some(Some(text))
+        .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("no name"), &expected))
+}
+
+/// Reads a moment that also has a date in UTC.
+fn moment<'a, D: Deserializer<'a>>(text: D) -> Result<Option<OffsetDateTime>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(text)? else {
+        return Ok(None);
+    };
+    let expected = "a moment (RFC 3339) from the year 0 to 9999";
+    in_utc(&text)
+        .map(Some)
+        .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("no such moment"), &expected))
+}
+
+/// A moment (RFC 3339) in UTC. `None` if UTC has no date for it.
+pub fn in_utc(text: &str) -> Option<OffsetDateTime> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    moment.checked_to_offset(UtcOffset::UTC).filter(|moment| moment.year() >= 0)
 }
 
 impl LetterFilter {
@@ -145,6 +183,7 @@ impl LetterFilter {
             .bind(self.parked_from)
             .bind(self.parked_to)
             .bind(self.status.map(|status| status == LetterStatus::Replayed))
+            .bind(self.region.as_deref())
             .persistent(false)
     }
 }

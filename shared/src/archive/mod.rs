@@ -27,7 +27,7 @@ use crate::{
     tokens::{Audience, Tokens},
 };
 
-pub use dead_letters::{DeadLetter, Letter, LetterAct, LetterFilter, LetterStatus, MOST_SELECTED, Selection};
+pub use dead_letters::{DeadLetter, Letter, LetterAct, LetterFilter, LetterStatus, MOST_SELECTED, Selection, in_utc};
 pub use partitions::{Partition, Upkeep, plan_partitions};
 pub use summaries::Archived;
 

@@ -53,7 +53,7 @@ pub const ERASE: &str = emptying!("id = $1 AND tenant = $2");
 pub const EMPTY_EXPIRED: &str = emptying!("expires_at < now() AND expires_at - finished_at < interval '30 days'");
 
 /// Takes a failed job out, because it is sent to its lane again.
-const REOPEN: &str = "DELETE FROM summaries WHERE id = $1 AND tenant = $2 AND status = 'failed'";
+const REOPEN: &str = "DELETE FROM summaries WHERE id = $1 AND tenant = $2 AND status = 'failed' AND finished_at = $3";
 
 /// A job that has not expired.
 pub const FIND: &str = "SELECT to_jsonb(s) AS resource FROM summaries s WHERE id = $1 AND tenant = $2 AND expires_at > now()";
@@ -145,7 +145,10 @@ impl Archive {
         const OPERATION: &str = "open a failed job again";
         let reopen = async {
             let mut transaction = self.begin(OPERATION).await?;
-            let delete = sqlx::query(REOPEN).bind(failed_job.id.uuid()).bind(failed_job.tenant.as_str());
+            let delete = sqlx::query(REOPEN)
+                .bind(failed_job.id.uuid())
+                .bind(failed_job.tenant.as_str())
+                .bind(failed_job.finished_at);
             let deleted = delete
                 .persistent(false)
                 .execute(&mut *transaction)

@@ -24,6 +24,9 @@ use crate::job::{JobId, KeyId, Lane, TenantId};
 
 /// For how many seconds a job is kept.
 pub(super) const SUMMARY_SECONDS: u64 = 3_600;
+/// For how many seconds it is known that a submission was not accepted. Its message waits no longer in its
+/// lane and its dead-letter queue.
+pub(super) const WITHDRAWN_SECONDS: u64 = 14 * 86_400;
 /// For how many seconds a job is shown as running after a worker has started it. On AWS this is a
 /// minute less than the visibility timeout of a lane. A job whose worker has died is therefore
 /// shown as queued shortly before it is delivered again.

@@ -16,7 +16,7 @@ use crate::{
 static WITHDRAW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("withdraw.lua")));
 
 impl Cache {
-    /// Removes a job that was not accepted after all, so that no worker begins it for an hour. Returns
+    /// Removes a job that was not accepted after all, so that no worker begins it. Returns
     /// `false`, and changes nothing, if a worker has begun it already.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Cache {
             .key(keys::unrecorded(tenant))
             .arg(id.to_string())
             .arg(ERASED)
-            .arg(keys::SUMMARY_SECONDS);
+            .arg(keys::WITHDRAWN_SECONDS);
         self.ask("remove a job that was not accepted", async |mut connection| {
             Ok(invocation.invoke_async(&mut connection).await?)
         })

@@ -30,19 +30,19 @@ use std::{
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    operation::update_item::builders::UpdateItemFluentBuilder,
+    operation::{get_item::GetItemError, update_item::builders::UpdateItemFluentBuilder},
     primitives::Blob,
     types::{AttributeValue, PutRequest, WriteRequest},
 };
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     config::{self, ConfigError},
     job::{Attempt, Job, JobId, SummaryResource, TenantId},
     kill::{self, Step},
-    store::{BoxError, Store, StoreError, parse},
+    store::{BoxError, Chain, Store, StoreError, parse},
 };
 
 use item::{Item, bytes, item, number, seconds, text};
@@ -66,6 +66,15 @@ const MOST_REPLAYS: u32 = 3;
 const FORGET_CHECKS: &str = "REMOVE check_sent_at, checked_at, checks";
 /// How often a batch is sent at most if DynamoDB processes only a part of it.
 const ATTEMPTS: u32 = 5;
+
+/// Some of the finished jobs of the table.
+pub struct FinishedJobs {
+    pub jobs: Vec<Job>,
+    /// The ids of finished jobs that cannot be read.
+    pub damaged: Vec<String>,
+    /// Behind which item the next page begins. `None` if this is the last one.
+    pub next: Option<String>,
+}
 
 /// The table of accepted jobs.
 pub struct Ledger {
@@ -123,16 +132,20 @@ impl Ledger {
         }
     }
 
-    /// Records that a failed job is unfinished again, with its attempts so far. Returns false if the
-    /// client has erased it.
+    /// Records that a job that failed at `failed_at` is unfinished again, with its attempts so far. Returns
+    /// false if the client has erased it, or it has another end meanwhile.
     ///
     /// # Errors
     /// If DynamoDB does not answer.
-    pub async fn reopen(&self, job: &Job) -> Result<bool, StoreError> {
+    pub async fn reopen(&self, job: &Job, failed_at: OffsetDateTime) -> Result<bool, StoreError> {
         const OPERATION: &str = "open a failed job again";
         let item = accepted(job).map_err(StoreError::because(Store::Ledger, OPERATION))?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        let put = put.condition_expression("attribute_not_exists(erased)").send().await;
+        let put = put
+            .condition_expression("attribute_not_exists(id) OR attribute_exists(attempts) OR ended_at = :failed_at")
+            .expression_attribute_values(":failed_at", seconds(failed_at))
+            .send()
+            .await;
         match put.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
             Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
@@ -364,35 +377,45 @@ impl Ledger {
         }
     }
 
-    /// Passes the jobs that finished at `moment` or later to `take`, one page after another.
+    /// One page of the jobs that finished at `moment` or later, from the item behind `after` on. It is one
+    /// megabyte of the table, so that it may have no such job.
     ///
     /// # Errors
-    /// If DynamoDB does not answer, or `take` fails.
-    pub async fn finished_since(
-        &self,
-        moment: OffsetDateTime,
-        mut take: impl AsyncFnMut(Vec<Job>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    /// If DynamoDB does not answer.
+    pub async fn finished_since(&self, moment: OffsetDateTime, after: Option<&str>) -> Result<FinishedJobs, StoreError> {
         const OPERATION: &str = "read the finished jobs";
-        let mut pages = self
+        let scan = self
             .client
             .scan()
             .table_name(&self.table)
             .filter_expression("ended_at >= :moment")
             .expression_attribute_values(":moment", AttributeValue::N(moment.unix_timestamp().to_string()))
-            .into_paginator()
-            .send();
-        while let Some(page) = pages.next().await {
-            let items = page
-                .map_err(StoreError::because(Store::Ledger, OPERATION))?
-                .items
-                .unwrap_or_default();
-            let jobs = try_join_all(items.iter().map(|item| self.read(item))).await;
-            let mut jobs = jobs.map_err(StoreError::because(Store::Ledger, OPERATION))?;
-            jobs.retain(|job| !is_expired(&job.resource));
-            take(jobs).await?;
+            .set_exclusive_start_key(after.map(|id| item([("id", AttributeValue::S(id.to_owned()))])));
+        let page = scan.send().await.map_err(StoreError::because(Store::Ledger, OPERATION))?;
+        let items = page.items.unwrap_or_default();
+        let mut found = FinishedJobs {
+            jobs: Vec::new(),
+            damaged: Vec::new(),
+            next: page
+                .last_evaluated_key
+                .as_ref()
+                .and_then(|key| text(key, "id").ok())
+                .map(str::to_owned),
+        };
+        for (item, read) in items.iter().zip(join_all(items.iter().map(|item| self.read(item))).await) {
+            match read {
+                Ok(job) if is_expired(&job.resource) => {}
+                Ok(job) => found.jobs.push(job),
+                Err(error) if error.is::<SdkError<GetItemError>>() => return Err(StoreError::new(Store::Ledger, OPERATION, error)),
+                // A region that was lost can have left a job with only some of its parts.
+                Err(error) => {
+                    let id = text(item, "id").unwrap_or_default().to_owned();
+                    tracing::error!(job = id, error = %Chain(&*error), "A finished job in the ledger cannot be read. It is left out.");
+                    found.damaged.push(id);
+                }
+            }
         }
-        Ok(())
+        Ok(found)
     }
 
     /// Checks that DynamoDB answers for this table.

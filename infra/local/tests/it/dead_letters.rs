@@ -126,6 +126,7 @@ async fn a_replayed_job_keeps_its_id_and_its_history_and_is_counted_once() {
     assert_eq!(log["items"][0]["subject"], letter.as_str(), "{log}");
 
     assert_eq!(admin.delete(&path).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(admin.get(&format!("{LETTERS}/%00")).await.0, StatusCode::NOT_FOUND);
     for (method, path) in [
         (Method::GET, path.clone()),
         (Method::DELETE, path.clone()),
@@ -161,6 +162,9 @@ async fn a_selection_is_frozen_and_is_done_when_it_is_confirmed() {
         ("job=4711", "?job"),
         ("parked_from=today", "?parked_from"),
         ("why=1", "?why"),
+        ("reason=%00", "?reason"),
+        ("parked_from=9999-12-31T23:59:59-01:00", "?parked_from"),
+        ("cursor=MS45OTk5LTEyLTMxVDIzOjU5OjU5LTAxOjAwL3g", "?cursor"),
     ] {
         let (status, problem) = admin.get(&format!("{LETTERS}?{query}")).await;
         assert_eq!(

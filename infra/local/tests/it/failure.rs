@@ -148,7 +148,7 @@ async fn a_poison_message_becomes_a_failed_job_and_the_rest_of_its_batch_succeed
         .unwrap();
     assert_eq!(kept.body.collect().await.unwrap().to_vec(), poison.to_string().into_bytes());
     // A message that names no job can only be purged.
-    let nameless = "SELECT message_id FROM dead_letters WHERE job_id IS NULL";
+    let nameless = "UPDATE dead_letters SET parked_at = parked_at - interval '2 minutes' WHERE job_id IS NULL RETURNING message_id";
     let nameless: String = sqlx::query_scalar(nameless).fetch_one(&mut database).await.unwrap();
     let letter = format!("/v1/dead-letters/{nameless}");
     let (status, problem) = operator().await.send(Method::POST, &format!("{letter}/replay"), None).await;
@@ -554,16 +554,31 @@ async fn the_ledger_holds_finished_jobs_of_any_size() {
     finished.resource.fail(now, error).unwrap();
     ledger.finish(&[&finished, &finished]).await.unwrap();
     assert_eq!(ledger.find(&id).await.unwrap().as_ref(), Some(&finished));
-    let mut found = false;
-    ledger
-        .finished_since(now, async |jobs| {
-            found |= jobs.contains(&finished);
-            Ok(())
-        })
-        .await
-        .unwrap();
-    assert!(found);
-    region.invoke("MaintainFunction", &json!({"action": "reconcile", "hours": 1})).await;
+    // Of this job the ledger has lost the second part.
+    let mut damaged = finished.clone();
+    damaged.resource.id = JobId::new(RegionTag::from_region("us-east-1"), uuid::Uuid::now_v7());
+    ledger.finish(&[&damaged]).await.unwrap();
+    let delete = aws_sdk_dynamodb::Client::new(&region.sdk)
+        .delete_item()
+        .table_name(&region.outputs["LedgerTable"]);
+    let part = aws_sdk_dynamodb::types::AttributeValue::S(format!("{}#1", damaged.resource.id));
+    delete.key("id", part).send().await.unwrap();
+    let (mut found, mut lost, mut after) = (false, Vec::new(), None);
+    loop {
+        let page = ledger.finished_since(now, after.as_deref()).await.unwrap();
+        found |= page.jobs.contains(&finished);
+        lost.extend(page.damaged);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((found, lost), (true, vec![damaged.resource.id.to_string()]));
+    let report = region.invoke("MaintainFunction", &json!({"action": "reconcile", "hours": 1})).await;
+    assert_eq!((&report["damaged"], &report["next"]), (&json!(1), &Value::Null), "{report}");
+    let id_of_damaged = damaged.resource.id;
+    assert!(ledger.find(&id_of_damaged).await.is_err());
+    ledger.withdraw(&id_of_damaged).await.unwrap();
     let ask = sqlx::query_scalar("SELECT length(error ->> 'message') FROM summaries WHERE id = $1").bind(id.uuid());
     let entered: i32 = ask.fetch_one(&mut region.database().await).await.unwrap();
     assert_eq!(

@@ -417,9 +417,9 @@ impl Play {
     async fn replayed_by_operator(&self) -> Vec<End> {
         let stage = &self.stage;
         let (id, letter) = self.with_letter("replayed").await;
-        let replay = stage.act("POST", &format!("/v1/dead-letters/{letter}/replay"));
-        self.kill(&replay).await;
-        let reply = stage.api.invoke(&replay).await.unwrap();
+        let request = stage.act("POST", &format!("/v1/dead-letters/{letter}/replay"));
+        self.kill(&request).await;
+        let reply = stage.api.invoke(&request).await.unwrap();
         assert_eq!(reply["statusCode"], 202, "{reply}");
         stage.drain().await;
         vec![End::of(id, Status::Succeeded).parked()]

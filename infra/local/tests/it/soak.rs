@@ -58,7 +58,7 @@ const OUTAGES: [(&str, &str); 2] = [
 /// Why a job of this test may fail.
 const REASONS: [&str; 2] = ["retries_exhausted", "no_sentence"];
 
-/// Random numbers that a seed decides (SplitMix64, <https://prng.di.unimi.it/splitmix64.c>).
+/// Random numbers that a seed decides (`SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>).
 struct Chance(u64);
 
 impl Chance {
@@ -100,6 +100,10 @@ struct Soak {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::print_stdout,
+    reason = "a long run shows its progress, and with which seed it can be repeated"
+)]
 async fn whatever_fails_every_job_ends_once() {
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let jobs = number("SOAK_JOBS").map_or(JOBS, |jobs| usize::try_from(jobs).unwrap());
@@ -353,6 +357,7 @@ impl Soak {
         }
     }
 
+    #[expect(clippy::print_stdout, reason = "the figures of a run")]
     async fn audit(&self) {
         let stage = &self.stage;
         let mut found: BTreeMap<&str, usize> = BTreeMap::new();
