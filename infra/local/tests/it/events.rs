@@ -120,7 +120,7 @@ async fn maintain() {
             "migrate" => assert_eq!(reply["schema"], shared::archive::Archive::newest_migration()),
             "upkeep" => assert_eq!(
                 reply,
-                json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "noted": 0, "checked": 0, "entered": 0})
+                json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "noted": 0, "checked": 0, "entered": 0, "damaged": 0, "next": null})
             ),
             "sweep" => assert!(reply["checked"].is_u64(), "{reply}"),
             "usage" => assert!(reply["noted"].is_u64(), "{reply}"),
