@@ -109,7 +109,12 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     acting.caller.may(Scope::Admin)?;
     let SelectionRequest { action, mut filter } = request;
-    if filter == LetterFilter::default() {
+    // All selected letters are of this region, so that to name it selects nothing.
+    let named = LetterFilter {
+        region: None,
+        ..filter.clone()
+    };
+    if named == LetterFilter::default() {
         return Err(invalid(
             "#/filter",
             "The filter is empty, so that it would match every letter of every tenant. Give at least one of `tenant`, `lane`, `reason`, `job`, `status`, `parked_from` and `parked_to`.",

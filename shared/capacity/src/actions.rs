@@ -35,7 +35,7 @@ impl Action {
 /// The actions that change `actual` into `desired`, and that pause or resume lanes. `paused` says which
 /// lanes are paused at present, as far as that is known. There is at most one action for each lever,
 /// because AWS refuses a second change before the first one is finished. A lever that is missing from
-/// `actual`, and that of a lane which stays paused, gets no action.
+/// `actual` gets no action.
 pub fn actions(desired: &State, actual: &State, paused: &PerLane<Option<bool>>, circuit: &Circuit, level: Level) -> Vec<Action> {
     let switch = |lane| match (paused[lane], circuit.stops(lane, level)) {
         (Some(false), true) => Some(Action::Pause(lane)),
@@ -43,9 +43,7 @@ pub fn actions(desired: &State, actual: &State, paused: &PerLane<Option<bool>>, 
         _ => None,
     };
     let mut actions: Vec<Action> = Lane::ALL.into_iter().filter_map(switch).collect();
-    // A change of a paused lane would only hide its state for a while.
-    let paused = Lane::ALL.into_iter().filter(|lane| paused[*lane] == Some(true)).map(Lever::of);
-    let switched: Vec<Lever> = actions.iter().map(Action::lever).chain(paused).collect();
+    let switched: Vec<Lever> = actions.iter().map(Action::lever).collect();
     for (&lever, &to) in desired {
         if let Some(&from) = actual.get(&lever).filter(|from| (**from - to).abs() > f64::EPSILON)
             && !switched.contains(&lever)

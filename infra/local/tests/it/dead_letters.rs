@@ -145,6 +145,11 @@ async fn a_selection_is_frozen_and_is_done_when_it_is_confirmed() {
     let selections = format!("{LETTERS}/selections");
     for (body, pointer) in [
         (json!({"action": "replay", "filter": {}}), "#/filter"),
+        (json!({"action": "purge", "filter": {"region": "us-east-1"}}), "#/filter"),
+        (
+            json!({"action": "purge", "filter": {"region": "eu-west-1", "lane": "bulk"}}),
+            "#/filter/region",
+        ),
         (json!({"action": "purge", "filter": {"tenant": "Not a name"}}), "#/filter/tenant"),
         (json!({"action": "purge", "filter": {"tenants": "acme"}}), "#/filter/tenants"),
         (json!({"action": "keep", "filter": {"tenant": "acme"}}), "#/action"),

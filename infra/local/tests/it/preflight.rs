@@ -267,6 +267,7 @@ fn every_fixed_name_is_looked_for() {
         ("AWS::ApiGatewayV2::Stage", "StageName"),
         ("AWS::ApplicationAutoScaling::ScalingPolicy", "PolicyName"),
         ("AWS::EC2::VPCEndpoint", "ServiceName"),
+        ("AWS::IAM::Policy", "PolicyName"),
         ("AWS::Lambda::Alias", "Name"),
         ("AWS::RDS::DBCluster", "DatabaseName"),
         ("AWS::RDS::DBInstance", "DBName"),

@@ -121,12 +121,12 @@ async fn a_replica_takes_the_schema_of_its_primary() {
     let report = maintain.invoke(&json!({"action": "migrate"})).await.unwrap();
     assert_eq!(
         report,
-        json!({"schema": Archive::newest_migration(), "made": [], "dropped": [], "deleted": 0, "noted": 0, "checked": 0, "entered": 0})
+        json!({"schema": Archive::newest_migration(), "made": [], "dropped": [], "deleted": 0, "noted": 0, "checked": 0, "entered": 0, "damaged": 0, "next": null})
     );
     let report = maintain.invoke(&json!({"action": "upkeep"})).await.unwrap();
     assert_eq!(
         report,
-        json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "noted": 0, "checked": 0, "entered": 0})
+        json!({"schema": null, "made": [], "dropped": [], "deleted": 0, "noted": 0, "checked": 0, "entered": 0, "damaged": 0, "next": null})
     );
 
     // Nothing forwards writes here. A job that cannot be recorded goes back to its lane, and the

@@ -204,10 +204,10 @@ impl Bench {
         self.send(api, method, path, body, None).await
     }
 
-    async fn send(&self, api: &Emulator, method: &str, path: &str, body: Option<&Value>, prefer: Option<&str>) -> Answer {
+    async fn send(&self, api: &Emulator, method: &str, path: &str, body: Option<&Value>, header: Option<(&str, &str)>) -> Answer {
         let mut event: Value = serde_json::from_str(EVENT).unwrap();
-        if let Some(prefer) = prefer {
-            event["headers"]["prefer"] = prefer.into();
+        if let Some((name, value)) = header {
+            event["headers"][name] = value.into();
         }
         event["headers"]["x-api-key"] = self.key.as_str().into();
         event["rawPath"] = path.into();
@@ -250,10 +250,25 @@ impl Bench {
         if time % 2 == 1 && self.store != Store::Cache {
             body["expires_in"] = 0.into();
         }
-        self.send(api, "POST", "/v1/summaries", Some(&body), Some("wait=1")).await
+        self.send(api, "POST", "/v1/summaries", Some(&body), Some(("prefer", "wait=1")))
+            .await
     }
 
-    fn api(&self) -> &Emulator {
+    /// Submits the same text with the same idempotency key to one process after the other, and returns what
+    /// each of them says.
+    pub(super) async fn submit_again(&self, apis: [&Emulator; 2], between: impl FnOnce()) -> [String; 2] {
+        let body = self.submission(SMALL, "standard");
+        let [first, second] = apis;
+        let submit = async |api| {
+            let key = Some(("idempotency-key", "the only one"));
+            self.send(api, "POST", "/v1/summaries", Some(&body), key).await.says
+        };
+        let first = submit(first).await;
+        between();
+        [first, submit(second).await]
+    }
+
+    pub(super) fn api(&self) -> &Emulator {
         self.api.as_ref().unwrap()
     }
 

@@ -251,6 +251,19 @@ fn documented(table: &str) {
     );
 }
 
+/// The ledger records the job and its idempotency key, and its answer is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_finishes_the_job_whose_answer_the_ledger_has_lost() {
+    let bench = Bench::start("repeated", Store::Ledger).await;
+    let api = bench.struck("api").await;
+    assert_eq!(Request::List.send(&bench, &api, 0, None).await, "200");
+    bench.set(Mode::Slow);
+    let says = bench.submit_again([&api, bench.api()], || bench.set(Mode::Pass)).await;
+    assert_eq!(says, [UNAVAILABLE, "202"]);
+    bench.finish_all(Vec::new()).await;
+    bench.is_settled().await;
+}
+
 /// The waits between the attempts are left out, and all attempts are there.
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_outlast_an_outage_of_postgresql_of_more_than_an_hour() {
