@@ -2,7 +2,7 @@
 //!
 //! | key | value | kept for |
 //! |---|---|---|
-//! | `{tenant}:summary:<job id>` | summary resource, JSON, or `erased` | an hour |
+//! | `{tenant}:summary:<job id>` | summary resource, JSON, or `erased` | an hour; 14 days if its submission was withdrawn |
 //! | `{tenant}:started:<job id>` | when a worker started the job, RFC 3339 | six minutes |
 //! | `{tenant}:result:<fingerprint>` | summary resource, JSON | a day |
 //! | `{tenant}:origin:<job id>` | fingerprint of a result that the job has made | a day |
