@@ -1,10 +1,11 @@
 //! A function that runs in the Runtime Interface Emulator of AWS, which is a part of the SAM CLI.
 
 use std::{
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -12,12 +13,16 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::instance::free_port;
 use crate::tools::{ARCHITECTURE, python::Environment};
 
 /// The longest wait for the emulator to listen, and for the function to answer. Both need
 /// milliseconds, but the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// The ports of emulators: the first one, and how many. They are below those that the system gives to
+/// connections of its own choice, so that no connection takes one before the emulator listens.
+const PORTS: (u32, u32) = (15_000, 15_000);
+/// How often an emulator is started if another process has taken one of its ports.
+const STARTS: u32 = 10;
 
 /// A running emulator with one function. Both stop when this is dropped.
 pub struct Emulator {
@@ -33,10 +38,22 @@ impl Emulator {
     /// # Errors
     /// If the SAM CLI is not installed or the emulator does not listen within five minutes.
     pub fn start(program: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let env: Vec<(String, String)> = env.into_iter().collect();
+        for _ in 0..STARTS {
+            if let Some(emulator) = Self::try_start(program, &env)? {
+                return Ok(emulator);
+            }
+        }
+        bail!("the Runtime Interface Emulator stops at once, {STARTS} times")
+    }
+
+    /// Starts the emulator with two free ports. Returns `None` if it has stopped, because one of them was
+    /// taken meanwhile.
+    fn try_start(program: &Path, env: &[(String, String)]) -> Result<Option<Self>> {
         let emulator = Environment::Tools
             .packages()?
             .join(format!("samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}"));
-        let (port, api) = (free_port(0)?, free_port(0)?);
+        let (port, api) = (free_port()?, free_port()?);
         let mut command = Command::new(emulator);
         command.args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")]);
         command.args(["--runtime-api-address", &format!("127.0.0.1:{api}")]);
@@ -44,25 +61,28 @@ impl Emulator {
             .arg(program)
             .env_clear()
             .env("AWS_LAMBDA_FUNCTION_TIMEOUT", PATIENCE.as_secs().to_string())
-            .envs(env);
+            .envs(env.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0);
         let process = command.spawn().context("the Runtime Interface Emulator did not start")?;
-        let emulator = Self {
+        let mut emulator = Self {
             process,
             url: format!("http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"),
         };
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if emulator.process.try_wait()?.is_some() {
+                return Ok(None);
+            }
             if Instant::now() > deadline {
                 bail!("the Runtime Interface Emulator does not listen");
             }
             thread::sleep(Duration::from_millis(5));
         }
-        Ok(emulator)
+        Ok(Some(emulator))
     }
 
     /// Invokes the function. If the function fails, the value has the field `errorMessage`.
@@ -78,6 +98,23 @@ impl Emulator {
     pub fn id(&self) -> u32 {
         self.process.id()
     }
+}
+
+/// A port on which nobody listens, and which this process has not given to another emulator lately.
+fn free_port() -> Result<u16> {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let (first, count) = PORTS;
+    for _ in 0..count {
+        // Two processes begin at different ports.
+        let number = std::process::id()
+            .wrapping_mul(97)
+            .wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(first + number % count)?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free for the Runtime Interface Emulator")
 }
 
 impl Drop for Emulator {
