@@ -1,10 +1,11 @@
 //! Records that jobs have finished, and that a failed job is tried once more. No other module does this.
 //!
 //! The archive is written first. It keeps the first final result of a job and ignores every later
-//! one, so that a second delivery of a message changes nothing. Only a replay by an operator takes the end
-//! of a failed job out again. Then the cache and the ledger are
+//! one, so that a second delivery of a message changes nothing. Then the cache and the ledger are
 //! written at the same time. A caller may delete its message only after [`Completion::record`] has
 //! returned `Ok`. After an error it records the same jobs again later.
+//!
+//! Only a replay by an operator takes the end of a failed job out again.
 
 use std::{collections::HashSet, sync::Arc};
 

@@ -40,6 +40,6 @@ async fn database_answers(context: &Context, probe: &Probe<'_>) -> Result<bool, 
         .version
         .request(Method::GET, gateway::DEEP_HEALTH, probe.key(), None)
         .await?;
-    let answers = gateway::database_answers(&health.to_string());
+    let answers = gateway::database_answers(&health);
     answers.ok_or_else(|| format!("the health check was answered with status {status}: {health}").into())
 }

@@ -39,7 +39,7 @@ impl Health {
         let payload = Blob::new(serde_json::to_vec(&event)?);
         let reply = self.lambda.invoke().function_name(&self.api).payload(payload).send().await?;
         let answer: Value = serde_json::from_slice(reply.payload().map(Blob::as_ref).unwrap_or_default())?;
-        gateway::database_answers(answer["body"].as_str().unwrap_or_default())
-            .ok_or_else(|| format!("the answer to the health check is {answer}").into())
+        let health = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
+        gateway::database_answers(&health).ok_or_else(|| format!("the answer to the health check is {answer}").into())
     }
 }

@@ -14,15 +14,15 @@ use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Archive, READ_TIMEOUT, failed};
+use super::Archive;
 use crate::{
     job::{JobId, Lane, RegionTag, TenantId},
     page::Page,
-    store::{BoxError, Store, StoreError, in_time},
+    store::{BoxError, Store, StoreError},
 };
 
 /// The most dead letters of a selection.
-pub const MOST_SELECTED: usize = 1_000;
+const MOST_SELECTED: usize = 1_000;
 /// How long a selection can be confirmed.
 const SELECTED_FOR: Duration = Duration::hours(1);
 
@@ -358,25 +358,6 @@ UPDATE dead_letter_selections SET letters = ARRAY(
 WHERE id = $1";
         let query = sqlx::query(note).bind(selection).bind(letters).persistent(false);
         self.execute(query, "note what was done with dead letters").await
-    }
-
-    async fn rows(&self, query: Query<'_, Postgres, PgArguments>, operation: &'static str) -> Result<Vec<PgRow>, StoreError> {
-        let read = async {
-            let mut transaction = self.begin(operation).await?;
-            let rows = query.fetch_all(&mut *transaction).await.map_err(failed(operation))?;
-            transaction.commit().await.map_err(failed(operation))?;
-            Ok(rows)
-        };
-        in_time(Store::Archive, operation, READ_TIMEOUT, read).await
-    }
-
-    async fn execute(&self, query: Query<'_, Postgres, PgArguments>, operation: &'static str) -> Result<(), StoreError> {
-        let run = async {
-            let mut transaction = self.begin(operation).await?;
-            query.execute(&mut *transaction).await.map_err(failed(operation))?;
-            transaction.commit().await.map_err(failed(operation))
-        };
-        in_time(Store::Archive, operation, READ_TIMEOUT, run).await
     }
 }
 

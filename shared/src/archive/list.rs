@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use sqlx::{Row, types::Json};
 
-use super::{Archive, READ_TIMEOUT, failed};
+use super::Archive;
 use crate::{
     job::{Filter, JobId, Lane, Links, Listed, RegionTag, Span, Status, TenantId},
-    store::{BoxError, Store, StoreError, in_time, parse_value},
+    store::{BoxError, Store, StoreError, parse_value},
 };
 
 /// What a list shows of a job: everything except its result.
@@ -52,32 +52,23 @@ impl Archive {
     /// If the database does not answer.
     pub async fn list(&self, tenant: &TenantId, span: Span, filter: &Filter, most: usize) -> Result<Vec<Listed>, StoreError> {
         const OPERATION: &str = "list finished jobs";
-        let list = async {
-            let mut transaction = self.begin(OPERATION).await?;
-            let statement = if filter.metadata.is_some() { LIST_BY_METADATA } else { LIST };
-            let mut query = sqlx::query(statement)
-                .bind(tenant.as_str())
-                .bind(span.from)
-                .bind(span.to)
-                .bind(filter.status.map(Status::as_str))
-                .bind(filter.lane.map(Lane::as_str))
-                .bind(i64::try_from(most).unwrap_or(i64::MAX));
-            if let Some((key, value)) = &filter.metadata {
-                query = query.bind(Json(json!({ key: value })));
-            }
-            let rows = query
-                .persistent(false)
-                .fetch_all(&mut *transaction)
-                .await
-                .map_err(failed(OPERATION))?;
-            transaction.commit().await.map_err(failed(OPERATION))?;
-            let jobs: Result<_, BoxError> = rows
-                .iter()
-                .map(|row| listed(row.get("id"), row.get("region"), row.get("job")))
-                .collect();
-            jobs.map_err(StoreError::because(Store::Archive, OPERATION))
-        };
-        in_time(Store::Archive, OPERATION, READ_TIMEOUT, list).await
+        let statement = if filter.metadata.is_some() { LIST_BY_METADATA } else { LIST };
+        let mut query = sqlx::query(statement)
+            .bind(tenant.as_str())
+            .bind(span.from)
+            .bind(span.to)
+            .bind(filter.status.map(Status::as_str))
+            .bind(filter.lane.map(Lane::as_str))
+            .bind(i64::try_from(most).unwrap_or(i64::MAX));
+        if let Some((key, value)) = &filter.metadata {
+            query = query.bind(Json(json!({ key: value })));
+        }
+        let rows = self.rows(query.persistent(false), OPERATION).await?;
+        let jobs: Result<_, BoxError> = rows
+            .iter()
+            .map(|row| listed(row.get("id"), row.get("region"), row.get("job")))
+            .collect();
+        jobs.map_err(StoreError::because(Store::Archive, OPERATION))
     }
 }
 

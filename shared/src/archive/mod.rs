@@ -18,7 +18,8 @@ use secrecy::ExposeSecret;
 use sqlx::{
     Decode, PgPool, Postgres, Transaction, Type,
     error::DatabaseError,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    query::Query,
 };
 
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     tokens::{Audience, Tokens},
 };
 
-pub use dead_letters::{DeadLetter, Letter, LetterAct, LetterFilter, LetterStatus, MOST_SELECTED, Selection, in_utc};
+pub use dead_letters::{DeadLetter, Letter, LetterAct, LetterFilter, LetterStatus, Selection, in_utc};
 pub use partitions::{Partition, Upkeep, plan_partitions};
 pub use summaries::Archived;
 
@@ -179,6 +180,27 @@ impl Archive {
     async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
         self.refresh(operation).await?;
         self.pool.begin().await.map_err(failed(operation))
+    }
+
+    /// The rows of one query, in a transaction of its own.
+    async fn rows(&self, query: Query<'_, Postgres, PgArguments>, operation: &'static str) -> Result<Vec<PgRow>, StoreError> {
+        let read = async {
+            let mut transaction = self.begin(operation).await?;
+            let rows = query.fetch_all(&mut *transaction).await.map_err(failed(operation))?;
+            transaction.commit().await.map_err(failed(operation))?;
+            Ok(rows)
+        };
+        in_time(Store::Archive, operation, READ_TIMEOUT, read).await
+    }
+
+    /// Runs one statement, in a transaction of its own.
+    async fn execute(&self, query: Query<'_, Postgres, PgArguments>, operation: &'static str) -> Result<(), StoreError> {
+        let run = async {
+            let mut transaction = self.begin(operation).await?;
+            query.execute(&mut *transaction).await.map_err(failed(operation))?;
+            transaction.commit().await.map_err(failed(operation))
+        };
+        in_time(Store::Archive, operation, READ_TIMEOUT, run).await
     }
 }
 

@@ -48,6 +48,9 @@ macro_rules! emptying {
 /// Empties the job that its client erases.
 pub const ERASE: &str = emptying!("id = $1 AND tenant = $2");
 
+/// Deletes the dead letters of the job that its client erases.
+const ERASE_LETTERS: &str = "DELETE FROM dead_letters WHERE job_id = $1 AND tenant = $2";
+
 /// Empties the jobs that have expired before the usual time. Their rows stay, because their messages may
 /// still wait.
 pub const EMPTY_EXPIRED: &str = emptying!("expires_at < now() AND expires_at - finished_at < interval '30 days'");
@@ -117,8 +120,11 @@ impl Archive {
     /// If the database does not answer.
     pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Archived, StoreError> {
         const OPERATION: &str = "find a finished job";
-        let row = in_time(Store::Archive, OPERATION, READ_TIMEOUT, self.row(tenant, id, OPERATION)).await?;
-        let Some(row) = row else { return Ok(Archived::Unknown) };
+        let query = sqlx::query(FIND).bind(id.uuid()).bind(tenant.as_str()).persistent(false);
+        let rows = self.rows(query, OPERATION).await?;
+        let Some(row) = rows.first().map(|row| row.get::<Value, _>("resource")) else {
+            return Ok(Archived::Unknown);
+        };
         let read = || -> Result<Archived, BoxError> {
             if row["region"].as_str().map(RegionTag::from_region).as_ref() != Some(id.region()) {
                 return Ok(Archived::Unknown);
@@ -175,29 +181,15 @@ impl Archive {
         const OPERATION: &str = "erase a job";
         let erase = async {
             let mut transaction = self.begin(OPERATION).await?;
-            let mut is_there = false;
-            for statement in [ERASE, "DELETE FROM dead_letters WHERE job_id = $1 AND tenant = $2"] {
+            let mut changed = [0; 2];
+            for (changed, statement) in changed.iter_mut().zip([ERASE, ERASE_LETTERS]) {
                 let run = sqlx::query(statement).bind(id.uuid()).bind(tenant.as_str()).persistent(false);
-                let done = run.execute(&mut *transaction).await.map_err(failed(OPERATION))?;
-                is_there |= statement == ERASE && done.rows_affected() > 0;
+                *changed = run.execute(&mut *transaction).await.map_err(failed(OPERATION))?.rows_affected();
             }
             transaction.commit().await.map_err(failed(OPERATION))?;
-            Ok(is_there)
+            Ok(changed[0] > 0)
         };
         in_time(Store::Archive, OPERATION, READ_TIMEOUT, erase).await
-    }
-
-    async fn row(&self, tenant: &TenantId, id: &JobId, operation: &'static str) -> Result<Option<Value>, StoreError> {
-        let mut transaction = self.begin(operation).await?;
-        let row = sqlx::query(FIND)
-            .bind(id.uuid())
-            .bind(tenant.as_str())
-            .persistent(false)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed(operation))?;
-        transaction.commit().await.map_err(failed(operation))?;
-        Ok(row.map(|row| row.get("resource")))
     }
 }
 
