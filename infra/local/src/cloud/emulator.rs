@@ -1,11 +1,10 @@
 //! A function that runs in the Runtime Interface Emulator of AWS, which is a part of the SAM CLI.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -13,14 +12,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::instance::free_port;
 use crate::tools::{ARCHITECTURE, python::Environment};
 
 /// The longest wait for the emulator to listen, and for the function to answer. Both need
 /// milliseconds, but the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// The ports of emulators: the first one, and how many. They are below those that the system gives to
-/// connections of its own choice, so that no connection takes one before the emulator listens.
-const PORTS: (u32, u32) = (15_000, 15_000);
 /// How often an emulator is started if another process has taken one of its ports.
 const STARTS: u32 = 10;
 
@@ -53,7 +50,7 @@ impl Emulator {
         let emulator = Environment::Tools
             .packages()?
             .join(format!("samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}"));
-        let (port, api) = (free_port()?, free_port()?);
+        let (port, api) = (free_port(0)?, free_port(0)?);
         let mut command = Command::new(emulator);
         command.args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")]);
         command.args(["--runtime-api-address", &format!("127.0.0.1:{api}")]);
@@ -98,23 +95,6 @@ impl Emulator {
     pub fn id(&self) -> u32 {
         self.process.id()
     }
-}
-
-/// A port on which nobody listens, and which this process has not given to another emulator lately.
-fn free_port() -> Result<u16> {
-    static GIVEN: AtomicU32 = AtomicU32::new(0);
-    let (first, count) = PORTS;
-    for _ in 0..count {
-        // Two processes begin at different ports.
-        let number = std::process::id()
-            .wrapping_mul(97)
-            .wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
-        let port = u16::try_from(first + number % count)?;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no port is free for the Runtime Interface Emulator")
 }
 
 impl Drop for Emulator {

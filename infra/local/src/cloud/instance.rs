@@ -5,6 +5,7 @@ use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::{Context, Result};
@@ -14,6 +15,9 @@ use crate::checkout::local;
 
 /// The region that is deployed if the user names none.
 pub const DEFAULT_REGION: &str = "us-east-1";
+
+/// The ports that are given to servers: the first one, and how many.
+const PORTS: (u32, u32) = (15_000, 15_000);
 
 /// A local cloud, known by its folder.
 #[derive(Clone, Debug)]
@@ -129,10 +133,24 @@ impl Ports {
     }
 }
 
-/// The port `wanted` if it is free, otherwise any free port. 0 stands for any port.
+/// The port `wanted` if it is free, otherwise another free port. 0 stands for any port.
+///
+/// The others are below those that the system gives to connections of its own choice, so that no connection
+/// takes one before a server listens, and none is given twice in a row.
 pub(super) fn free_port(wanted: u16) -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", wanted)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)));
-    Ok(listener.context("no free port on 127.0.0.1")?.local_addr()?.port())
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    if wanted != 0 && is_free(&wanted) {
+        return Ok(wanted);
+    }
+    let (first, count) = PORTS;
+    // Two processes begin at different ports.
+    let begin = std::process::id().wrapping_mul(97);
+    let mut others = (0..count).filter_map(|_| {
+        let number = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(first + number % count).ok()
+    });
+    others.find(is_free).context("no free port on 127.0.0.1")
 }
 
 #[cfg(test)]
