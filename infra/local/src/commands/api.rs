@@ -3,14 +3,23 @@
 use std::env;
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use local::{
     Instance,
-    cloud::{addresses, tenant::ADMIN_KEY},
+    cloud::{addresses, instance::DEFAULT_REGION, tenant::ADMIN_KEY},
 };
 use reqwest::{Client, Method};
 use serde_json::{Map, Value};
 
 use super::say;
+
+/// Which API is asked.
+#[derive(Args)]
+pub(crate) struct Where {
+    /// Region of the local cloud.
+    #[arg(long, default_value = DEFAULT_REGION, global = true)]
+    region: String,
+}
 
 /// The API, asked as an admin.
 pub(crate) struct Api {
@@ -19,17 +28,19 @@ pub(crate) struct Api {
     http: Client,
 }
 
-impl Api {
+impl Where {
     /// The API at `SUMMAREASE_URL` with the key in `SUMMAREASE_ADMIN_KEY`. Without these variables, the API
     /// of the running local cloud.
-    pub(crate) fn from_env(instance: &Instance, region: &str) -> Result<Self> {
-        Ok(Self {
-            url: env::var("SUMMAREASE_URL").or_else(|_| addresses::api_url(instance, region))?,
+    pub(crate) fn api(&self, instance: &Instance) -> Result<Api> {
+        Ok(Api {
+            url: env::var("SUMMAREASE_URL").or_else(|_| addresses::api_url(instance, &self.region))?,
             key: env::var("SUMMAREASE_ADMIN_KEY").unwrap_or_else(|_| ADMIN_KEY.to_owned()),
             http: Client::new(),
         })
     }
+}
 
+impl Api {
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
         let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key);
         if let Some(body) = body {

@@ -2,12 +2,12 @@
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use local::{Instance, cloud::instance::DEFAULT_REGION};
+use local::Instance;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use super::{
-    api::{Api, object},
+    api::{Api, Where, object},
     runtime, say,
 };
 
@@ -17,9 +17,8 @@ use super::{
 pub(crate) struct DeadLetters {
     #[command(subcommand)]
     command: Command,
-    /// Region of the local cloud.
-    #[arg(long, default_value = DEFAULT_REGION, global = true)]
-    region: String,
+    #[command(flatten)]
+    at: Where,
 }
 
 #[derive(Subcommand)]
@@ -80,7 +79,7 @@ const LETTERS: &str = "/v1/dead-letters";
 
 impl DeadLetters {
     pub(crate) fn run(self, instance: &Instance) -> Result<()> {
-        let api = Api::from_env(instance, &self.region)?;
+        let api = self.at.api(instance)?;
         runtime()?.block_on(self.command.ask(&api))
     }
 }

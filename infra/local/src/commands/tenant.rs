@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use local::{Instance, cloud::instance::DEFAULT_REGION};
+use local::Instance;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    api::{Api, object},
+    api::{Api, Where, object},
     runtime,
 };
 
@@ -17,9 +17,8 @@ use super::{
 pub(crate) struct Tenant {
     #[command(subcommand)]
     command: Command,
-    /// Region of the local cloud.
-    #[arg(long, default_value = DEFAULT_REGION, global = true)]
-    region: String,
+    #[command(flatten)]
+    at: Where,
 }
 
 #[derive(Subcommand)]
@@ -94,7 +93,7 @@ struct Limits {
 
 impl Tenant {
     pub(crate) fn run(self, instance: &Instance) -> Result<()> {
-        let api = Api::from_env(instance, &self.region)?;
+        let api = self.at.api(instance)?;
         runtime()?.block_on(self.command.ask(&api))
     }
 }
