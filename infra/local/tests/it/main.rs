@@ -11,6 +11,7 @@ mod batches;
 mod budgets;
 mod cache;
 mod capacity;
+mod chance;
 mod clients;
 mod cloud;
 mod cluster;

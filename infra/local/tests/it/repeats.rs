@@ -14,7 +14,10 @@ use shared::{
     kill::Step,
 };
 
-use crate::cloud::{Region, cloud, comes_true, prose, region};
+use crate::{
+    cloud::{Region, cloud, comes_true, prose, region},
+    stage::is_killed,
+};
 
 /// How often a process is killed at each step for each kind of submission. These are 52 first kills. The
 /// environment variable `KILL_ROUNDS` changes it.
@@ -57,10 +60,6 @@ fn submission(kind: Kind, key: &SecretString, name: &str) -> Value {
         event["headers"]["prefer"] = "wait=1".into();
     }
     event
-}
-
-fn is_killed(reply: &Value) -> bool {
-    reply["statusCode"].is_null() && reply["errorMessage"].is_string()
 }
 
 /// Submits to a process that is killed at a step, to one that is killed while it repeats the submission

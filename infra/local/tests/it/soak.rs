@@ -16,6 +16,7 @@ use shared::{
 use tokio::time::Instant;
 
 use crate::{
+    chance::Chance,
     cloud::{PATIENCE, prose, valkey},
     stage::{Stage, is_killed},
 };
@@ -58,31 +59,6 @@ const OUTAGES: [(&str, &str); 2] = [
 /// Why a job of this test may fail.
 const REASONS: [&str; 2] = ["retries_exhausted", "no_sentence"];
 
-/// Random numbers that a seed decides (`SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() % most as u64).unwrap()
-    }
-
-    /// True once in so many times.
-    fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-}
-
 /// The tenant, and what its client knows.
 struct Soak {
     stage: Stage,
@@ -111,7 +87,7 @@ async fn whatever_fails_every_job_ends_once() {
     println!("SOAK_JOBS={jobs} SOAK_SEED={seed}");
     let mut soak = Soak {
         stage: Stage::new(&format!("soak-{seed}")).await,
-        chance: Chance(seed),
+        chance: Chance::of(seed),
         failing: HashMap::new(),
         submissions: 0,
         jobs: Vec::new(),

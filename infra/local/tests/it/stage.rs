@@ -461,7 +461,7 @@ pub(crate) fn is_killed(reply: &Value) -> bool {
 }
 
 /// A message as the event source mapping gives it to a function.
-fn record(message: &Message) -> Value {
+pub(crate) fn record(message: &Message) -> Value {
     let receives = &message.attributes.as_ref().unwrap()[&MessageSystemAttributeName::ApproximateReceiveCount];
     json!({
         "messageId": message.message_id, "receiptHandle": message.receipt_handle, "body": message.body,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use shared::job::{CheckMessage, EraseMessage, FailureCode, Job, JobId, Lane, Message, Status};
 
 use crate::{
+    chance::Chance,
     cloud::{prose, valkey},
     stage::{End, Stage},
 };
@@ -21,13 +22,9 @@ type Delivery<'a> = (&'a str, u32);
 
 /// Shuffles deliveries, always in the same way.
 fn shuffled(mut deliveries: Vec<Delivery<'_>>) -> Vec<Delivery<'_>> {
-    let mut state = SEED;
+    let mut chance = Chance::of(SEED);
     for last in (1..deliveries.len()).rev() {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let chosen = usize::try_from(state >> 33).unwrap() % (last + 1);
-        deliveries.swap(last, chosen);
+        deliveries.swap(last, chance.below(last + 1));
     }
     deliveries
 }

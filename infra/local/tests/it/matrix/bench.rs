@@ -30,6 +30,7 @@ use crate::{
         mode::Mode,
         tcp::{self, Protocol},
     },
+    stage::record,
 };
 
 const EVENT: &str = include_str!("../../../../../events/api/submit.json");
@@ -358,17 +359,8 @@ impl Bench {
         if messages.is_empty() {
             return None;
         }
-        let records = messages.iter().map(|message| {
-            let receives = &message.attributes.as_ref().unwrap()[&MessageSystemAttributeName::ApproximateReceiveCount];
-            json!({
-                "messageId": message.message_id(),
-                "receiptHandle": message.receipt_handle(),
-                "eventSource": "aws:sqs",
-                "attributes": {"ApproximateReceiveCount": receives},
-                "body": message.body(),
-            })
-        });
-        let reply = worker.invoke(&json!({"Records": records.collect::<Vec<_>>()})).await.unwrap();
+        let records: Vec<Value> = messages.iter().map(record).collect();
+        let reply = worker.invoke(&json!({"Records": records})).await.unwrap();
         let failures = reply["batchItemFailures"]
             .as_array()
             .unwrap_or_else(|| panic!("the worker stopped: {reply}"));
