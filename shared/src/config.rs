@@ -40,7 +40,16 @@ pub fn optional(name: &str) -> Option<String> {
 /// # Errors
 /// If it is not set, is empty, or cannot be parsed.
 pub fn parsed<T: FromStr>(name: &'static str, expected: &'static str) -> Result<T, ConfigError> {
-    required(name)?.parse().map_err(|_| ConfigError::Invalid { name, expected })
+    optional_parsed(name, expected)?.ok_or(ConfigError::Missing(name))
+}
+
+/// Reads and parses a variable that may be missing. An empty variable counts as missing.
+///
+/// # Errors
+/// If it cannot be parsed.
+pub fn optional_parsed<T: FromStr>(name: &'static str, expected: &'static str) -> Result<Option<T>, ConfigError> {
+    let value = optional(name).map(|value| value.parse());
+    value.transpose().map_err(|_| ConfigError::Invalid { name, expected })
 }
 
 /// The configuration of the AWS SDK from the environment: region, credentials, endpoints, and

@@ -11,7 +11,7 @@ mod partitions;
 mod summaries;
 mod usage;
 
-use std::{str::FromStr, time::Duration};
+use std::{num::NonZeroU16, time::Duration};
 
 use aws_config::SdkConfig;
 use secrecy::ExposeSecret;
@@ -65,16 +65,15 @@ pub struct Archive {
 
 impl Archive {
     /// The archive at `DATABASE_URL`. If `DATABASE_AUTH` is `iam`, signed tokens are used as
-    /// passwords. It opens one connection, at the first use.
+    /// passwords. It opens at most `DATABASE_CONNECTIONS` connections, each at its first use. One is
+    /// enough for a function that works on one request or batch at a time.
     ///
     /// # Errors
-    /// If the URL is not set, or is not a Postgres URL, or if tokens cannot be signed.
+    /// If the URL is not set, or is not a Postgres URL, or if the number is wrong, or if tokens cannot
+    /// be signed.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
-        const NAME: &str = "DATABASE_URL";
-        let options = PgConnectOptions::from_str(&config::required(NAME)?).map_err(|_| ConfigError::Invalid {
-            name: NAME,
-            expected: "a URL like postgres://user@host:5432/database",
-        })?;
+        let options: PgConnectOptions = config::parsed("DATABASE_URL", "a URL like postgres://user@host:5432/database")?;
+        let connections = config::optional_parsed("DATABASE_CONNECTIONS", "a number of connections, at least 1")?;
         let tokens = config::optional("DATABASE_AUTH").filter(|auth| auth == "iam").map(|_| {
             let audience = Audience::Postgres {
                 host: options.get_host().to_owned(),
@@ -82,16 +81,21 @@ impl Archive {
             };
             Tokens::signed(aws, options.get_username(), audience)
         });
-        Ok(Self::connect(options, tokens.transpose()?))
+        Ok(Self::pooled(options, tokens.transpose()?, connections.unwrap_or(NonZeroU16::MIN)))
     }
 
-    /// The archive with these connection options. With `tokens`, each connection begins with the
-    /// current token.
+    /// The archive with these connection options and one connection. With `tokens`, each connection
+    /// begins with the current token.
     pub fn connect(options: PgConnectOptions, tokens: Option<Tokens>) -> Self {
-        let options = options.application_name("summarease");
-        let pool = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(TIMEOUT);
+        Self::pooled(options, tokens, NonZeroU16::MIN)
+    }
+
+    fn pooled(options: PgConnectOptions, tokens: Option<Tokens>, connections: NonZeroU16) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections.get().into())
+            .acquire_timeout(TIMEOUT);
         Self {
-            pool: pool.connect_lazy_with(options),
+            pool: pool.connect_lazy_with(options.application_name("summarease")),
             tokens,
         }
     }
