@@ -1,22 +1,33 @@
 //! The queues of the lanes in SQS.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::{
-    Client,
-    types::{Message, MessageSystemAttributeName, QueueAttributeName},
+    Client, Config,
+    config::timeout::TimeoutConfig,
+    types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry},
 };
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 
 use crate::{
     config::{self, ConfigError},
+    gather::{Gather, Sink},
     job::{PerLane, TenantId},
-    store::{Store, StoreError},
+    store::{BoxError, Chain, Store, StoreError},
 };
+
+/// The most messages of one call.
+pub const CALL: usize = 10;
+/// How long the answer to a long poll may take after its wait.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// An SQS queue.
 #[derive(Clone)]
 pub struct Queue {
     client: Client,
     url: String,
+    /// Messages that are sent together with others.
+    gathered: Option<Gather<Sending>>,
 }
 
 /// One queue for each lane.
@@ -49,7 +60,18 @@ impl Queue {
         Ok(Self {
             client: Client::new(aws),
             url: config::required(name)?,
+            gathered: None,
         })
+    }
+
+    /// Sends messages in calls of up to ten, which are gathered from requests at the same time.
+    #[must_use]
+    pub fn gathering(mut self) -> Self {
+        self.gathered = Some(Gather::new(Sending {
+            client: self.client.clone(),
+            url: self.url.clone(),
+        }));
+        self
     }
 
     /// Sends a message. Its message group is the tenant, so that a tenant with very many messages
@@ -58,7 +80,10 @@ impl Queue {
     /// # Errors
     /// If SQS does not answer or refuses the message.
     pub async fn send(&self, tenant: &TenantId, body: String) -> Result<(), StoreError> {
-        self.send_later(tenant, body, 0).await
+        match &self.gathered {
+            Some(gathered) => gathered.write((tenant.clone(), body)).await,
+            None => self.send_later(tenant, body, 0).await,
+        }
     }
 
     /// Sends a message that can be received after some seconds.
@@ -97,19 +122,26 @@ impl Queue {
             .map_err(StoreError::because(Store::Lanes, "change the visibility timeout of messages"))
     }
 
-    /// Receives up to ten messages with their receive counts. It waits up to a second for the first
-    /// message.
+    /// Receives up to ten messages with their receive counts. It waits up to so many seconds, 20 at most,
+    /// for the first message.
     ///
     /// # Errors
     /// If SQS does not answer.
-    pub async fn receive(&self) -> Result<Vec<Message>, StoreError> {
+    pub async fn receive(&self, wait: i32) -> Result<Vec<Message>, StoreError> {
         let request = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(10)
-            .wait_time_seconds(1);
+            .wait_time_seconds(wait);
         let request = request.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
+        // The usual time-outs would end a long poll.
+        let wait = Duration::from_secs(wait.unsigned_abs().into());
+        let patient = TimeoutConfig::builder()
+            .operation_attempt_timeout(wait + ANSWER)
+            .operation_timeout(wait + 2 * ANSWER)
+            .build();
+        let request = request.customize().config_override(Config::builder().timeout_config(patient));
         let reply = request
             .send()
             .await
@@ -129,6 +161,31 @@ impl Queue {
             .await
             .map(drop)
             .map_err(StoreError::because(Store::Lanes, "delete messages"))
+    }
+
+    /// Deletes received messages by their receipt handles, ten in one call. The local IAM knows no role
+    /// that may do this, so that it is for processes outside of Lambda.
+    ///
+    /// # Errors
+    /// If SQS does not answer, or refuses one of the messages.
+    pub async fn delete_together(&self, receipts: &[String]) -> Result<(), StoreError> {
+        const OPERATION: &str = "delete messages";
+        let calls = receipts.chunks(CALL).map(async |receipts| {
+            let mut request = self.client.delete_message_batch().queue_url(&self.url);
+            for (number, receipt) in receipts.iter().enumerate() {
+                let entry = DeleteMessageBatchRequestEntry::builder()
+                    .id(number.to_string())
+                    .receipt_handle(receipt);
+                request = request.entries(entry.build()?);
+            }
+            let reply = request.send().await?;
+            match reply.failed.first() {
+                None => Ok(()),
+                Some(failed) => Err::<(), BoxError>(format!("{} messages: {}", reply.failed.len(), failed.code).into()),
+            }
+        });
+        let deleted: Result<Vec<()>, BoxError> = join_all(calls).await.into_iter().collect();
+        deleted.map(drop).map_err(StoreError::because(Store::Lanes, OPERATION))
     }
 
     /// How many messages wait to be received. SQS gives an approximate number.
@@ -165,5 +222,55 @@ impl Queue {
             .await
             .map(drop)
             .map_err(StoreError::because(Store::Lanes, "reach the queue"))
+    }
+}
+
+/// Messages that are sent together.
+struct Sending {
+    client: Client,
+    url: String,
+}
+
+impl Sink for Sending {
+    type Entry = (TenantId, String);
+    const ENTRIES: usize = CALL;
+    /// SQS takes 1 MiB. Some servers that speak its protocol still have the limit of before 2025.
+    const BYTES: usize = 256 * 1024;
+    const STORE: Store = Store::Lanes;
+
+    fn bytes((_, body): &Self::Entry) -> usize {
+        body.len()
+    }
+
+    async fn write(&self, entries: Vec<Self::Entry>) -> Vec<Result<(), StoreError>> {
+        const OPERATION: &str = "send a message";
+        let count = entries.len();
+        let send = async {
+            let mut request = self.client.send_message_batch().queue_url(&self.url);
+            for (number, (tenant, body)) in entries.into_iter().enumerate() {
+                let entry = SendMessageBatchRequestEntry::builder().id(number.to_string()).message_body(body);
+                request = request.entries(entry.message_group_id(tenant.as_str()).build()?);
+            }
+            Ok::<_, BoxError>(request.send().await?)
+        };
+        let reply = match send.await {
+            Ok(reply) => reply,
+            Err(error) => {
+                let cause = Chain(&*error).to_string();
+                return (0..count)
+                    .map(|_| Err(StoreError::new(Store::Lanes, OPERATION, cause.clone())))
+                    .collect();
+            }
+        };
+        let outcome = |number: usize| {
+            let id = number.to_string();
+            if reply.successful.iter().any(|entry| entry.id == id) {
+                return Ok(());
+            }
+            let failed = reply.failed.iter().find(|entry| entry.id == id);
+            let cause = failed.map_or("SQS did not mention it", |failed| &failed.code);
+            Err(StoreError::new(Store::Lanes, OPERATION, cause))
+        };
+        (0..count).map(outcome).collect()
     }
 }

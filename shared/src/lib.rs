@@ -9,7 +9,7 @@
 //! [`cache`] (Valkey). Two modules use several of these: [`batch`] processes the SQS batches of a
 //! worker, and [`completion`] records that jobs have finished. [`admission`] decides about
 //! submissions, also while the cache does not answer. [`recent`] keeps answers for a moment,
-//! and [`page`] is a part of a list.
+//! [`page`] is a part of a list, and `gather` writes the entries of many requests in one call.
 //!
 //! Dependencies go in one direction: the functions use these modules, and these modules use the
 //! pure crates.
@@ -23,6 +23,7 @@ pub mod config;
 pub mod directory;
 pub mod documents;
 pub mod gateway;
+mod gather;
 pub mod kill;
 pub mod lanes;
 pub mod ledger;

@@ -25,6 +25,7 @@ pub enum Kind {
     NotFound,
     MethodNotAllowed,
     NotAcceptable,
+    RequestTimeout,
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -38,7 +39,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, ordered by HTTP status.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::MalformedBody,
         Self::MalformedHeader,
         Self::Unauthorized,
@@ -46,6 +47,7 @@ impl Kind {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
+        Self::RequestTimeout,
         Self::Conflict,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
@@ -58,6 +60,7 @@ impl Kind {
     ];
 
     /// The HTTP status, the name, the title, and what the client can do next.
+    #[expect(clippy::too_many_lines, reason = "it is one table")]
     const fn row(self) -> (StatusCode, &'static str, &'static str, &'static str) {
         match self {
             Self::MalformedBody => (
@@ -107,6 +110,12 @@ impl Kind {
                 "not-acceptable",
                 "No media type of the answer is accepted",
                 "Send `Accept: application/json`, or leave the header out.",
+            ),
+            Self::RequestTimeout => (
+                StatusCode::REQUEST_TIMEOUT,
+                "request-timeout",
+                "The body did not come in time",
+                "Send the request again. A body has 20 seconds to come.",
             ),
             Self::PayloadTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use shared::{
     admission::Admission,
     archive::Archive,
@@ -10,7 +11,7 @@ use shared::{
     config::{self, ConfigError},
     directory::Directory,
     documents::Documents,
-    lanes::{self, Lanes},
+    lanes::{self, Lanes, Queue},
     ledger::Ledger,
     service_level::ServiceLevel,
 };
@@ -42,19 +43,34 @@ impl Context {
     /// If a variable is missing or has a wrong value.
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
-        let (cache, ledger) = (Arc::new(Cache::from_env(&aws)?), Arc::new(Ledger::from_env(&aws)?));
+        Self::of(&aws, Ledger::from_env(&aws)?, lanes::from_env(&aws, lanes::URLS)?)
+    }
+
+    /// The same for a process that answers many requests at once. What they write to the ledger and to
+    /// the lanes is gathered, so that fewer calls are made.
+    ///
+    /// # Errors
+    /// If a variable is missing or has a wrong value.
+    pub async fn for_many_requests() -> Result<Self, ConfigError> {
+        let aws = config::aws().await;
+        let lanes = lanes::from_env(&aws, lanes::URLS)?;
+        Self::of(&aws, Ledger::from_env(&aws)?.gathering(), lanes.map(Queue::gathering))
+    }
+
+    fn of(aws: &SdkConfig, ledger: Ledger, lanes: Lanes) -> Result<Self, ConfigError> {
+        let (cache, ledger) = (Arc::new(Cache::from_env(aws)?), Arc::new(ledger));
         Ok(Self {
             admission: Admission::new(Arc::clone(&cache)),
-            completion: Completion::from_env(&aws, Arc::clone(&cache), Arc::clone(&ledger))?,
+            completion: Completion::from_env(aws, Arc::clone(&cache), Arc::clone(&ledger))?,
             estimates: LastEstimates::default(),
             region: config::required("AWS_REGION")?,
-            archive: Archive::from_env(&aws)?,
+            archive: Archive::from_env(aws)?,
             cache,
-            directory: Directory::from_env(&aws)?,
-            documents: Documents::from_env(&aws)?,
-            lanes: lanes::from_env(&aws, lanes::URLS)?,
+            directory: Directory::from_env(aws)?,
+            documents: Documents::from_env(aws)?,
+            lanes,
             ledger,
-            level: ServiceLevel::from_env(&aws)?,
+            level: ServiceLevel::from_env(aws)?,
             health: LastAnswers::default(),
             origins: Origins::from_env()?,
             callers: LastCallers::default(),

@@ -95,6 +95,15 @@ impl<T> PerLane<T> {
             bulk: make(self.bulk)?,
         })
     }
+
+    /// Makes another value of the value of each lane.
+    pub fn map<U>(self, mut make: impl FnMut(T) -> U) -> PerLane<U> {
+        PerLane {
+            express: make(self.express),
+            standard: make(self.standard),
+            bulk: make(self.bulk),
+        }
+    }
 }
 
 impl PerLane<f64> {

@@ -40,6 +40,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     config::{self, ConfigError},
+    gather::{Gather, Sink},
     job::{Attempt, Job, JobId, SummaryResource, TenantId},
     kill::{self, Step},
     store::{BoxError, Chain, Store, StoreError, parse},
@@ -64,6 +65,8 @@ const BATCH: usize = 25;
 const MOST_REPLAYS: u32 = 3;
 /// Forgets when and how often it was checked whether a job still has a message.
 const FORGET_CHECKS: &str = "REMOVE check_sent_at, checked_at, checks";
+/// Why an item is not there after all of them.
+const UNPROCESSED: &str = "DynamoDB did not process all items";
 /// How often a batch is sent at most if DynamoDB processes only a part of it.
 const ATTEMPTS: u32 = 5;
 
@@ -80,6 +83,8 @@ pub struct FinishedJobs {
 pub struct Ledger {
     client: Client,
     table: String,
+    /// Accepted jobs that are recorded together with others.
+    gathered: Option<Gather<Accepting>>,
 }
 
 impl Ledger {
@@ -96,7 +101,20 @@ impl Ledger {
         Self {
             client: Client::new(aws),
             table,
+            gathered: None,
         }
+    }
+
+    /// Records accepted jobs in calls of up to 25, which are gathered from requests at the same time.
+    #[must_use]
+    pub fn gathering(mut self) -> Self {
+        let alone = Self {
+            client: self.client.clone(),
+            table: self.table.clone(),
+            gathered: None,
+        };
+        self.gathered = Some(Gather::new(Accepting(alone)));
+        self
     }
 
     /// Records a job before it is sent to its lane. A job that has finished already is recorded
@@ -121,6 +139,9 @@ impl Ledger {
         };
         if let Some(repeatable) = repeatable {
             return self.accept_once(item, job, repeatable).await;
+        }
+        if let Some(gathered) = &self.gathered {
+            return gathered.write(item).await.map(|()| None);
         }
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = put.condition_expression("attribute_not_exists(id)").send().await;
@@ -348,6 +369,13 @@ impl Ledger {
     }
 
     async fn put(&self, items: Vec<Item>) -> Result<(), BoxError> {
+        let unwritten = self.put_all(items).await?;
+        if unwritten.is_empty() { Ok(()) } else { Err(UNPROCESSED.into()) }
+    }
+
+    /// Writes items, and returns those that DynamoDB has not processed.
+    async fn put_all(&self, items: Vec<Item>) -> Result<Vec<Item>, BoxError> {
+        let mut unwritten = Vec::new();
         let mut requests = items.into_iter().map(|item| {
             let put = PutRequest::builder().set_item(Some(item)).build()?;
             Ok::<_, BoxError>(WriteRequest::builder().put_request(put).build())
@@ -355,7 +383,7 @@ impl Ledger {
         loop {
             let mut left = requests.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?;
             if left.is_empty() {
-                return Ok(());
+                return Ok(unwritten);
             }
             for pause in 0..ATTEMPTS {
                 if left.is_empty() {
@@ -371,9 +399,7 @@ impl Ledger {
                     .and_then(|mut tables| tables.remove(&self.table))
                     .unwrap_or_default();
             }
-            if !left.is_empty() {
-                return Err("DynamoDB did not process all items".into());
-            }
+            unwritten.extend(left.into_iter().filter_map(|request| Some(request.put_request?.item)));
         }
     }
 
@@ -426,6 +452,51 @@ impl Ledger {
         let key = AttributeValue::S("ping".to_owned());
         let reply = self.client.get_item().table_name(&self.table).key("id", key).send().await;
         reply.map(drop).map_err(StoreError::because(Store::Ledger, "reach the table"))
+    }
+}
+
+/// Accepted jobs that are recorded together. Their ids are new, so that a call has no item twice.
+///
+/// A batch has no conditions. If DynamoDB carries out a call that the SDK has given up long after the one
+/// that it has repeated, a finished job is unfinished again in the ledger. The sweep of lost messages
+/// finds its end in the archive, and reads do so before.
+struct Accepting(Ledger);
+
+impl Sink for Accepting {
+    type Entry = Item;
+    const ENTRIES: usize = BATCH;
+    /// DynamoDB takes 16 MB.
+    const BYTES: usize = 8 * 1024 * 1024;
+    const STORE: Store = Store::Ledger;
+
+    fn bytes(item: &Item) -> usize {
+        item.values().map(size).sum()
+    }
+
+    async fn write(&self, items: Vec<Item>) -> Vec<Result<(), StoreError>> {
+        const OPERATION: &str = "record an accepted job";
+        let ids: Vec<Option<AttributeValue>> = items.iter().map(|item| item.get("id").cloned()).collect();
+        let failed = |cause: String| Err(StoreError::new(Store::Ledger, OPERATION, cause));
+        match self.0.put_all(items).await {
+            Ok(unwritten) => {
+                let is_unwritten = |id: &Option<AttributeValue>| unwritten.iter().any(|item| item.get("id") == id.as_ref());
+                let outcome = |id| if is_unwritten(id) { failed(UNPROCESSED.to_owned()) } else { Ok(()) };
+                ids.iter().map(outcome).collect()
+            }
+            Err(error) => {
+                let cause = Chain(&*error).to_string();
+                ids.iter().map(|_| failed(cause.clone())).collect()
+            }
+        }
+    }
+}
+
+/// About how many bytes a value has.
+fn size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        _ => 3,
     }
 }
 
@@ -505,12 +576,7 @@ mod tests {
     use crate::job::{Lane, RegionTag, Submission, SummaryResult};
 
     fn size(item: &Item) -> usize {
-        let value = |value: &AttributeValue| match value {
-            AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
-            AttributeValue::B(bytes) => bytes.as_ref().len(),
-            _ => 3,
-        };
-        item.iter().map(|(name, of)| name.len() + value(of)).sum()
+        item.iter().map(|(name, of)| name.len() + super::size(of)).sum()
     }
 
     /// A finished job with the summary of `text`. If the length is a ratio, the result has the

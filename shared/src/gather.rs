@@ -1,0 +1,195 @@
+//! Gathers what many requests write at the same moment, and writes it in one call.
+//!
+//! A call leaves at once if no other one is under way, so that a single request waits for nobody. While a
+//! call is under way, entries wait for at most [`LINGER`] and leave together. Each request learns the
+//! outcome of its own entry, after the store has answered.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    task::JoinSet,
+};
+
+use crate::store::{Store, StoreError};
+
+/// How long an entry waits for others while a call is under way.
+const LINGER: Duration = Duration::from_millis(3);
+/// How many calls are under way at the same time. The next one waits, and grows meanwhile.
+const CALLS: usize = 4;
+
+/// A store that takes several entries in one call.
+pub(crate) trait Sink: Send + Sync + 'static {
+    type Entry: Send + 'static;
+    /// The most entries of a call.
+    const ENTRIES: usize;
+    /// The most bytes of a call.
+    const BYTES: usize;
+    /// For the error of an entry whose call has ended without an answer.
+    const STORE: Store;
+
+    fn bytes(entry: &Self::Entry) -> usize;
+
+    /// Writes entries in one call. Returns an outcome for each of them, in their order.
+    fn write(&self, entries: Vec<Self::Entry>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
+}
+
+/// An entry, and who waits for its outcome.
+type Waiting<S> = (<S as Sink>::Entry, oneshot::Sender<Result<(), StoreError>>);
+
+/// Entries on their way to a store.
+pub(crate) struct Gather<S: Sink>(mpsc::UnboundedSender<Waiting<S>>);
+
+impl<S: Sink> Clone for Gather<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: Sink> Gather<S> {
+    /// Starts a task that ends when the last clone of this is dropped and everything is written.
+    pub(crate) fn new(sink: S) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(run(Arc::new(sink), receiver));
+        Self(sender)
+    }
+
+    /// Writes an entry together with others. The entry is written even if the caller stops waiting.
+    pub(crate) async fn write(&self, entry: S::Entry) -> Result<(), StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        let lost = || StoreError::new(S::STORE, "write together with others", "the call ended without an answer");
+        self.0.send((entry, sender)).map_err(|_| lost())?;
+        receiver.await.unwrap_or_else(|_| Err(lost()))
+    }
+}
+
+async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting<S>>) {
+    let free = Arc::new(Semaphore::new(CALLS));
+    let mut calls = JoinSet::new();
+    let mut next = None;
+    loop {
+        let first = match next.take() {
+            Some(first) => first,
+            None => match entries.recv().await {
+                Some(first) => first,
+                None => break,
+            },
+        };
+        while calls.try_join_next().is_some() {}
+        if !calls.is_empty() && entries.len() + 1 < S::ENTRIES {
+            tokio::time::sleep(LINGER).await;
+        }
+        // The semaphore is never closed.
+        let Ok(place) = Arc::clone(&free).acquire_owned().await else {
+            break;
+        };
+        let mut bytes = S::bytes(&first.0);
+        let mut together = vec![first];
+        while together.len() < S::ENTRIES
+            && let Ok(entry) = entries.try_recv()
+        {
+            bytes += S::bytes(&entry.0);
+            if bytes > S::BYTES {
+                next = Some(entry);
+                break;
+            }
+            together.push(entry);
+        }
+        let sink = Arc::clone(&sink);
+        calls.spawn(async move {
+            let (entries, waiting): (Vec<_>, Vec<_>) = together.into_iter().unzip();
+            let outcomes = sink.write(entries).await;
+            for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
+                // Nobody may wait any more.
+                let _ = waiting.send(outcome);
+            }
+            drop(place);
+        });
+    }
+    calls.join_all().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    /// The entries of each call.
+    type Calls = Arc<Mutex<Vec<Vec<u32>>>>;
+
+    /// Takes 10 ms for each call, and refuses odd numbers.
+    struct Evens(Calls);
+
+    impl Sink for Evens {
+        type Entry = u32;
+        const ENTRIES: usize = 10;
+        const BYTES: usize = 1000;
+        const STORE: Store = Store::Lanes;
+
+        fn bytes(entry: &u32) -> usize {
+            if *entry >= 1000 { 600 } else { 1 }
+        }
+
+        async fn write(&self, entries: Vec<u32>) -> Vec<Result<(), StoreError>> {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            self.0.lock().unwrap().push(entries.clone());
+            let odd = |entry: &u32| match entry % 2 {
+                0 => Ok(()),
+                _ => Err(StoreError::new(Store::Lanes, "take an odd number", entry.to_string())),
+            };
+            entries.iter().map(odd).collect()
+        }
+    }
+
+    fn gather() -> (Gather<Evens>, Calls) {
+        let calls = Calls::default();
+        (Gather::new(Evens(Arc::clone(&calls))), calls)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_entry_gets_its_own_outcome_and_entries_share_calls() {
+        let (gather, calls) = gather();
+        let outcomes = join_all((0..100).map(|number| gather.write(number))).await;
+        for (number, outcome) in outcomes.into_iter().enumerate() {
+            assert_eq!(outcome.is_ok(), number % 2 == 0, "{number}");
+            if let Err(error) = outcome {
+                assert_eq!(std::error::Error::source(&error).unwrap().to_string(), number.to_string());
+            }
+        }
+        let calls = calls.lock().unwrap();
+        let mut written: Vec<u32> = calls.iter().flatten().copied().collect();
+        written.sort_unstable();
+        assert_eq!(written, (0..100).collect::<Vec<_>>());
+        assert!(calls.iter().all(|call| call.len() <= 10));
+        assert!(calls.len() <= 11, "{} calls", calls.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_single_entry_waits_for_nobody() {
+        let (gather, _) = gather();
+        let begun = tokio::time::Instant::now();
+        gather.write(2).await.unwrap();
+        assert_eq!(begun.elapsed(), Duration::from_millis(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_has_no_more_bytes_than_the_store_takes() {
+        let (gather, calls) = gather();
+        let outcomes = join_all((1000..1010).map(|number| gather.write(number))).await;
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 5);
+        assert!(calls.lock().unwrap().iter().all(|call| call.len() == 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_given_is_written_when_nobody_waits_any_more() {
+        let (gather, calls) = gather();
+        let writes = async { tokio::join!(gather.write(2), gather.write(4)) };
+        assert!(tokio::time::timeout(Duration::from_millis(1), writes).await.is_err());
+        drop(gather);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(calls.lock().unwrap().iter().flatten().count(), 2);
+    }
+}
