@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use shared::{
     batch::{self, Invocation},
@@ -24,37 +25,62 @@ use shared::{
 use tokio::time::Instant;
 
 use pace::Pace;
-use room::Room;
 use worker::Summarizer;
 
-/// The queue and the worker that every batch needs. They are made once per cold start.
+pub use room::Room;
+
+/// What works on the jobs of any lane. It is made once per process.
+pub struct Worker(Arc<Summarizer>);
+
+/// The queue and the worker that every batch needs.
 pub struct Context {
     queue: Queue,
     worker: Arc<Summarizer>,
 }
 
+impl Worker {
+    /// The worker of a process that has this room for texts. It reads the environment variables that the
+    /// template sets, and opens no connection yet.
+    ///
+    /// # Errors
+    /// If a variable is missing or has a wrong value.
+    pub fn of(aws: &SdkConfig, room: Room) -> Result<Self, ConfigError> {
+        let (cache, ledger) = (Arc::new(Cache::from_env(aws)?), Arc::new(Ledger::from_env(aws)?));
+        Ok(Self(Arc::new(Summarizer {
+            region: config::required("AWS_REGION")?,
+            completion: Completion::from_env(aws, Arc::clone(&cache), Arc::clone(&ledger))?,
+            cache,
+            documents: Documents::from_env(aws)?,
+            ledger,
+            level: ServiceLevel::from_env(aws)?,
+            room,
+            pace: Pace::new(),
+        })))
+    }
+
+    /// The worker on the lane of this queue.
+    pub fn on(&self, queue: Queue) -> Context {
+        Context {
+            queue,
+            worker: Arc::clone(&self.0),
+        }
+    }
+}
+
 impl Context {
-    /// Reads the environment variables that the template sets. It opens no connection yet.
+    /// The context of a function. It reads the environment variables that the template sets, and opens no
+    /// connection yet.
     ///
     /// # Errors
     /// If a variable is missing or has a wrong value.
     pub async fn try_from_env() -> Result<Self, ConfigError> {
         let aws = config::aws().await;
-        let (cache, ledger) = (Arc::new(Cache::from_env(&aws)?), Arc::new(Ledger::from_env(&aws)?));
-        let worker = Summarizer {
-            region: config::required("AWS_REGION")?,
-            completion: Completion::from_env(&aws, Arc::clone(&cache), Arc::clone(&ledger))?,
-            cache,
-            documents: Documents::from_env(&aws)?,
-            ledger,
-            level: ServiceLevel::from_env(&aws)?,
-            room: Room::from_env(),
-            pace: Pace::new(),
-        };
-        Ok(Self {
-            queue: Queue::from_env(&aws, "LANE_URL")?,
-            worker: Arc::new(worker),
-        })
+        Ok(Worker::of(&aws, Room::of_function())?.on(Queue::from_env(&aws, "LANE_URL")?))
+    }
+
+    /// The queue of the lane.
+    pub const fn queue(&self) -> &Queue {
+        &self.queue
     }
 }
 

@@ -23,7 +23,7 @@ const MEGABYTES_PER_PROCESSOR: usize = 1769;
 const USUAL_MEGABYTES: usize = 1024;
 
 /// The free memory and the free processors.
-pub(crate) struct Room {
+pub struct Room {
     memory: Arc<Semaphore>,
     /// How many units of memory there are.
     units: u32,
@@ -38,11 +38,15 @@ pub(crate) struct Place {
 
 impl Room {
     /// The room of this function. Lambda sets `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in megabytes.
-    pub(crate) fn from_env() -> Self {
+    pub(crate) fn of_function() -> Self {
         let megabytes = config::optional("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|size| size.parse().ok());
         let megabytes = megabytes.unwrap_or(USUAL_MEGABYTES);
-        let seen = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self::new(megabytes, seen.min(megabytes / MEGABYTES_PER_PROCESSOR).max(1))
+        Self::new(megabytes, processors().min(megabytes / MEGABYTES_PER_PROCESSOR).max(1))
+    }
+
+    /// The room of a process that may use so many megabytes, and all processors.
+    pub fn of_megabytes(megabytes: usize) -> Self {
+        Self::new(megabytes, processors())
     }
 
     fn new(megabytes: usize, processors: usize) -> Self {
@@ -74,6 +78,11 @@ impl Room {
             ..place
         }
     }
+}
+
+/// How many processors this process sees.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 #[cfg(test)]

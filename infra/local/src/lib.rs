@@ -6,8 +6,8 @@
 //! - [`template`] checks the templates without an account.
 //! - [`preflight`] says what would fail in a deployment to an AWS account.
 //! - [`planning`] calculates what a phase costs and simulates capacity plans.
-//! - [`engine`] runs the text engine: on one article through the whole service, and on lines of
-//!   standard input without any service.
+//! - [`load`] submits many jobs at a rate, and reports what they took.
+//! - [`demo`] is an article that goes through the whole service.
 //! - [`tools`] installs and runs what others made: Python packages and cargo.
 //! - [`checkout`] and [`progress`] know where files are and how to show a long step.
 //!
@@ -16,7 +16,8 @@
 
 pub mod checkout;
 pub mod cloud;
-pub mod engine;
+pub mod demo;
+pub mod load;
 pub mod planning;
 pub mod preflight;
 pub mod progress;

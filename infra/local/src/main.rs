@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use commands::{
-    capacity::Capacity, contract::Contract, cost, dead_letters::DeadLetters, deploy::Deploy, down, env::Env, invoke::Invoke, logs::Logs,
-    preflight::Preflight, release, status, summarize::Summarize, supervise::Supervise, template::Template, tenant::Tenant, up::Up,
+    capacity::Capacity, contract::Contract, cost, dead_letters::DeadLetters, deploy::Deploy, down, env::Env, invoke::Invoke, load::Load,
+    logs::Logs, plane::Plane, preflight::Preflight, release, status, supervise::Supervise, template::Template, tenant::Tenant, up::Up,
     watch::Watch,
 };
 use local::{Instance, progress};
@@ -47,8 +47,8 @@ enum Command {
     Tenant(Tenant),
     /// Messages for which jobs have failed: look at them, replay them, purge them.
     DeadLetters(DeadLetters),
-    /// Run the engine on a file, or on `-` for standard input; no service is needed.
-    Summarize(Summarize),
+    /// Run the engine on files, or on `-` for standard input; no service is needed.
+    Summarize(runner::Summarize),
     /// Checks of `template.yaml` that need no account.
     Template(Template),
     /// What a capacity plan does; no service is needed.
@@ -57,14 +57,18 @@ enum Command {
     Contract(Contract),
     /// What a month of each phase costs, from the template's values and `infra/cost.toml`.
     Cost,
+    /// Submit many jobs at a rate, and report what they took.
+    Load(Load),
+    #[command(hide = true)]
+    Plane(Plane),
     #[command(hide = true)]
     Supervise(Supervise),
 }
 
 impl Command {
-    fn run(self) -> Result<()> {
+    fn run(self) -> Result<ExitCode> {
         let instance = Instance::default();
-        match self {
+        let done = match self {
             Self::Up(up) => up.run(&instance),
             Self::Down => down::run(&instance),
             Self::Status => status::run(&instance),
@@ -77,19 +81,22 @@ impl Command {
             Self::DeadLetters(letters) => letters.run(&instance),
             Self::Preflight(preflight) => preflight.run(),
             Self::Release => release::run(),
-            Self::Summarize(summarize) => summarize.run(),
+            Self::Summarize(summarize) => return summarize.run(),
             Self::Template(template) => template.run(),
             Self::Capacity(capacity) => capacity.run(),
             Self::Contract(contract) => contract.run(&instance),
             Self::Cost => cost::run(),
+            Self::Load(load) => load.run(&instance),
+            Self::Plane(plane) => plane.run(),
             Self::Supervise(supervise) => supervise.run(),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             progress::print(&format!("error: {error:#}"));
             ExitCode::FAILURE

@@ -12,7 +12,7 @@ use local::{
         instance::DEFAULT_REGION,
         tenant::KEY,
     },
-    engine::demo,
+    demo,
     progress::{Step, print},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -1,6 +1,6 @@
 //! From submission to result, on every lane.
 
-use local::engine::demo;
+use local::demo;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::Row;

@@ -9,9 +9,9 @@ use crate::cloud::tenant::KEY;
 
 /// The article of the demo, in English. `infra/local/demo/CREDITS.md` says where both articles come
 /// from.
-pub const ARTICLE: &str = include_str!("../../demo/article_en.txt");
+pub const ARTICLE: &str = include_str!("../demo/article_en.txt");
 /// An article in German, for tests.
-pub const GERMAN_ARTICLE: &str = include_str!("../../demo/article.txt");
+pub const GERMAN_ARTICLE: &str = include_str!("../demo/article.txt");
 
 /// The longest wait for the summary. It needs a second, but the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(5);

@@ -1,0 +1,218 @@
+//! `summarease work`: a worker that takes the messages of lanes itself.
+//!
+//! On Lambda, the poller of AWS receives messages, invokes the worker with a batch, and deletes the
+//! messages that the worker does not give back. Here this process does all three.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Result, ensure};
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use clap::Args;
+use shared::{
+    config,
+    job::Lane,
+    lanes::{CALL, Queue, URLS},
+    store::{Chain, StoreError},
+    telemetry,
+};
+use summarize::{Context, Worker};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, JoinSet},
+};
+
+use crate::{room::Room, stop::Stop};
+
+/// How long a batch may be worked on. It is the time-out of the functions. A Spot task gets two minutes
+/// to end, so that a batch that has begun always ends.
+const BATCH_TIME: Duration = Duration::from_mins(1);
+/// The seconds of a long poll. A process that was told to stop waits for its end, because messages that
+/// come in at that moment would be invisible for minutes otherwise.
+const POLL: i32 = 10;
+/// How long a lane is left alone after an error.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often a call that deletes messages is made at most.
+const DELETES: u32 = 3;
+/// The most bytes of the messages of one call.
+const CALL_BYTES: usize = 1024 * 1024;
+/// Megabytes for messages, of the memory that is not for texts.
+const MESSAGES: u32 = 64;
+
+#[derive(Args)]
+pub struct Work {
+    /// Lanes to work on: `express`, `standard` and `bulk`, separated by commas.
+    #[arg(long, required = true, value_delimiter = ',', value_parser = lane)]
+    lane: Vec<Lane>,
+    /// Batches of each lane that are worked on at the same time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    batches: u8,
+    /// Jobs in a batch at most. They are recorded together.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
+    batch_size: u16,
+    /// Megabytes of memory that the process may use. A text needs 128 bytes for each of its bytes.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(512..))]
+    memory: u32,
+}
+
+/// The lane with this name.
+fn lane(name: &str) -> Result<Lane, String> {
+    let found = Lane::ALL.into_iter().find(|lane| lane.as_str() == name);
+    found.ok_or_else(|| "the lanes are express, standard and bulk".to_owned())
+}
+
+/// Takes the messages of one lane.
+struct Poller {
+    lane: Lane,
+    context: Arc<Context>,
+    batch_size: usize,
+    /// How many more batches may be worked on.
+    free: Arc<Semaphore>,
+    room: Room,
+    stop: Stop,
+}
+
+impl Work {
+    pub(crate) async fn run(self) -> Result<()> {
+        telemetry::init("summarize");
+        let aws = config::aws().await;
+        let worker = Worker::of(&aws, summarize::Room::of_megabytes(self.memory as usize))?;
+        let (room, stop) = (Room::of_megabytes(MESSAGES), Stop::on_signals()?);
+        let mut pollers = JoinSet::new();
+        for lane in self.lane {
+            let poller = Poller {
+                lane,
+                context: Arc::new(worker.on(Queue::from_env(&aws, URLS[lane])?)),
+                batch_size: self.batch_size.into(),
+                free: Arc::new(Semaphore::new(self.batches.into())),
+                room: room.clone(),
+                stop: stop.clone(),
+            };
+            tracing::info!(%lane, batches = self.batches, batch_size = self.batch_size, "The worker takes the jobs of a lane.");
+            pollers.spawn(poller.run());
+        }
+        let ended = pollers.join_all().await;
+        telemetry::flush();
+        ensure!(
+            ended.into_iter().all(|is_whole| is_whole),
+            "a batch ended with an internal error; see the log"
+        );
+        Ok(())
+    }
+}
+
+impl Poller {
+    /// Takes batches until the process has to stop, and waits for those that have begun. Returns whether
+    /// none of them has panicked.
+    async fn run(self) -> bool {
+        let mut batches = JoinSet::new();
+        let mut is_whole = true;
+        while !self.stop.is_told() {
+            while let Some(ended) = batches.try_join_next() {
+                is_whole &= self.ended(&ended);
+            }
+            let (place, room) = tokio::select! {
+                () = self.stop.told() => break,
+                places = async {
+                    // The semaphore is never closed.
+                    let place = Arc::clone(&self.free).acquire_owned().await.ok();
+                    (place, self.room.take(CALL_BYTES * self.batch_size.div_ceil(CALL)).await)
+                } => places,
+            };
+            match self.receive().await {
+                Ok(messages) if messages.is_empty() => {}
+                Ok(messages) if self.stop.is_told() => self.give_back(messages).await,
+                Ok(messages) => {
+                    let context = Arc::clone(&self.context);
+                    batches.spawn(async move {
+                        work(&context, messages).await;
+                        drop((place, room));
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(lane = %self.lane, error = %Chain(&error), "Messages could not be received. The worker tries again in a second.");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        while let Some(ended) = batches.join_next().await {
+            is_whole &= self.ended(&ended);
+        }
+        is_whole
+    }
+
+    fn ended(&self, ended: &Result<(), JoinError>) -> bool {
+        if ended.is_err() {
+            tracing::error!(lane = %self.lane, "A batch ended with an internal error. Its messages are delivered again.");
+        }
+        ended.is_ok()
+    }
+
+    /// Receives messages for one batch. It waits for the first ones, and takes more as long as each call
+    /// is full.
+    async fn receive(&self) -> Result<Vec<SqsMessage>, StoreError> {
+        let queue = self.context.queue();
+        let mut messages = Vec::new();
+        loop {
+            let wait = if messages.is_empty() { POLL } else { 0 };
+            let received = match queue.receive(wait).await {
+                Err(error) if messages.is_empty() => return Err(error),
+                received => received.unwrap_or_default(),
+            };
+            let is_full = received.len() == CALL;
+            messages.extend(received.into_iter().map(record));
+            if !is_full || messages.len() + CALL > self.batch_size {
+                return Ok(messages);
+            }
+        }
+    }
+
+    /// Makes messages visible again at once.
+    async fn give_back(&self, messages: Vec<SqsMessage>) {
+        let receipts = messages.into_iter().filter_map(|message| Some((message.receipt_handle?, 0)));
+        if let Err(error) = self.context.queue().delay(&receipts.collect::<Vec<_>>()).await {
+            tracing::warn!(lane = %self.lane, error = %Chain(&error), "Messages could not be given back. They are delivered again when their visibility timeout is over.");
+        }
+    }
+}
+
+/// A message as Lambda's poller passes it on.
+fn record(message: aws_sdk_sqs::types::Message) -> SqsMessage {
+    let mut record = SqsMessage::default();
+    record.message_id = message.message_id;
+    record.receipt_handle = message.receipt_handle;
+    record.body = message.body;
+    let attributes = message.attributes.into_iter().flatten();
+    record.attributes = attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect();
+    record
+}
+
+/// Works on a batch, and deletes the messages that the worker does not give back. A message that cannot
+/// be deleted comes again, and changes nothing then.
+async fn work(context: &Context, messages: Vec<SqsMessage>) {
+    let receipts = messages
+        .iter()
+        .map(|message| (message.message_id.clone(), message.receipt_handle.clone()));
+    let receipts: Vec<_> = receipts.collect();
+    let mut event = SqsEvent::default();
+    event.records = messages;
+    let id = uuid::Uuid::new_v4().to_string();
+    let response = summarize::handle(context, event, id, SystemTime::now() + BATCH_TIME).await;
+    let returned = |id: &Option<String>| {
+        response
+            .batch_item_failures
+            .iter()
+            .any(|failure| Some(&failure.item_identifier) == id.as_ref())
+    };
+    let done = receipts.into_iter().filter(|(id, _)| !returned(id));
+    let done: Vec<String> = done.filter_map(|(_, receipt)| receipt).collect();
+    for number in 1..=DELETES {
+        let Err(error) = context.queue().delete_together(&done).await else {
+            return;
+        };
+        tracing::warn!(number, error = %Chain(&error), "Messages of finished jobs could not be deleted.");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
