@@ -30,6 +30,25 @@ pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
         .build()
 }
 
+/// The same for DynamoDB, if it has an endpoint of its own.
+pub(crate) fn sdk_of_dynamodb(instance: &Instance, region: &str) -> SdkConfig {
+    let sdk = sdk(instance, region);
+    match dynamodb_url(instance) {
+        Some(url) => sdk.into_builder().endpoint_url(url).build(),
+        None => sdk,
+    }
+}
+
+/// The environment variable that names the endpoint of DynamoDB, if it has one of its own.
+pub(crate) fn dynamodb_env(instance: &Instance) -> Option<(String, String)> {
+    dynamodb_url(instance).map(|url| ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url))
+}
+
+fn dynamodb_url(instance: &Instance) -> Option<String> {
+    let port = instance.state().ports.dynamodb?;
+    Some(format!("http://127.0.0.1:{port}"))
+}
+
 /// The environment variables of a client of a region: endpoint, region, and credentials that work
 /// in the local cloud only.
 pub fn client_env(instance: &Instance, region: &str) -> Vec<(String, String)> {

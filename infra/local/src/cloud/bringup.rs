@@ -107,7 +107,9 @@ fn start_servers(bringup: &Bringup<'_>) -> Result<(State, Option<Child>)> {
 async fn wait_until_ready(bringup: &Bringup<'_>, running: &mut Running) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let Err(error) = prepare(bringup).await else { return Ok(()) };
+        let Err(error) = prepare(bringup.instance, &bringup.regions).await else {
+            return Ok(());
+        };
         if let Some(child) = &mut running.supervisor
             && let Some(status) = child.try_wait()?
         {
@@ -126,10 +128,10 @@ async fn wait_until_ready(bringup: &Bringup<'_>, running: &mut Running) -> Resul
 
 /// Makes each region's database and gives all slots of the cluster to its Valkey. It fails as long
 /// as a server does not answer.
-async fn prepare(bringup: &Bringup<'_>) -> Result<()> {
-    let ports = bringup.instance.state().ports;
+pub(crate) async fn prepare(instance: &Instance, regions: &[String]) -> Result<()> {
+    let ports = instance.state().ports;
     let mut postgres = PgConnection::connect(&format!("postgres://{DATABASE_USER}@127.0.0.1:{}/postgres", ports.postgres)).await?;
-    for region in &bringup.regions {
+    for region in regions {
         let name = addresses::database(region);
         let found = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1")
             .bind(&name)
@@ -140,10 +142,11 @@ async fn prepare(bringup: &Bringup<'_>) -> Result<()> {
                 .execute(&mut postgres)
                 .await?;
         }
-        claim_slots(&addresses::valkey_url(bringup.instance, region)).await?;
+        claim_slots(&addresses::valkey_url(instance, region)).await?;
     }
-    let health = format!("{}/_ministack/health", ports.aws_url());
-    reqwest::get(health).await?.error_for_status().context("MiniStack is not healthy")?;
+    let health = if ports.dynamodb.is_some() { "_calls" } else { "_ministack/health" };
+    let health = reqwest::get(format!("{}/{health}", ports.aws_url())).await?;
+    health.error_for_status().context("the AWS endpoint is not healthy")?;
     Ok(())
 }
 

@@ -29,6 +29,9 @@ pub struct Instance {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {
     pub aws: u16,
+    /// Of DynamoDB. It has a port of its own only where the AWS of load runs takes the place of MiniStack.
+    #[serde(default)]
+    pub dynamodb: Option<u16>,
     pub postgres: u16,
     /// By region: the port for clients, and the port of the cluster bus.
     pub valkey: BTreeMap<String, (u16, u16)>,
@@ -127,6 +130,7 @@ impl Ports {
         });
         Ok(Self {
             aws: free_port(self.aws)?,
+            dynamodb: self.dynamodb.map(free_port).transpose()?,
             postgres: free_port(self.postgres)?,
             valkey: valkey.collect::<Result<_>>()?,
         })
@@ -137,7 +141,7 @@ impl Ports {
 ///
 /// The others are below those that the system gives to connections of its own choice, so that no connection
 /// takes one before a server listens, and none is given twice in a row.
-pub(super) fn free_port(wanted: u16) -> Result<u16> {
+pub(crate) fn free_port(wanted: u16) -> Result<u16> {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     if wanted != 0 && is_free(&wanted) {

@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{addresses::DATABASE_USER, instance::Instance};
+use super::{
+    addresses::DATABASE_USER,
+    instance::{Instance, Ports},
+};
 use crate::tools::{process, python::Environment};
 
 pub(super) const POSTGRES: &str = "postgres";
@@ -40,15 +43,18 @@ impl Server {
 /// The servers of an instance, in the order in which they start.
 pub(super) fn all(instance: &Instance) -> Result<Vec<Server>> {
     let ports = instance.state().ports;
-    let mut servers = vec![postgres(instance, ports.postgres)?];
+    let mut servers = vec![postgres(instance, &ports)?];
     for (region, (port, bus)) in &ports.valkey {
         servers.push(valkey(instance, region, *port, *bus)?);
     }
-    servers.push(ministack(instance, ports.aws)?);
+    servers.push(match ports.dynamodb {
+        Some(dynamodb) => plane(instance, ports.aws, dynamodb)?,
+        None => ministack(instance, ports.aws)?,
+    });
     Ok(servers)
 }
 
-fn postgres(instance: &Instance, port: u16) -> Result<Server> {
+fn postgres(instance: &Instance, ports: &Ports) -> Result<Server> {
     let home = PostgresHome::of(instance)?;
     let data = home.data();
     if !data.join("PG_VERSION").exists() {
@@ -61,12 +67,19 @@ fn postgres(instance: &Instance, port: u16) -> Result<Server> {
         fs::rename(fresh, &data)?;
     }
     let mut command = home.command("postgres");
-    command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-    // Only this machine can connect, and no socket file is made. Without `fsync` the database is
-    // faster, and its data may be damaged by a power cut, which is acceptable for local data.
-    for setting in [
-        "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=200", "shared_buffers=64MB",
-    ] {
+    command.arg("-D").arg(&data).args(["-p", &ports.postgres.to_string()]);
+    // Without `fsync` the database is faster, and its data may be damaged by a power cut, which is
+    // acceptable for local data. A load run measures the database as it is in production.
+    let durability = if ports.dynamodb.is_some() {
+        ["fsync=on", "shared_preload_libraries=pg_stat_statements"]
+    } else {
+        ["fsync=off", "shared_preload_libraries="]
+    };
+    // Only this machine can connect, and no socket file is made.
+    let others = [
+        "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "shared_buffers=64MB",
+    ];
+    for setting in others.into_iter().chain(durability) {
         command.args(["-c", setting]);
     }
     Ok(Server {
@@ -198,6 +211,17 @@ fn ministack(instance: &Instance, port: u16) -> Result<Server> {
     ]);
     Ok(Server {
         name: "ministack".to_owned(),
+        command,
+    })
+}
+
+/// The AWS of load runs: the hidden command `plane` of this program.
+fn plane(instance: &Instance, aws: u16, dynamodb: u16) -> Result<Server> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("plane").arg(instance.dir().join("plane"));
+    command.args([aws, dynamodb].map(|port| port.to_string()));
+    Ok(Server {
+        name: "plane".to_owned(),
         command,
     })
 }

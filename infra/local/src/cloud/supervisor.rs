@@ -155,10 +155,11 @@ pub fn stop_leftovers(instance: &Instance) {
 }
 
 fn is_server(command: &[std::borrow::Cow<'_, str>]) -> bool {
-    command
-        .iter()
-        .take(3)
-        .any(|part| ["postgres", "valkey-server", "ministack"].iter().any(|name| part.contains(name)))
+    command.iter().take(3).any(|part| {
+        ["postgres", "valkey-server", "ministack", "plane"]
+            .iter()
+            .any(|name| part.contains(name))
+    })
 }
 
 /// Whether a process with this id is running.
