@@ -17,7 +17,7 @@ pub(crate) struct Letter {
     lane: Lane,
     message_id: String,
     body: String,
-    receives: i32,
+    receives: u32,
     address: Option<Address>,
     /// Why the message cannot be read.
     unreadable: Option<String>,
@@ -63,7 +63,11 @@ pub(crate) async fn read(context: &Context, lane: Lane, message: Message) -> Res
         .attributes
         .as_ref()
         .and_then(|attributes| attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount));
-    let receives = receives.and_then(|count| count.parse().ok()).unwrap_or_default();
+    // SQS also counts how often this function has received it.
+    let receives = receives
+        .and_then(|count| count.parse::<u32>().ok())
+        .unwrap_or_default()
+        .min(job::MOST_RECEIVES);
     let (message_id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
     let (address, unreadable, sent) = match job::Message::from_body(&body) {
         // The next run of `maintain` checks the job again.
@@ -117,7 +121,7 @@ impl Letter {
     /// succeed.
     pub(crate) fn waiting(&self) -> Option<&Job> {
         let passing = |job: &&Job| {
-            let last = job.resource.attempts.last();
+            let last = job::since_replay(&job.resource.attempts).last();
             last.is_none_or(|attempt| attempt.error.code.consequence() == Consequence::Passing)
         };
         self.unfinished.as_ref().filter(|_| self.unreadable.is_none()).filter(passing)
@@ -134,11 +138,7 @@ impl Letter {
 
     /// Keeps the body of the message, and ends the job.
     pub(crate) async fn park(self, context: &Context) -> Result<Parked, StoreError> {
-        let last = self
-            .unfinished
-            .as_ref()
-            .and_then(|job| job.resource.attempts.last())
-            .map(|attempt| &attempt.error);
+        let last = self.unfinished.as_ref().and_then(|job| job::last_failure(&job.resource.attempts));
         let error = cause(self.unreadable, last);
         let now = OffsetDateTime::now_utc();
         let body_key = context.documents.keep(self.lane, &self.message_id, self.body).await?;
@@ -149,7 +149,7 @@ impl Letter {
             region: context.region.clone(),
             job: self.address.map(|address| (address.job, address.tenant)),
             reason: error.code.to_string(),
-            receives: self.receives,
+            receives: self.receives.cast_signed(),
             body_key,
             parked_at: now,
         };

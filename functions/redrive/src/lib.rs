@@ -1,9 +1,9 @@
 //! Empties the dead-letter queues. A message is in such a queue because it was received too often.
 //!
-//! If the last attempt failed for a reason outside of the job, such as a store that did not answer, the
-//! message is sent to its lane again, three times at most. Otherwise it is parked: its job is recorded as
-//! failed, with the reason, so that the client of every accepted job receives a final result, and the
-//! body of the message is kept in the documents bucket.
+//! If the last attempt failed for a reason outside of the job, such as a store that did not answer, or
+//! no attempt is recorded, the message is sent to its lane again, three times at most. Otherwise it is
+//! parked: its job is recorded as failed, with the reason, so that the client of every accepted job
+//! receives a final result, and the body of the message is kept in the documents bucket.
 
 mod context;
 mod letter;

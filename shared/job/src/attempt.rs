@@ -63,8 +63,8 @@ impl Attempt {
     /// its lane again.
     pub(crate) fn replay(at: OffsetDateTime, error: &JobError) -> Self {
         let message = format!(
-            "The job had failed with `{}`. The operator of the service sent it to its lane again. What was there before: {}",
-            error.code, error.message
+            "The operator of the service sent the job to its lane again, after it had failed with `{}`.",
+            error.code
         );
         Self::unreported(0, at.truncate_to_microsecond(), JobError::new(FailureCode::Replayed, message))
     }
@@ -75,6 +75,12 @@ impl Attempt {
 pub fn since_replay(attempts: &[Attempt]) -> &[Attempt] {
     let replay = attempts.iter().rposition(|attempt| attempt.error.code == FailureCode::Replayed);
     replay.map_or(attempts, |at| &attempts[at + 1..])
+}
+
+/// The error of the last attempt that failed. A replay is none.
+pub fn last_failure(attempts: &[Attempt]) -> Option<&JobError> {
+    let mut errors = attempts.iter().rev().map(|attempt| &attempt.error);
+    errors.find(|error| error.code != FailureCode::Replayed)
 }
 
 /// What becomes of a job after a failed attempt.
@@ -114,8 +120,7 @@ pub fn next(earlier: &[Attempt], receives: u32, error: &JobError, chance: u32) -
 pub fn refusal(earlier: &[Attempt]) -> Option<JobError> {
     let attempts = since_replay(earlier).iter();
     let crashes = attempts.filter(|attempt| attempt.error.code == FailureCode::WorkerCrashed);
-    let last = earlier.last().map(|attempt| &attempt.error);
-    (crashes.count() >= MOST_CRASHES).then(|| exhausted(last))
+    (crashes.count() >= MOST_CRASHES).then(|| exhausted(last_failure(earlier)))
 }
 
 /// The error of a job after its last attempt has failed with `last`.
@@ -210,6 +215,22 @@ mod tests {
         assert_eq!(refusal(&attempts), None);
         assert_eq!(wait(&attempts, 1, FailureCode::WorkerPanicked, 0), 0);
         assert_eq!(since_replay(&attempts), []);
+    }
+
+    #[test]
+    fn a_replay_is_no_failed_attempt_and_quotes_none() {
+        let mut attempts = vec![attempt(FailureCode::WorkerPanicked)];
+        let error = exhausted(last_failure(&attempts));
+        for _ in 0..2 {
+            attempts.push(Attempt::replay(OffsetDateTime::UNIX_EPOCH, &error));
+            assert_eq!(exhausted(last_failure(&attempts)), error);
+        }
+        let replay = &attempts[2].error.message;
+        assert!(
+            replay.contains("`retries_exhausted`") && !replay.contains(&error.message),
+            "{replay}"
+        );
+        assert_eq!(last_failure(&attempts[1..]), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod state;
 mod tenant;
 mod usage;
 
-pub use attempt::{Attempt, MOST_RECEIVES, Next, exhausted, next, refusal, since_replay};
+pub use attempt::{Attempt, MOST_RECEIVES, Next, exhausted, last_failure, next, refusal, since_replay};
 pub use ended::Ended;
 pub use engine::{Unmade, summarize};
 pub use failure::{Consequence, FailureCode, JobError};
