@@ -42,7 +42,7 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, caller: Caller, ur
     let own = &caller.0.tenant.id;
     let tenant = match part.own.get("tenant") {
         None => own.clone(),
-        Some(tenant) => TenantId::try_from(tenant.clone()).map_err(|error| invalid("?tenant", format!("The value is no id: {error}.")))?,
+        Some(tenant) => TenantId::try_from(tenant.clone()).map_err(|error| invalid("?tenant", format!("The value is {error}.")))?,
     };
     caller.may(if tenant == *own { Scope::Keys } else { Scope::Admin })?;
     let before = part.after(|id| Uuid::try_parse(&id).ok())?;

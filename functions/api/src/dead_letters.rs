@@ -10,9 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::{
-    archive::{Letter, LetterFilter, LetterStatus, in_utc},
+    archive::{Letter, LetterStatus, in_utc},
     directory::Action,
     job::{JobId, Lane, Message, Scope, SummaryResource, TenantId},
     kill::{self, Step},
@@ -25,7 +25,7 @@ use crate::{
     answers::{Guarded, Paging, WithQuery},
     auth::{Acting, Caller},
     context::Context,
-    object::{found, invalid},
+    object::{found, from_parameters},
     paging::{Listed, Part},
 };
 
@@ -131,8 +131,8 @@ impl DeadLetter {
 pub(crate) async fn list(State(context): State<Arc<Context>>, caller: Caller, uri: Uri) -> Result<Json<Listed<DeadLetter>>, Problem> {
     caller.may(Scope::Admin)?;
     let part = Part::read(&uri, &FILTERS)?;
-    let filter = filter(&part)?;
     let after = part.after(|text| read_place(&text))?;
+    let filter = from_parameters(part.own)?;
     let page = context.archive.dead_letters(&filter, part.limit, after.as_ref()).await?;
     let listed = page.map(|letter| DeadLetter::of(letter, &context.region));
     Ok(Json(Listed::of(listed, place)))
@@ -301,17 +301,6 @@ async fn note(context: &Context, acting: &Acting, letter: &Letter, action: Actio
         .note(&acting.by, tenant, action, &letter.message_id, changes)
         .await;
     noted.map_err(Problem::from)
-}
-
-/// The filter that the parameters of a list make.
-fn filter(part: &Part) -> Result<LetterFilter, Problem> {
-    let all: Value = part.own.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    serde_path_to_error::deserialize(all).map_err(|error| {
-        invalid(
-            &format!("?{}", error.path()),
-            format!("The value is not possible: {}.", error.inner()),
-        )
-    })
 }
 
 /// Where a page ends.

@@ -10,11 +10,11 @@ use shared::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use crate::object::{invalid, query};
+use crate::{
+    object::{invalid, query},
+    paging::limit,
+};
 
-/// The jobs on a page if the client does not say it, and the most.
-const USUAL: usize = 20;
-const MOST: usize = 100;
 /// The version of the cursors that this service writes and reads.
 const VERSION: u8 = 1;
 
@@ -28,7 +28,7 @@ struct Parameters {
     created_to: Option<String>,
     metadata_key: Option<String>,
     metadata_value: Option<String>,
-    limit: Option<usize>,
+    limit: Option<String>,
     cursor: Option<String>,
 }
 
@@ -72,10 +72,7 @@ impl Wanted {
             lane: parameters.lane,
             metadata,
         };
-        let limit = parameters.limit.unwrap_or(USUAL);
-        if !(1..=MOST).contains(&limit) {
-            return Err(invalid("?limit", format!("`limit` is {limit}. It must be from 1 to {MOST}.")));
-        }
+        let limit = limit(parameters.limit)?;
         let mut span = Span::ALL;
         if let Some(from) = parameters.created_from {
             span = span.since(moment("created_from", &from)?);
@@ -153,11 +150,11 @@ mod tests {
     #[test]
     fn a_wrong_parameter_is_named() {
         for (query, says) in [
-            ("limit=0", "`limit` is 0. It must be from 1 to 100."),
+            ("limit=0", "from 1 to 100"),
             ("limit=101", "from 1 to 100"),
-            ("limit=many", "limit"),
-            ("status=asleep", "status"),
-            ("sort=up", "unknown field `sort`"),
+            ("limit=many", "from 1 to 100"),
+            ("status=asleep", "`queued`, `running`"),
+            ("sort=up", "send one of `status`, `lane`"),
             ("created_from=monday", "`created_from`"),
             ("created_to=2026-13-01T00:00:00Z", "`created_to`"),
             ("metadata_key=a", "together"),
@@ -168,7 +165,7 @@ mod tests {
             let detail = parse(query).unwrap_err();
             assert!(detail.contains(says), "{query}: {detail}");
         }
-        assert_eq!(parse("").unwrap().limit, USUAL);
+        assert_eq!(parse("").unwrap().limit, 20);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    extract::{FromRequestParts, Query},
+    extract::FromRequestParts,
     http::{Uri, request::Parts},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -11,7 +11,10 @@ use serde::Serialize;
 use shared::{page::Page, problem::Problem};
 use utoipa::ToSchema;
 
-use crate::{context::Context, object::invalid};
+use crate::{
+    context::Context,
+    object::{invalid, parameters},
+};
 
 /// The items of a page if the request does not say how many.
 const USUAL: usize = 20;
@@ -49,23 +52,19 @@ impl<T> Listed<T> {
     }
 }
 
+/// How many items a page has.
+pub(crate) fn limit(given: Option<String>) -> Result<usize, Problem> {
+    let limit = given.map_or(Some(USUAL), |limit| limit.parse().ok());
+    let limit = limit.filter(|limit| (1..=MOST).contains(limit));
+    limit.ok_or_else(|| invalid("?limit", format!("The value must be a whole number from 1 to {MOST}.")))
+}
+
 impl Part {
     /// Reads the parameters of a list. `own` are the names of the parameters that only this list has.
     pub(crate) fn read(uri: &Uri, own: &[&str]) -> Result<Self, Problem> {
-        let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| invalid("?", "The query is not readable. Send parameters as `name=value`, joined by `&`."))?;
-        let mut known = BTreeMap::new();
-        for (name, value) in given {
-            let name: String = name.chars().take(64).collect();
-            if known.contains_key(&name) {
-                return Err(invalid(&format!("?{name}"), "The parameter is there twice. Send it once."));
-            }
-            known.insert(name, value);
-        }
+        let mut known = parameters(uri)?;
         let own_values = own.iter().filter_map(|name| known.remove_entry(*name)).collect();
-        let limit = known.remove("limit").map_or(Some(USUAL), |limit| limit.parse().ok());
-        let limit = limit.filter(|limit| (1..=MOST).contains(limit));
-        let limit = limit.ok_or_else(|| invalid("?limit", format!("The value must be a whole number from 1 to {MOST}.")))?;
+        let limit = limit(known.remove("limit"))?;
         let cursor = known.remove("cursor");
         if let Some(name) = known.into_keys().next() {
             let names: Vec<_> = ["limit", "cursor"].iter().chain(own).copied().collect();

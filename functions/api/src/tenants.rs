@@ -22,7 +22,7 @@ use crate::{
     answers::{Guarded, Paging, WithBody, WithQuery},
     auth::{Acting, Caller},
     context::Context,
-    object::{Body, found, invalid, tenant_id},
+    object::{Body, found, invalid},
     paging::{Listed, Part},
 };
 
@@ -32,7 +32,6 @@ use crate::{
 pub(crate) struct TenantRequest {
     /// The name of the tenant, which never changes. It has 1 to 40 of the characters a-z, 0-9 and
     /// -.
-    #[serde(deserialize_with = "tenant_id")]
     #[schema(value_type = String, pattern = "^[a-z0-9-]{1,40}$", examples("acme"))]
     id: TenantId,
     plan: Plan,

@@ -56,7 +56,7 @@ pub struct JobId {
 
 /// The text is not a job id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a job id must have the form sum_use1_01J0Z3NDEKTSV4RRFFQ69G5FAV")]
+#[error("not the id of a job, expected the form `sum_use1_01J0Z3NDEKTSV4RRFFQ69G5FAV`")]
 pub struct ParseJobIdError;
 
 impl JobId {

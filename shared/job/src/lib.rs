@@ -32,7 +32,7 @@ pub use message::{CheckMessage, Document, EraseMessage, Message, MessageError, R
 pub use request::{
     ExpiresIn, Focus, Format, Include, InvalidDeadline, InvalidExpiresIn, InvalidField, InvalidFocus, InvalidLanguageTag, InvalidLength,
     InvalidMetadata, LanguageTag, Length, Limits, Metadata, Method, Priority, RETENTION, RequestOptions, Submission, SubmissionError,
-    parse_object,
+    explained, parse_object,
 };
 pub use resource::{Job, Links, SummaryResource, SummaryResult};
 pub use routing::{INLINE_DOCUMENT_BYTES, Lane, PerLane, route};

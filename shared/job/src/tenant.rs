@@ -15,7 +15,7 @@ pub struct TenantId(String);
 
 /// The text is not the name of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a tenant must have 1 to 40 of the characters a-z, 0-9 and -")]
+#[error("not the name of a tenant, expected 1 to 40 of the characters a-z, 0-9 and -, such as `acme`")]
 pub struct InvalidTenant;
 
 impl TenantId {
@@ -54,7 +54,7 @@ pub struct KeyId(String);
 
 /// The text is not the name of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a key must be `key_` and 20 of the characters 0-9 and a-f")]
+#[error("not the name of a key, expected `key_` and 20 of the characters 0-9 and a-f")]
 pub struct InvalidKeyId;
 
 impl KeyId {

@@ -150,10 +150,10 @@ fn name<'a, D: Deserializer<'a>>(text: D) -> Result<Option<String>, D::Error> {
         return Ok(None);
     };
     let is_name = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    let expected = "1 to 64 of the characters a-z, 0-9, - and _";
+    let expected = "1 to 64 of the characters A-Z, a-z, 0-9, - and _, such as `us-east-1` or `retries_exhausted`";
     is_name
         .then_some(Some(text))
-        .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("no name"), &expected))
+        .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("not possible"), &expected))
 }
 
 /// Reads a moment that also has a date in UTC.
@@ -161,10 +161,10 @@ fn moment<'a, D: Deserializer<'a>>(text: D) -> Result<Option<OffsetDateTime>, D:
     let Some(text) = Option::<String>::deserialize(text)? else {
         return Ok(None);
     };
-    let expected = "a moment (RFC 3339) from the year 0 to 9999";
+    let expected = "a day with a time (RFC 3339) from the year 0 to 9999, such as `2026-11-24T00:00:00Z`";
     in_utc(&text)
         .map(Some)
-        .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("no such moment"), &expected))
+        .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("not possible"), &expected))
 }
 
 /// A moment (RFC 3339) in UTC. `None` if UTC has no date for it.

@@ -47,22 +47,28 @@ pub(super) fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> 
     let pointer = tokens.join("/");
     SubmissionError::Invalid(vec![InvalidField {
         pointer,
-        detail: without_values(&inner.to_string()),
+        detail: explained(&inner.to_string()),
     }])
 }
 
-/// Explains a message of serde. It keeps the part about what is expected, and leaves out the part
-/// that quotes the input.
-fn without_values(message: &str) -> String {
+/// Explains a message of serde to a client. It keeps the part about what is expected, and leaves out the
+/// part that quotes the input.
+pub fn explained(message: &str) -> String {
     let message = message.rsplit_once(" at line ").map_or(message, |(what, _)| what);
     let expected = message.rfind(", expected ").map(|at| &message[at + 2..]);
-    if let Some(rest) = message.strip_prefix("invalid ") {
-        let found = rest.split_once(": ").map_or("", |(_, found)| found);
+    if let Some((kind, found)) = message.strip_prefix("invalid ").and_then(|rest| rest.split_once(": ")) {
         let found: String = found.chars().take_while(|c| c.is_ascii_alphabetic() || *c == ' ').collect();
         let expected = expected
             .and_then(|expected| expected.strip_prefix("expected "))
             .unwrap_or("a value as documented");
-        return format!("The value is {}. It must be {}.", in_json(found.trim()), in_json(expected));
+        let expected = in_json(expected);
+        let found = match found.trim() {
+            // Another number may be possible there.
+            "integer" if kind == "value" || expected == "a whole number" => "a whole number outside the allowed range",
+            "floating point" if kind == "value" || expected.contains("number") => "a number that is not allowed here",
+            other => in_json(other),
+        };
+        return format!("The value is {found}. It must be {expected}.");
     }
     if message.starts_with("unknown variant") {
         return expected.map_or("The value is none of the allowed values.".to_owned(), |expected| {
@@ -83,17 +89,15 @@ fn without_values(message: &str) -> String {
         return format!("The object has a {message}.");
     }
     expected.map_or("The value is not as documented.".to_owned(), |expected| {
-        format!("The value is not as documented ({expected}).")
+        format!("The value is not possible ({expected}).")
     })
 }
 
 /// The name in JSON of a type as serde calls it.
 fn in_json(name: &str) -> &str {
     match name {
-        "u32" | "u64" => "a whole number",
-        "f64" => "a number",
-        "integer" => "a whole number outside the allowed range",
-        "floating point" => "a number that is not allowed here",
+        "u32" | "u64" | "integer" => "a whole number",
+        "f64" | "floating point" => "a number",
         "string" => "a string",
         "boolean" => "true or false",
         "null" => "null",

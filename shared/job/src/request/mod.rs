@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use summarizer::{Budget, Sort};
 
 pub use expiry::{ExpiresIn, InvalidDeadline, InvalidExpiresIn, RETENTION};
-pub use explain::{InvalidField, SubmissionError};
+pub use explain::{InvalidField, SubmissionError, explained};
 pub use focus::{Focus, InvalidFocus};
 pub use language_tag::{InvalidLanguageTag, LanguageTag};
 pub use length::{InvalidLength, Length};
