@@ -41,6 +41,10 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// The ASCII characters that a URL loses if they are in its path as they are: those of control, and a space at
+/// its end.
+const LOST: &AsciiSet = &CONTROLS.add(b' ');
+
 /// Answers an event.
 ///
 /// # Errors
@@ -85,11 +89,20 @@ fn tidy(event: &mut Value) {
         context.remove("domainName");
     }
     let path = event.get("rawPath").and_then(Value::as_str).unwrap_or_default();
-    if path.starts_with('/') && path.len() <= LONGEST && query.len() <= LONGEST {
+    if is_plain(path) && path.len() <= LONGEST && query.len() <= LONGEST {
+        let path = utf8_percent_encode(path, LOST).to_string();
+        event.insert("rawPath".to_owned(), path.into());
         event.insert("rawQueryString".to_owned(), encoded(query).into());
     } else {
         event.insert("rawPath".to_owned(), "/".into());
     }
+}
+
+/// Whether a path names what it seems to name. In a URL, an empty segment at the end is lost, and a segment of
+/// dots leads to another path.
+fn is_plain(path: &str) -> bool {
+    let is_dots = |segment: &str| [".", ".."].contains(&segment.to_ascii_lowercase().replace("%2e", ".").as_str());
+    path.starts_with('/') && !path.contains("//") && !path.split('/').any(is_dots)
 }
 
 /// The query of a URI. What is encoded already stays as it is, and a percent sign that begins no
@@ -226,6 +239,16 @@ mod tests {
             &"/long".repeat(20_000),
         ] {
             assert_eq!(status(event(path)).await, 404, "{path:.40}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_path_is_no_other_one() {
+        for path in [
+            "/known//", "/known/\u{0}", "/known/ ", "/kno\nwn", "/known\u{1f}", "/known/%00", "/other/../known", "/other/%2E./known",
+            "/./known",
+        ] {
+            assert_eq!(status(event(path)).await, 404, "{path:?}");
         }
     }
 
