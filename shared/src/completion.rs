@@ -18,7 +18,7 @@ use crate::{
     cache::{Cache, Kept},
     config::ConfigError,
     documents::Documents,
-    job::{Ended, Job, JobId, SummaryResource, TenantId},
+    job::{Ended, Job, JobId, Status, SummaryResource, TenantId},
     kill::{self, Step},
     ledger::Ledger,
     store::{Chain, Store, StoreError},
@@ -42,6 +42,17 @@ pub struct Finished {
     pub claim: Option<String>,
     /// The id of the trace that the submission belongs to, for the logs.
     pub trace: Option<String>,
+}
+
+/// Why the job of a dead letter cannot be opened again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreplayable {
+    #[error("its job has succeeded")]
+    Succeeded,
+    #[error("its client has canceled the job")]
+    Canceled,
+    #[error("its job has expired, or was erased by its client")]
+    Gone,
 }
 
 impl Finished {
@@ -138,32 +149,36 @@ impl Completion {
         Ok(None)
     }
 
-    /// Opens a failed job again, in every store. Its message has to be sent then. If a call stops halfway,
-    /// the job is failed as before, or another call goes on. Returns `None` if the job has not failed, has
-    /// expired, or was erased.
+    /// The job of a dead letter, if it has failed, or if a replay of it has stopped halfway.
+    ///
+    /// # Errors
+    /// If a store does not answer.
+    pub async fn replayable(&self, tenant: &TenantId, id: &JobId) -> Result<Result<Job, Unreplayable>, StoreError> {
+        let job = match self.archive.find(tenant, id).await? {
+            Archived::Erased => None,
+            Archived::Finished(job) => Some(*job),
+            // The message of this job may be in its lane already. A second one changes nothing.
+            Archived::Unknown => self.open(tenant, id).await?,
+        };
+        Ok(match job {
+            None => Err(Unreplayable::Gone),
+            Some(job) if job.resource.status() == Status::Succeeded => Err(Unreplayable::Succeeded),
+            Some(job) if job.resource.status() == Status::Canceled => Err(Unreplayable::Canceled),
+            Some(job) => Ok(job),
+        })
+    }
+
+    /// Opens a [replayable](Self::replayable) job again, in every store. Its message has to be sent then. If
+    /// a call stops halfway, the job is failed as before, or another call goes on. Returns `None` if the job
+    /// has changed meanwhile.
     ///
     /// The archive knows the end of the job until the ledger knows that it is unfinished. So there is always
     /// a store that has the job.
     ///
     /// # Errors
     /// If a store does not answer.
-    pub async fn reopen(&self, tenant: &TenantId, id: &JobId) -> Result<Option<Job>, StoreError> {
-        match self.archive.find(tenant, id).await? {
-            Archived::Erased => Ok(None),
-            Archived::Finished(job) => self.reopen_failed(*job).await,
-            // The message of this job may be in its lane already. A second one changes nothing.
-            Archived::Unknown => self.open(tenant, id).await,
-        }
-    }
-
-    /// A job that the ledger has as unfinished.
-    async fn open(&self, tenant: &TenantId, id: &JobId) -> Result<Option<Job>, StoreError> {
-        let found = self.ledger.find(id).await?;
-        Ok(found.filter(|job| job.tenant == *tenant && !job.resource.status().is_final()))
-    }
-
-    async fn reopen_failed(&self, mut job: Job) -> Result<Option<Job>, StoreError> {
-        let Some(ended) = Ended::of(&job) else { return Ok(None) };
+    pub async fn reopen(&self, mut job: Job) -> Result<Option<Job>, StoreError> {
+        let Some(ended) = Ended::of(&job) else { return Ok(Some(job)) };
         if job.resource.replay(OffsetDateTime::now_utc()).is_err() {
             return Ok(None);
         }
@@ -178,6 +193,12 @@ impl Completion {
         }
         kill::at(Step::Unarchived);
         Ok(Some(job))
+    }
+
+    /// A job that the ledger has as unfinished.
+    async fn open(&self, tenant: &TenantId, id: &JobId) -> Result<Option<Job>, StoreError> {
+        let found = self.ledger.find(id).await?;
+        Ok(found.filter(|job| job.tenant == *tenant && !job.resource.status().is_final()))
     }
 
     /// Whether the client has erased a job.

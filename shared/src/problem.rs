@@ -91,7 +91,7 @@ impl Kind {
                 StatusCode::NOT_FOUND,
                 "not-found",
                 "There is no such resource",
-                "Check the path and the id. A finished summary is deleted when it expires.",
+                "Check the path and the id. What has expired or was deleted is not there any more.",
             ),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,

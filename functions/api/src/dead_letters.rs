@@ -59,7 +59,7 @@ pub(crate) struct DeadLetter {
     /// The failure code of the job, if it asked for a summary.
     #[schema(examples("retries_exhausted"))]
     reason: String,
-    /// How often the message was received from its lane.
+    /// How often the message was received from its lane, 20 times at most.
     receives: i32,
     /// When the message was taken from its dead-letter queue, RFC 3339.
     #[serde(with = "time::serde::rfc3339")]
@@ -74,6 +74,9 @@ pub(crate) struct DeadLetter {
 pub(crate) struct DeadLetterWithJob {
     #[serde(flatten)]
     letter: DeadLetter,
+    /// The key of the message's body in the documents bucket of its region.
+    #[schema(examples("dead-letters/standard/5d41402a-bc4b-4a76-b971-9d911017c592"))]
+    body_key: String,
     /// The job as it is now, with its attempts, its error, and without its result. Absent if it has expired
     /// or was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,6 +168,7 @@ pub(crate) async fn read(
         None => None,
     };
     Ok(Json(DeadLetterWithJob {
+        body_key: letter.body_key.clone(),
         letter: DeadLetter::of(letter, &context.region),
         summary: summary.as_ref().map(shared::job::Listed::from),
     }))
@@ -174,7 +178,7 @@ pub(crate) async fn read(
 ///
 /// The message is sent to its lane again, and its job is `queued` again, with the same id. Its attempts so
 /// far stay in its history, and one named `replayed` says where the new ones begin. To replay a letter again
-/// whose job is still unfinished does no harm.
+/// whose job is still unfinished does no harm. A letter can be replayed two minutes after it was parked.
 #[utoipa::path(
     post,
     path = "/v1/dead-letters/{id}/replay",
@@ -200,7 +204,7 @@ pub(crate) async fn replay(
 
 /// Purge a dead letter
 ///
-/// The message is deleted, and cannot be replayed any more. Its job stays `failed`.
+/// The message is deleted, and cannot be replayed any more. Its job stays as it is.
 #[utoipa::path(
     delete,
     path = "/v1/dead-letters/{id}",
@@ -235,21 +239,24 @@ async fn kept(context: &Context, id: &str) -> Result<Letter, Problem> {
     letter.ok_or_else(|| Problem::new(Kind::NotFound, "There is no such dead letter. `GET /v1/dead-letters` lists them."))
 }
 
-/// Opens the job of a letter again, and sends its message to its lane. A refusal is a conflict.
+/// Opens the job of a letter again, and sends its message to its lane. A refusal is a conflict, and has no
+/// entry in the audit log if it is certain before the act begins.
 pub(crate) async fn send_again(context: &Context, acting: &Acting, letter: &Letter) -> Result<SummaryResource, Problem> {
     is_ready(context, letter)?;
     let (Some(id), Some((_, tenant))) = (letter.job(&context.region), &letter.job) else {
         return Err(conflict(
-            "The message names no job, so that no worker can do anything with it. Look at it in the documents bucket, and purge the letter.",
+            "The message names no job, so that no worker can do anything with it. Read it in the documents bucket, under the `body_key` of `GET /v1/dead-letters/{id}`, and purge the letter.",
         ));
     };
+    let replayable = context.completion.replayable(tenant, &id).await?;
+    let job = replayable.map_err(|why| conflict(&format!("The letter cannot be replayed, because {why}. Purge the letter.")))?;
     let Some(body) = context.documents.fetch(&letter.body_key).await? else {
         return Err(conflict(NO_MESSAGE));
     };
     note(context, acting, letter, Action::DeadLetterReplayed).await?;
-    let Some(job) = context.completion.reopen(tenant, &id).await? else {
+    let Some(job) = context.completion.reopen(job).await? else {
         return Err(conflict(
-            "The job of this letter has not failed, or has expired, or was erased by its client. Purge the letter.",
+            "The job of this letter was changed by others at the same moment. Read the letter again, and then decide what to do.",
         ));
     };
     context.lanes[letter.lane].send(tenant, Message::again(&body)).await?;

@@ -97,6 +97,7 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(dead_letters::read, dead_letters::purge))
         .routes(routes!(dead_letters::replay))
         .routes(routes!(selections::create))
+        .routes(routes!(selections::read))
         .routes(routes!(selections::confirm))
         .routes(routes!(health::shallow))
         .routes(routes!(health::deep))

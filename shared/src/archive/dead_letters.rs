@@ -50,8 +50,15 @@ pub const LIST: &str = concat!(
 ORDER BY parked_at DESC, message_id DESC LIMIT $11"
 );
 
-/// The dead letters of a selection, the oldest first.
-const SELECT: &str = concat!("SELECT message_id", matching!(), " ORDER BY parked_at, message_id LIMIT $9");
+/// The dead letters of a selection, the oldest first. Those that are known not to be replayable are left out
+/// if `$9` is true. A job without a row may be one whose replay has stopped halfway.
+const SELECT: &str = concat!(
+    "SELECT message_id",
+    matching!(),
+    " AND (NOT $9 OR job_id IS NOT NULL AND NOT EXISTS (
+    SELECT FROM summaries WHERE id = job_id AND (status <> 'failed' OR expires_at <= now())))
+ORDER BY parked_at, message_id LIMIT $10"
+);
 
 /// One dead letter.
 const FIND: &str = "
@@ -122,7 +129,8 @@ pub struct LetterFilter {
     #[schema(value_type = Option<String>, examples("acme"))]
     pub tenant: Option<TenantId>,
     pub lane: Option<Lane>,
-    /// The region that keeps the letter. A selection has only letters of the region that is asked.
+    /// The region that keeps the letter. A selection has only letters of the region that is asked, so that
+    /// it needs another field too.
     #[serde(deserialize_with = "name")]
     #[schema(examples("us-east-1"))]
     pub region: Option<String>,
@@ -195,7 +203,7 @@ impl LetterFilter {
 pub enum LetterAct {
     /// Send the messages to their lanes again. Their jobs are `queued` again.
     Replay,
-    /// Delete the messages. Their jobs stay `failed`.
+    /// Delete the messages. Their jobs stay as they are.
     Purge,
 }
 
@@ -301,14 +309,15 @@ impl Archive {
         self.execute(query.persistent(false), "delete a dead letter").await
     }
 
-    /// Selects the oldest dead letters that match a filter. Returns the selection, and whether more
-    /// letters match than it holds.
+    /// Selects the oldest dead letters that match a filter. To replay, those that are known not to be
+    /// replayable are left out. Returns the selection, and whether more letters match than it holds.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn select_letters(&self, act: LetterAct, filter: &LetterFilter) -> Result<(Selection, bool), StoreError> {
         const OPERATION: &str = "select dead letters";
-        let rows = self.rows(filter.bind(SELECT).bind(count(MOST_SELECTED + 1)), OPERATION).await?;
+        let select = filter.bind(SELECT).bind(act == LetterAct::Replay).bind(count(MOST_SELECTED + 1));
+        let rows = self.rows(select, OPERATION).await?;
         let mut letters: Vec<String> = rows.iter().map(|row| row.get("message_id")).collect();
         let more = letters.len() > MOST_SELECTED;
         letters.truncate(MOST_SELECTED);

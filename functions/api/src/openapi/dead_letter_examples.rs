@@ -28,9 +28,22 @@ pub(super) fn requests(operation: &str) -> Named {
 pub(super) fn responses(operation: &str, status: &str) -> Named {
     match (operation, status) {
         ("listDeadLetters", "200") => vec![("one", "The only dead letter", json!({"items": [letter()]}))],
-        ("readDeadLetter", "200") => vec![("expired", "A dead letter whose job has expired", letter())],
-        ("selectDeadLetters", "201") => vec![("one", "One letter is selected", selection())],
-        ("confirmSelection", "200") => vec![("done", "Everything is done", json!({"done": 1, "skipped": [], "left": 0}))],
+        ("readDeadLetter", "200") => {
+            let mut read = letter();
+            read["body_key"] = format!("dead-letters/standard/{ID}").into();
+            vec![("expired", "A dead letter whose job has expired", read)]
+        }
+        ("selectDeadLetters", "201") => {
+            let mut made = selection();
+            made["more"] = false.into();
+            vec![("one", "One letter is selected", made)]
+        }
+        ("readSelection", "200") => vec![("one", "One letter is left", selection())],
+        ("confirmSelection", "200") => vec![(
+            "done",
+            "Everything is done",
+            json!({"action": "replay", "done": 1, "skipped": [], "left": 0}),
+        )],
         _ => Vec::new(),
     }
 }
@@ -55,7 +68,6 @@ fn selection() -> Value {
         "action": "replay",
         "count": 1,
         "letters": [ID],
-        "more": false,
         "expires_at": "2026-11-24T13:00:00Z",
     })
 }

@@ -100,6 +100,7 @@ async fn a_replayed_job_keeps_its_id_and_its_history_and_is_counted_once() {
     let shown = admin.done(Method::GET, &path, None).await;
     assert_eq!(shown["summary"]["status"], "failed", "{shown}");
     assert_eq!(shown["summary"]["attempts"].as_array().unwrap().len(), 5, "{shown}");
+    assert_eq!(shown["body_key"], format!("dead-letters/standard/{letter}"), "{shown}");
     let before = client.done(Method::GET, &format!("/v1/summaries/{job}"), None).await;
     assert_eq!(before["status"], "failed", "{before}");
 
@@ -121,9 +122,19 @@ async fn a_replayed_job_keeps_its_id_and_its_history_and_is_counted_once() {
     assert_eq!(listed(&admin, "?tenant=replays&status=parked").await, Vec::<Value>::new());
     let (status, conflict) = admin.send(Method::POST, &format!("{path}/replay"), None).await;
     assert_eq!(status, StatusCode::CONFLICT, "{conflict}");
+    assert!(conflict["detail"].as_str().unwrap().contains("has succeeded"), "{conflict}");
     let log = admin.done(Method::GET, "/v1/audit?tenant=replays", None).await;
-    assert_eq!(log["items"][0]["action"], "dead_letter.replayed", "{log}");
-    assert_eq!(log["items"][0]["subject"], letter.as_str(), "{log}");
+    let replays: Vec<&Value> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["action"] == "dead_letter.replayed")
+        .collect();
+    assert_eq!(replays.len(), 1, "a replay that is refused has no entry: {log}");
+    assert_eq!(replays[0]["subject"], letter.as_str(), "{log}");
+    let body = json!({"action": "replay", "filter": {"tenant": "replays", "status": "replayed"}});
+    let selected = admin.done(Method::POST, &format!("{LETTERS}/selections"), Some(body)).await;
+    assert_eq!(selected["count"], 0, "its job has succeeded: {selected}");
 
     assert_eq!(admin.delete(&path).await.0, StatusCode::NO_CONTENT);
     assert_eq!(admin.get(&format!("{LETTERS}/unknown")).await.0, StatusCode::NOT_FOUND);
@@ -138,10 +149,8 @@ async fn a_replayed_job_keeps_its_id_and_its_history_and_is_counted_once() {
 }
 
 #[tokio::test]
-async fn a_selection_is_frozen_and_is_done_when_it_is_confirmed() {
+async fn a_wrong_filter_is_named() {
     let admin = operator().await;
-    let client = tenant(&admin, "selected").await;
-    let first = parked(&admin, "selected", &["one", "two", "three"]).await;
     let selections = format!("{LETTERS}/selections");
     for (body, pointer) in [
         (json!({"action": "replay", "filter": {}}), "#/filter"),
@@ -151,6 +160,7 @@ async fn a_selection_is_frozen_and_is_done_when_it_is_confirmed() {
             "#/filter/region",
         ),
         (json!({"action": "purge", "filter": {"tenant": "Not a name"}}), "#/filter/tenant"),
+        (json!({"action": "purge", "filter": {"tenant": 5}}), "#/filter/tenant"),
         (json!({"action": "purge", "filter": {"tenants": "acme"}}), "#/filter/tenants"),
         (json!({"action": "keep", "filter": {"tenant": "acme"}}), "#/action"),
         (json!({"action": "purge"}), "#"),
@@ -178,7 +188,14 @@ async fn a_selection_is_frozen_and_is_done_when_it_is_confirmed() {
             "{query}: {problem}"
         );
     }
+}
 
+#[tokio::test]
+async fn a_selection_is_frozen_and_is_done_when_it_is_confirmed() {
+    let admin = operator().await;
+    let client = tenant(&admin, "selected").await;
+    let first = parked(&admin, "selected", &["one", "two", "three"]).await;
+    let selections = format!("{LETTERS}/selections");
     let body = json!({"action": "replay", "filter": {"tenant": "selected"}});
     let selection = admin.done(Method::POST, &selections, Some(body)).await;
     assert_eq!((&selection["count"], &selection["more"]), (&json!(3), &json!(false)), "{selection}");
@@ -192,10 +209,19 @@ async fn a_selection_is_frozen_and_is_done_when_it_is_confirmed() {
     let (erased, _) = &first[0];
     assert_eq!(client.delete(&format!("/v1/summaries/{erased}")).await.0, StatusCode::NO_CONTENT);
 
-    let confirm = format!("{selections}/{}/confirm", selection["id"].as_str().unwrap());
+    let address = format!("{selections}/{}", selection["id"].as_str().unwrap());
+    let read = admin.done(Method::GET, &address, None).await;
+    assert_eq!(
+        (&read["letters"], &read["action"]),
+        (&selection["letters"], &json!("replay")),
+        "{read}"
+    );
+    assert_eq!(client.get(&address).await.0, StatusCode::FORBIDDEN);
+    let confirm = format!("{address}/confirm");
     assert_eq!(client.send(Method::POST, &confirm, None).await.0, StatusCode::FORBIDDEN);
     let done = admin.done(Method::POST, &confirm, None).await;
     assert_eq!((&done["done"], &done["left"]), (&json!(2), &json!(0)), "{done}");
+    assert_eq!(done["action"], "replay", "{done}");
     assert_eq!(done["skipped"].as_array().unwrap().len(), 1, "{done}");
     let again = admin.done(Method::POST, &confirm, None).await;
     assert_eq!((&again["done"], &again["left"]), (&json!(0), &json!(0)), "it is done once: {again}");
