@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    api::{Api, Where, object},
+    api::{Api, Where, key, object, tenant},
     runtime,
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Tenant {
 enum Command {
     /// Make a tenant.
     Create {
+        /// The id of a tenant, such as `acme`.
+        #[arg(value_parser = tenant)]
         tenant: String,
         /// `free`, `pro` or `enterprise`.
         #[arg(long)]
@@ -35,9 +37,15 @@ enum Command {
     /// All tenants, one on each line.
     List,
     /// One tenant.
-    Show { tenant: String },
+    Show {
+        /// The id of a tenant, such as `acme`.
+        #[arg(value_parser = tenant)]
+        tenant: String,
+    },
     /// Change a tenant.
     Set {
+        /// The id of a tenant, such as `acme`.
+        #[arg(value_parser = tenant)]
         tenant: String,
         /// `free`, `pro` or `enterprise`.
         #[arg(long)]
@@ -52,13 +60,19 @@ enum Command {
     #[command(subcommand)]
     Key(Key),
     /// The audit log of a tenant, the newest entry first, one on each line.
-    Audit { tenant: String },
+    Audit {
+        /// The id of a tenant, such as `acme`.
+        #[arg(value_parser = tenant)]
+        tenant: String,
+    },
 }
 
 #[derive(Subcommand)]
 enum Key {
     /// Make a key, and show it once.
     Create {
+        /// The id of a tenant, such as `acme`.
+        #[arg(value_parser = tenant)]
         tenant: String,
         #[arg(long)]
         name: String,
@@ -70,17 +84,32 @@ enum Key {
         expires_at: Option<String>,
     },
     /// All valid keys, one on each line.
-    List { tenant: String },
+    List {
+        /// The id of a tenant, such as `acme`.
+        #[arg(value_parser = tenant)]
+        tenant: String,
+    },
     /// Make a key that takes the place of another one, and show it once.
     Rotate {
+        /// The id of a tenant, such as `acme`.
+        #[arg(value_parser = tenant)]
         tenant: String,
+        /// The id of a key, as `key list` prints it, and not the key itself.
+        #[arg(value_parser = key)]
         key: String,
         /// Seconds after which the old key expires.
         #[arg(long)]
         overlap_seconds: Option<u32>,
     },
     /// Revoke a key.
-    Revoke { tenant: String, key: String },
+    Revoke {
+        /// The id of a tenant, such as `acme`.
+        #[arg(value_parser = tenant)]
+        tenant: String,
+        /// The id of a key, as `key list` prints it, and not the key itself.
+        #[arg(value_parser = key)]
+        key: String,
+    },
 }
 
 #[derive(Args)]
@@ -91,6 +120,8 @@ struct Limits {
     limits: Option<Value>,
 }
 
+const TENANTS: [&str; 2] = ["v1", "tenants"];
+
 impl Tenant {
     pub(crate) fn run(self, instance: &Instance) -> Result<()> {
         let api = self.at.api(instance)?;
@@ -100,14 +131,14 @@ impl Tenant {
 
 impl Command {
     async fn ask(self, api: &Api) -> Result<()> {
-        let tenants = "/v1/tenants";
+        let [v1, tenants] = TENANTS;
         match self {
             Self::Create { tenant, plan, limits } => {
                 let body = object([("id", Some(json!(tenant))), ("plan", Some(json!(plan))), ("limits", limits.limits)]);
-                api.show(Method::POST, tenants, Some(body)).await
+                api.show(Method::POST, &TENANTS, Some(body)).await
             }
-            Self::List => api.list(tenants).await,
-            Self::Show { tenant } => api.show(Method::GET, &format!("{tenants}/{tenant}"), None).await,
+            Self::List => api.list(&TENANTS, &[]).await,
+            Self::Show { tenant } => api.show(Method::GET, &[v1, tenants, &tenant], None).await,
             Self::Set {
                 tenant,
                 plan,
@@ -119,17 +150,17 @@ impl Command {
                     ("status", status.map(Value::from)),
                     ("limits", limits.limits),
                 ]);
-                api.show(Method::PATCH, &format!("{tenants}/{tenant}"), Some(body)).await
+                api.show(Method::PATCH, &[v1, tenants, &tenant], Some(body)).await
             }
             Self::Key(key) => key.ask(api).await,
-            Self::Audit { tenant } => api.list(&format!("/v1/audit?tenant={tenant}")).await,
+            Self::Audit { tenant } => api.list(&[v1, "audit"], &[("tenant", &tenant)]).await,
         }
     }
 }
 
 impl Key {
     async fn ask(self, api: &Api) -> Result<()> {
-        let keys = |tenant: &str| format!("/v1/tenants/{tenant}/keys");
+        let [v1, tenants] = TENANTS;
         match self {
             Self::Create {
                 tenant,
@@ -142,18 +173,19 @@ impl Key {
                     ("scopes", Some(json!(scopes))),
                     ("expires_at", expires_at.map(Value::from)),
                 ]);
-                api.show(Method::POST, &keys(&tenant), Some(body)).await
+                api.show(Method::POST, &[v1, tenants, &tenant, "keys"], Some(body)).await
             }
-            Self::List { tenant } => api.list(&keys(&tenant)).await,
+            Self::List { tenant } => api.list(&[v1, tenants, &tenant, "keys"], &[]).await,
             Self::Rotate {
                 tenant,
                 key,
                 overlap_seconds,
             } => {
                 let body = object([("overlap_seconds", overlap_seconds.map(Value::from))]);
-                api.show(Method::POST, &format!("{}/{key}/rotate", keys(&tenant)), Some(body)).await
+                let path = [v1, tenants, &tenant, "keys", &key, "rotate"];
+                api.show(Method::POST, &path, Some(body)).await
             }
-            Self::Revoke { tenant, key } => api.show(Method::DELETE, &format!("{}/{key}", keys(&tenant)), None).await,
+            Self::Revoke { tenant, key } => api.show(Method::DELETE, &[v1, tenants, &tenant, "keys", &key], None).await,
         }
     }
 }

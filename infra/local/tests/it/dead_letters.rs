@@ -261,15 +261,50 @@ async fn a_selection_is_frozen_and_is_done_when_it_is_confirmed() {
     let purge: Value = serde_json::from_str(purge).unwrap();
     assert_eq!(purge["count"], 4, "{purge}");
     assert_eq!(listed(&admin, "?tenant=selected").await.len(), 6);
-    let said = command(&admin, &["confirm", next.split_whitespace().last().unwrap()]);
-    assert_eq!(serde_json::from_str::<Value>(&said).unwrap()["done"], 4, "{said}");
+    let confirm = ["confirm", next.split_whitespace().last().unwrap()];
+    let selected = command(&admin, &["show-selection", confirm[1]]);
+    assert_eq!(serde_json::from_str::<Value>(&selected).unwrap()["count"], 4, "{selected}");
+    assert_eq!(command(&admin, &confirm), "Purged 4 letters.\n");
+    assert!(command(&admin, &confirm).starts_with("There was nothing to purge"));
     assert_eq!(command(&admin, &["list", "--tenant", "selected"]).lines().count(), 2);
+    let nothing = command(&admin, &["replay", "--tenant", "selected", "--reason", "none"]);
+    assert!(
+        nothing.contains("There is nothing to replay") && !nothing.contains("confirm"),
+        "{nothing}"
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_command_asks_for_nothing_else() {
+    let admin = operator().await;
+    for (arguments, says) in [
+        (&["show", ""][..], "an id has the form"),
+        (&["purge", ".."], "an id has the form"),
+        (&["purge", "../sessions"], "an id has the form"),
+        (&["replay", "?status=parked"], "an id has the form"),
+        (&["confirm", "../selections"], "an id has the form"),
+        (&["list", "--tenant", "acme&limit=1"], "name of a tenant"),
+        (&["list", "--lane", "fast"], "possible values: express, standard, bulk"),
+        (&["list", "--parked-from", "2026-11-24"], "such as `2026-11-24T00:00:00Z`"),
+        (&["list", "--region", "us-east-1"], "SUMMAREASE_URL"),
+    ] {
+        let error = local::tools::process::run(&mut asking(&admin, arguments), "ask for dead letters").unwrap_err();
+        assert!(error.to_string().contains(says), "{arguments:?}: {error}");
+    }
+    let mut elsewhere = asking(&admin, &["list"]);
+    elsewhere.env("SUMMAREASE_URL", "hello");
+    let error = local::tools::process::run(&mut elsewhere, "ask for dead letters").unwrap_err();
+    assert!(error.to_string().contains("the address of the API is `hello`"), "{error}");
 }
 
 /// What `cargo local dead-letters` prints.
 fn command(admin: &Client, arguments: &[&str]) -> String {
+    local::tools::process::run(&mut asking(admin, arguments), "ask for dead letters").unwrap()
+}
+
+fn asking(admin: &Client, arguments: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new(SUPERVISOR);
     command.arg("dead-letters").args(arguments);
     command.env("SUMMAREASE_URL", &admin.region.url);
-    local::tools::process::run(&mut command, "ask for dead letters").unwrap()
+    command
 }
