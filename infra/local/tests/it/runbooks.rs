@@ -34,6 +34,7 @@ aws() {
     case ${given[i]} in
       --cli-binary-format) i=$((i + 1)) ;;
       "$stack"*) taken+=("${given[i]}") ;;
+      /summarease/summarease/*) taken+=("/summarease/$stack/${given[i]##*/}") ;;
       summarease | summarease-*) taken+=("$stack${given[i]#summarease}") ;;
       *) taken+=("${given[i]}") ;;
     esac
@@ -191,42 +192,47 @@ async fn dead_letters_and_deleted_documents_are_found() {
     let stacks = [(REGIONS[0], stack.as_str())];
     let job = region.accepted(&submission("asked about at night")).await;
     region.succeeds(&job).await;
-    let (named, key, url) = (
-        format!("JOB={job}"),
-        format!("KEY={}", tenant::KEY),
-        format!("URL={} BUCKET=", region.url),
-    );
-    let dead = Runbook::open(cloud, "replay-dead-letters.md", &stacks);
+    let named = format!("JOB={job}");
     Runbook::open(cloud, "read-the-dashboard.md", &stacks).follow(&["describe-alarms"], &[]);
-    let said = dead.follow(
-        &["JOB=", "RedriveFunction"],
-        &[
-            ("JOB=sum_use1_…", &named),
-            ("KEY=sk_…", &key),
-            // The local cloud has other host names, and version 1 of the CLI cannot follow logs.
-            ("URL=$(out ApiUrl) BUCKET=", &url),
-            ("aws logs tail", ": aws logs tail"),
-        ],
-    );
-    assert!(said.contains(&job) && said.contains("\"StatusCode\": 200"), "{said}");
-    let here = format!("URL={}", region.url);
-    let admin = (
-        "export SUMMAREASE_URL=$URL SUMMAREASE_ADMIN_KEY=sk_…",
-        format!("{here}\nexport SUMMAREASE_URL=$URL SUMMAREASE_ADMIN_KEY={}", tenant::ADMIN_KEY),
-    );
-    let nothing = ("--reason retries_exhausted", "--reason no_such_reason");
-    let selected = dead.follow(&["export SUMMAREASE_URL"], &[(admin.0, &admin.1), nothing]);
-    let (_, selection) = selected.rsplit_once("confirm ").unwrap();
-    let exported = format!(
-        "export {here} SUMMAREASE_URL={} SUMMAREASE_ADMIN_KEY={}\nSELECTION={}",
-        region.url,
-        tenant::ADMIN_KEY,
-        selection.trim()
-    );
-    let said = dead.follow(&["SELECTION="], &[("SELECTION=…", &exported)]);
-    assert!(said.contains("\"left\":0"), "{said}");
 
-    let s3 = aws_sdk_s3::Client::new(&region.sdk);
+    // A letter that names no job, as `redrive` parks it.
+    let (letter, s3) = ("00000000-0000-4000-8000-0000000000aa", aws_sdk_s3::Client::new(&region.sdk));
+    let key = format!("dead-letters/bulk/{letter}");
+    let body = aws_sdk_s3::primitives::ByteStream::from_static(b"not a message");
+    let put = s3.put_object().bucket(&region.outputs["DocumentsBucket"]).key(&key).body(body);
+    put.send().await.unwrap();
+    let insert = "INSERT INTO dead_letters (message_id, lane, region, reason, receives, body_key, parked_at)
+        VALUES ($1, 'bulk', 'us-east-1', 'asked_at_night', 20, $2, now() - interval '1 hour')";
+    let mut database = region.database().await;
+    sqlx::query(insert).bind(letter).bind(&key).execute(&mut database).await.unwrap();
+
+    let dead = Runbook::open(cloud, "replay-dead-letters.md", &stacks);
+    // The local cloud has other host names.
+    let begun = format!("URL={} SUMMAREASE_ADMIN_KEY={}", region.url, tenant::ADMIN_KEY);
+    let begun = ("URL=$(out ApiUrl) SUMMAREASE_ADMIN_KEY=sk_…", begun.as_str());
+    let named_letter = format!("LETTER={letter}");
+    let chosen = ("LETTER=…", named_letter.as_str());
+    let said = dead.follow(&["SUMMAREASE_URL=$(", "filter-log-events", "RedriveFunction"], &[begun, chosen]);
+    assert!(
+        said.contains(&format!("\"id\": \"{letter}\"")) && said.contains("\"standard\":"),
+        "{said}"
+    );
+    let said = dead.follow(
+        &["SUMMAREASE_URL=$(", "--parked-from", "--status replayed"],
+        &[begun, ("--reason retries_exhausted", "--reason asked_at_night")],
+    );
+    assert!(
+        said.contains("There is nothing to replay"),
+        "a letter without a job is left out: {said}"
+    );
+    let only = ("--reason unreadable_message", "--reason asked_at_night");
+    let said = dead.follow(&["SUMMAREASE_URL=$(", "aws s3 cp", "purge --reason"], &[begun, chosen, only]);
+    assert!(said.contains("not a message"), "{said}");
+    let (_, selection) = said.rsplit_once("confirm ").unwrap();
+    let selection = format!("SELECTION={}", selection.trim());
+    let said = dead.follow(&["SUMMAREASE_URL=$(", "SELECTION="], &[begun, ("SELECTION=…", &selection)]);
+    assert!(said.contains("\"count\": 1") && said.contains("Purged 1 letter."), "{said}");
+
     let (bucket, document) = (&region.outputs["DocumentsBucket"], format!("documents/demo/{job}"));
     let text = aws_sdk_s3::primitives::ByteStream::from_static(b"It rained.");
     s3.put_object().bucket(bucket).key(&document).body(text).send().await.unwrap();
