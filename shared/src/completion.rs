@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    archive::{Archive, Archived, DeadLetter},
+    archive::{Archive, Archived, DeadLetter, Entered},
     cache::{Cache, Kept},
     config::ConfigError,
     documents::Documents,
@@ -94,8 +94,13 @@ impl Completion {
         let finished = finished.iter().filter(|finished| known.insert(&finished.job.resource.id));
         let finished: Vec<&Finished> = finished.collect();
         let jobs: Vec<&Job> = finished.iter().map(|finished| &finished.job).collect();
-        let entered = self.archive.finish(&jobs, unkept, letters).await?;
+        let Entered { new: entered, writes } = self.archive.finish(&jobs, unkept, letters).await?;
         kill::at(Step::Archived);
+        // As long as the ledger is not told, a list from a reader without these jobs shows them as
+        // unfinished.
+        if let Err(error) = self.cache.note_writes(&writes).await {
+            tracing::warn!(error = %Chain(&error), "The cache was not told of a write. Until the reader of the database has it, a list may lack these jobs.");
+        }
         let (new, old): (Vec<&Finished>, Vec<&Finished>) = finished
             .into_iter()
             .partition(|finished| entered.contains(&finished.job.resource.id.uuid()));
@@ -121,11 +126,13 @@ impl Completion {
         let letters = self.archive.letters(tenant, id).await?;
         documents.erase(tenant, id, letters).await?;
         kill::at(Step::DocumentsErased);
-        if !self.archive.erase(tenant, id).await? && self.open(tenant, id).await?.is_some() {
+        let (is_erased, writes) = self.archive.erase(tenant, id).await?;
+        if !is_erased && self.open(tenant, id).await?.is_some() {
             let reason = "the job is unfinished, because its dead letter was replayed";
             return Err(StoreError::new(Store::Archive, "erase a job", reason));
         }
         kill::at(Step::ArchiveErased);
+        self.cache.note_writes(&writes).await?;
         let ledger = async {
             self.ledger.erase(tenant, id).await?;
             kill::at(Step::LedgerErased);
@@ -178,7 +185,13 @@ impl Completion {
     /// # Errors
     /// If a store does not answer.
     pub async fn reopen(&self, mut job: Job) -> Result<Option<Job>, StoreError> {
-        let Some(ended) = Ended::of(&job) else { return Ok(Some(job)) };
+        let Some(ended) = Ended::of(&job) else {
+            // The call that has opened it may have stopped before it told the cache.
+            if self.archive.has_reader() {
+                self.renew_newest_write(&job.tenant).await?;
+            }
+            return Ok(Some(job));
+        };
         if job.resource.replay(OffsetDateTime::now_utc()).is_err() {
             return Ok(None);
         }
@@ -188,11 +201,42 @@ impl Completion {
         kill::at(Step::Reopened);
         self.cache.forget(&[(&job.tenant, &job.resource.id)]).await?;
         kill::at(Step::Forgotten);
-        if !self.archive.reopen(&ended).await? {
+        let Some(writes) = self.archive.reopen(&ended).await? else {
+            return Ok(None);
+        };
+        kill::at(Step::Unarchived);
+        self.cache.note_writes(&writes).await?;
+        Ok(Some(job))
+    }
+
+    /// The newest write of a tenant that a read must see, so that a reader can answer. `None` if it
+    /// must be read from the writer.
+    ///
+    /// # Errors
+    /// If the cache does not know the write and the archive does not answer.
+    pub async fn newest_write(&self, tenant: &TenantId) -> Result<Option<i64>, StoreError> {
+        if !self.archive.has_reader() {
             return Ok(None);
         }
-        kill::at(Step::Unarchived);
-        Ok(Some(job))
+        let newest = match self.cache.newest_write(tenant).await {
+            Ok(None) => self.renew_newest_write(tenant).await.map(Some),
+            known => known,
+        };
+        match newest {
+            Err(error) if error.store == Store::Cache => {
+                tracing::warn!(error = %Chain(&error), "The cache did not answer. The writer of the database is asked.");
+                Ok(None)
+            }
+            newest => newest,
+        }
+    }
+
+    /// Tells the cache the newest write of a tenant. It may have lost it, and a process may have
+    /// stopped before it told it.
+    async fn renew_newest_write(&self, tenant: &TenantId) -> Result<i64, StoreError> {
+        let number = self.archive.write_number(tenant).await?;
+        self.cache.note_writes(&[(tenant.clone(), number)]).await?;
+        Ok(number)
     }
 
     /// A job that the ledger has as unfinished.

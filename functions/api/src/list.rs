@@ -120,7 +120,8 @@ async fn finished(context: &Context, tenant: &TenantId, wanted: &Wanted) -> Resu
         return Ok(Part::default());
     }
     let most = wanted.limit + 1;
-    let jobs = context.archive.list(tenant, wanted.span, &wanted.filter, most).await?;
+    let newest = context.completion.newest_write(tenant).await?;
+    let jobs = context.archive.list(tenant, wanted.span, &wanted.filter, most, newest).await?;
     let has_more = jobs.len() == most;
     Ok(Part::of(jobs, has_more))
 }

@@ -151,7 +151,7 @@ async fn find_beside(
         }
         return Ok(Some(recorded(context, tenant, cached).await));
     }
-    let archived = match context.archive.find(tenant, id).await {
+    let archived = match archived(context, tenant, id).await {
         Ok(Archived::Finished(job)) => return Ok(Some(job.resource)),
         Ok(Archived::Erased) => return Ok(None),
         Ok(Archived::Unknown) => Ok(None),
@@ -163,6 +163,11 @@ async fn find_beside(
         // the archive does not answer.
         _ => archived,
     }
+}
+
+async fn archived(context: &Context, tenant: &TenantId, id: &JobId) -> Result<Archived, StoreError> {
+    let newest = context.completion.newest_write(tenant).await?;
+    context.archive.show(tenant, id, newest).await
 }
 
 /// An unfinished job of the cache as the ledger knows it. If the ledger does not know it or does not

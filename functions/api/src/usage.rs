@@ -97,8 +97,12 @@ pub(crate) async fn read(State(context): State<Arc<Context>>, caller: Caller, ur
         .map(|ago| today - Duration::days(ago))
         .filter(|day| (from..=to).contains(day))
         .collect();
+    let archived = async {
+        let newest = context.completion.newest_write(tenant).await?;
+        context.archive.usage(tenant, from, to, newest).await
+    };
     let (archived, unfinished, tallies) = tokio::join!(
-        context.archive.usage(tenant, from, to),
+        archived,
         context.ledger.unfinished_usage(tenant, span),
         context.cache.tallies(tenant, &context.region, &latest),
     );

@@ -225,7 +225,7 @@ async fn reconcile(context: &Context, hours: i64, after: Option<String>) -> Resu
     loop {
         let FinishedJobs { jobs, damaged, next } = context.ledger.finished_since(since, report.next.as_deref()).await?;
         for jobs in in_parts(jobs) {
-            report.entered += context.archive.finish(&jobs, &[], &[]).await?.len();
+            report.entered += context.archive.finish(&jobs, &[], &[]).await?.new.len();
             kill::at(Step::Entered);
         }
         report.damaged += damaged.len();

@@ -24,8 +24,7 @@ impl Archive {
     /// # Errors
     /// If the database does not answer. An index that was begun is made again in the next run.
     pub(super) async fn keep_indexes(&self) -> Result<Vec<String>, StoreError> {
-        self.refresh(OPERATION).await?;
-        let mut connection = self.pool.acquire().await.map_err(failed(OPERATION))?;
+        let mut connection = self.writer.acquire(OPERATION).await?;
         let rows = sqlx::query(MISSING).persistent(false).fetch_all(&mut *connection).await;
         let rows = rows.map_err(failed(OPERATION))?;
         if rows.is_empty() {

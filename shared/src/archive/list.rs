@@ -46,26 +46,38 @@ ORDER BY id DESC LIMIT $6"
 );
 
 impl Archive {
-    /// Up to `most` finished jobs of a tenant, the newest first.
+    /// Up to `most` finished jobs of a tenant, the newest first. The reader may answer if it has
+    /// the write `newest`.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn list(&self, tenant: &TenantId, span: Span, filter: &Filter, most: usize) -> Result<Vec<Listed>, StoreError> {
+    pub async fn list(
+        &self,
+        tenant: &TenantId,
+        span: Span,
+        filter: &Filter,
+        most: usize,
+        newest: Option<i64>,
+    ) -> Result<Vec<Listed>, StoreError> {
         const OPERATION: &str = "list finished jobs";
         let statement = if filter.metadata.is_some() { LIST_BY_METADATA } else { LIST };
-        let mut query = sqlx::query(statement)
-            .bind(tenant.as_str())
-            .bind(span.from)
-            .bind(span.to)
-            .bind(filter.status.map(Status::as_str))
-            .bind(filter.lane.map(Lane::as_str))
-            .bind(i64::try_from(most).unwrap_or(i64::MAX));
-        if let Some((key, value)) = &filter.metadata {
-            query = query.bind(Json(json!({ key: value })));
-        }
-        let rows = self.rows(query.persistent(false), OPERATION).await?;
+        let query = || {
+            let mut query = sqlx::query(statement)
+                .bind(tenant.as_str())
+                .bind(span.from)
+                .bind(span.to)
+                .bind(filter.status.map(Status::as_str))
+                .bind(filter.lane.map(Lane::as_str))
+                .bind(i64::try_from(most).unwrap_or(i64::MAX));
+            if let Some((key, value)) = &filter.metadata {
+                query = query.bind(Json(json!({ key: value })));
+            }
+            vec![query]
+        };
+        let rows = self.shown(tenant, newest, query, OPERATION).await?;
         let jobs: Result<_, BoxError> = rows
             .iter()
+            .flatten()
             .map(|row| listed(row.get("id"), row.get("region"), row.get("job")))
             .collect();
         jobs.map_err(StoreError::because(Store::Archive, OPERATION))

@@ -8,29 +8,34 @@ mod dead_letters;
 mod indexes;
 mod list;
 mod partitions;
+mod reader;
+mod server;
 mod summaries;
 mod usage;
+mod writes;
 
 use std::{num::NonZeroU16, time::Duration};
 
 use aws_config::SdkConfig;
-use secrecy::ExposeSecret;
 use sqlx::{
-    Decode, PgPool, Postgres, Transaction, Type,
-    error::DatabaseError,
-    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    Decode, Postgres, Transaction, Type,
+    postgres::{PgArguments, PgConnectOptions, PgRow},
     query::Query,
 };
 
 use crate::{
-    config::{self, ConfigError},
+    config::ConfigError,
+    job::TenantId,
     store::{Store, StoreError, in_time},
-    tokens::{Audience, Tokens},
+    tokens::Tokens,
 };
+use reader::Reader;
+use server::{Queries, Server, failed};
 
 pub use dead_letters::{DeadLetter, Letter, LetterAct, LetterFilter, LetterStatus, Selection, in_utc};
 pub use partitions::{Partition, Upkeep, plan_partitions};
-pub use summaries::Archived;
+pub use summaries::{Archived, Entered};
+pub use writes::Writes;
 
 /// Statements whose plans are tested.
 #[doc(hidden)]
@@ -51,63 +56,55 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate::Migrator {
     ..sqlx::migrate!()
 };
 
-/// How long a connection is waited for.
-const TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the answer to a read is waited for.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The database.
+/// The database: the server that takes writes, and perhaps a replica that answers what clients ask.
 #[derive(Clone)]
 pub struct Archive {
-    pool: PgPool,
-    tokens: Option<Tokens>,
+    writer: Server,
+    reader: Option<Reader>,
 }
 
 impl Archive {
-    /// The archive at `DATABASE_URL`. If `DATABASE_AUTH` is `iam`, signed tokens are used as
-    /// passwords. It opens at most `DATABASE_CONNECTIONS` connections, each at its first use. One is
-    /// enough for a function that works on one request or batch at a time.
+    /// The archive at `DATABASE_URL`, with the replica at `DATABASE_READER_URL` if there is one. If
+    /// `DATABASE_AUTH` is `iam`, signed tokens are used as passwords. It opens at most
+    /// `DATABASE_CONNECTIONS` connections to each of the two, when they are needed. One is enough
+    /// for a function that works on one request or batch at a time.
     ///
     /// # Errors
-    /// If the URL is not set, or is not a Postgres URL, or if the number is wrong, or if tokens cannot
-    /// be signed.
+    /// If the URL is not set, or a URL is not one of Postgres, or if the number is wrong, or if
+    /// tokens cannot be signed.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
-        let options: PgConnectOptions = config::parsed("DATABASE_URL", "a URL like postgres://user@host:5432/database")?;
-        let connections = config::optional_parsed("DATABASE_CONNECTIONS", "a number of connections, at least 1")?;
-        let tokens = config::optional("DATABASE_AUTH").filter(|auth| auth == "iam").map(|_| {
-            let audience = Audience::Postgres {
-                host: options.get_host().to_owned(),
-                port: options.get_port(),
-            };
-            Tokens::signed(aws, options.get_username(), audience)
-        });
-        Ok(Self::pooled(options, tokens.transpose()?, connections.unwrap_or(NonZeroU16::MIN)))
+        const WRITER: &str = "DATABASE_URL";
+        Ok(Self {
+            writer: Server::from_env(aws, WRITER)?.ok_or(ConfigError::Missing(WRITER))?,
+            reader: Server::from_env(aws, "DATABASE_READER_URL")?.map(Reader::new),
+        })
     }
 
     /// The archive with these connection options and one connection. With `tokens`, each connection
     /// begins with the current token.
     pub fn connect(options: PgConnectOptions, tokens: Option<Tokens>) -> Self {
-        Self::pooled(options, tokens, NonZeroU16::MIN)
-    }
-
-    fn pooled(options: PgConnectOptions, tokens: Option<Tokens>, connections: NonZeroU16) -> Self {
-        let pool = PgPoolOptions::new()
-            .max_connections(connections.get().into())
-            .acquire_timeout(TIMEOUT);
         Self {
-            pool: pool.connect_lazy_with(options.application_name("summarease")),
-            tokens,
+            writer: Server::connect(options, tokens, NonZeroU16::MIN),
+            reader: None,
         }
     }
 
-    async fn refresh(&self, operation: &'static str) -> Result<(), StoreError> {
-        if let Some(tokens) = &self.tokens {
-            let token = tokens.current().await.map_err(StoreError::because(Store::Archive, operation))?;
-            let options = self.pool.connect_options();
-            self.pool
-                .set_connect_options(options.as_ref().clone().password(token.expose_secret()));
+    /// The archive with a replica that answers what clients ask.
+    #[must_use]
+    pub fn with_reader(self, options: PgConnectOptions) -> Self {
+        let reader = Server::connect(options, None, NonZeroU16::MIN);
+        Self {
+            reader: Some(Reader::new(reader)),
+            ..self
         }
-        Ok(())
+    }
+
+    /// Whether clients can be answered by a reader.
+    pub fn has_reader(&self) -> bool {
+        self.reader.is_some()
     }
 
     /// Brings the schema up to date. A migration takes a lock that belongs to its session. The
@@ -131,8 +128,7 @@ impl Archive {
             }
             return Ok(());
         }
-        self.refresh(OPERATION).await?;
-        let mut connection = self.pool.acquire().await.map_err(failed(OPERATION))?;
+        let mut connection = self.writer.acquire(OPERATION).await?;
         // A migration may take longer than any other statement, and may wait for another one.
         for limit in ["SET statement_timeout = 0", "SET lock_timeout = '4min'"] {
             let set = sqlx::query(limit).persistent(false).execute(&mut *connection).await;
@@ -182,19 +178,36 @@ impl Archive {
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
-        self.refresh(operation).await?;
-        self.pool.begin().await.map_err(failed(operation))
+        self.writer.begin(operation).await
     }
 
     /// The rows of one query, in a transaction of its own.
     async fn rows(&self, query: Query<'_, Postgres, PgArguments>, operation: &'static str) -> Result<Vec<PgRow>, StoreError> {
-        let read = async {
-            let mut transaction = self.begin(operation).await?;
-            let rows = query.fetch_all(&mut *transaction).await.map_err(failed(operation))?;
-            transaction.commit().await.map_err(failed(operation))?;
-            Ok(rows)
-        };
+        let mut rows = self.all_rows(vec![query], operation).await?;
+        Ok(rows.pop().unwrap_or_default())
+    }
+
+    /// The rows of each query of a read, in one transaction.
+    async fn all_rows(&self, queries: Queries<'_>, operation: &'static str) -> Result<Vec<Vec<PgRow>>, StoreError> {
+        let read = async { server::rows(self.begin(operation).await?, queries, operation).await };
         in_time(Store::Archive, operation, READ_TIMEOUT, read).await
+    }
+
+    /// The rows of each query of a read that a client asks for. `newest` is the newest write of the
+    /// tenant, if it is known. Then the reader answers if it has this write.
+    async fn shown<'q>(
+        &self,
+        tenant: &TenantId,
+        newest: Option<i64>,
+        queries: impl Fn() -> Queries<'q>,
+        operation: &'static str,
+    ) -> Result<Vec<Vec<PgRow>>, StoreError> {
+        if let Some((reader, newest)) = self.reader.as_ref().zip(newest)
+            && let Some(rows) = reader.rows((tenant, newest), queries(), operation).await
+        {
+            return Ok(rows);
+        }
+        self.all_rows(queries(), operation).await
     }
 
     /// Runs one statement, in a transaction of its own.
@@ -205,22 +218,5 @@ impl Archive {
             transaction.commit().await.map_err(failed(operation))
         };
         in_time(Store::Archive, operation, READ_TIMEOUT, run).await
-    }
-}
-
-/// The database is a replica, and its cluster does not forward writes to the writer.
-#[derive(Debug, thiserror::Error)]
-#[error("the database of this region refuses writes; infra/runbooks/add-region.md says how to forward them")]
-struct WritesRefused(#[source] sqlx::Error);
-
-fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |error| {
-        // read_only_sql_transaction
-        let is_refused = error.as_database_error().and_then(DatabaseError::code).as_deref() == Some("25006");
-        if is_refused {
-            StoreError::new(Store::Archive, operation, WritesRefused(error))
-        } else {
-            StoreError::new(Store::Archive, operation, error)
-        }
     }
 }

@@ -8,7 +8,7 @@ use sqlx::{Row, types::Json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Archive, READ_TIMEOUT, dead_letters::DeadLetter, failed, usage::Additions};
+use super::{Archive, READ_TIMEOUT, dead_letters::DeadLetter, failed, usage::Additions, writes::Writes};
 use crate::{
     job::{Ended, Job, JobId, KeyId, Lane, RETENTION, RegionTag, SummaryResource, TenantId},
     store::{BoxError, Store, StoreError, in_time, parse_value},
@@ -72,14 +72,21 @@ pub enum Archived {
     Erased,
 }
 
+/// Jobs that were entered.
+#[derive(Debug)]
+pub struct Entered {
+    /// The ids of the jobs that the archive did not have before.
+    pub new: HashSet<Uuid>,
+    pub writes: Writes,
+}
+
 impl Archive {
     /// Enters finished jobs, jobs of which nothing may be kept, and the dead letters that made jobs
-    /// fail, in one transaction, and counts the usage. Returns the ids of the jobs that the archive
-    /// did not have before.
+    /// fail, in one transaction, and counts the usage.
     ///
     /// # Errors
     /// If the database does not answer. In that case nothing is entered.
-    pub async fn finish(&self, jobs: &[impl Borrow<Job>], unkept: &[Ended], letters: &[DeadLetter]) -> Result<HashSet<Uuid>, StoreError> {
+    pub async fn finish(&self, jobs: &[impl Borrow<Job>], unkept: &[Ended], letters: &[DeadLetter]) -> Result<Entered, StoreError> {
         const OPERATION: &str = "enter finished jobs";
         let finished = jobs.iter().map(|job| NewRow::Finished(FinishedRow::of(job.borrow())));
         let rows: Vec<NewRow<'_>> = finished
@@ -92,7 +99,7 @@ impl Archive {
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed(OPERATION))?;
-        let entered: HashSet<Uuid> = entered.iter().map(|row| row.get("id")).collect();
+        let new: HashSet<Uuid> = entered.iter().map(|row| row.get("id")).collect();
         // A batch may hold a job twice. It was entered once, and is counted once.
         let mut counted = HashSet::new();
         let ended: Vec<Ended> = jobs
@@ -100,29 +107,41 @@ impl Archive {
             .filter_map(|job| Ended::of(job.borrow()))
             .chain(unkept.iter().cloned())
             .collect();
-        let new = ended
-            .iter()
-            .filter(|job| entered.contains(&job.id.uuid()) && counted.insert(job.id.uuid()));
-        let usage = Additions::of(new);
-        if !entered.is_empty() {
+        let usage = Additions::of(
+            ended
+                .iter()
+                .filter(|job| new.contains(&job.id.uuid()) && counted.insert(job.id.uuid())),
+        );
+        if !new.is_empty() {
             usage.insert().execute(&mut *transaction).await.map_err(failed(OPERATION))?;
         }
         for letter in letters {
             letter.insert().execute(&mut *transaction).await.map_err(failed(OPERATION))?;
         }
+        let tenants = ended.iter().map(|job| &job.tenant).collect();
+        let writes = self.raise(&mut transaction, tenants, OPERATION).await?;
         transaction.commit().await.map_err(failed(OPERATION))?;
-        Ok(entered)
+        Ok(Entered { new, writes })
     }
 
-    /// Finds a finished job of this tenant that has not expired.
+    /// Finds a finished job of this tenant that has not expired, as it is now. Whatever is decided
+    /// by the answer is decided rightly.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn find(&self, tenant: &TenantId, id: &JobId) -> Result<Archived, StoreError> {
+        self.show(tenant, id, None).await
+    }
+
+    /// Finds a finished job for its client. The reader may answer if it has the write `newest`.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn show(&self, tenant: &TenantId, id: &JobId, newest: Option<i64>) -> Result<Archived, StoreError> {
         const OPERATION: &str = "find a finished job";
-        let query = sqlx::query(FIND).bind(id.uuid()).bind(tenant.as_str()).persistent(false);
-        let rows = self.rows(query, OPERATION).await?;
-        let Some(row) = rows.first().map(|row| row.get::<Value, _>("resource")) else {
+        let query = || vec![sqlx::query(FIND).bind(id.uuid()).bind(tenant.as_str())];
+        let rows = self.shown(tenant, newest, query, OPERATION).await?;
+        let Some(row) = rows.iter().flatten().next().map(|row| row.get::<Value, _>("resource")) else {
             return Ok(Archived::Unknown);
         };
         let read = || -> Result<Archived, BoxError> {
@@ -143,11 +162,11 @@ impl Archive {
     }
 
     /// Takes a failed job out of the archive and out of the usage, because it is sent to its lane again.
-    /// Returns false if it is not there any more.
+    /// Returns `None` if it is not there any more.
     ///
     /// # Errors
     /// If the database does not answer. In that case nothing is changed.
-    pub async fn reopen(&self, failed_job: &Ended) -> Result<bool, StoreError> {
+    pub async fn reopen(&self, failed_job: &Ended) -> Result<Option<Writes>, StoreError> {
         const OPERATION: &str = "open a failed job again";
         let reopen = async {
             let mut transaction = self.begin(OPERATION).await?;
@@ -160,13 +179,15 @@ impl Archive {
                 .execute(&mut *transaction)
                 .await
                 .map_err(failed(OPERATION))?;
-            let is_there = deleted.rows_affected() > 0;
-            if is_there {
-                let usage = Additions::of(std::iter::once(failed_job)).reversed();
-                usage.insert().execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+            if deleted.rows_affected() == 0 {
+                transaction.rollback().await.map_err(failed(OPERATION))?;
+                return Ok(None);
             }
+            let usage = Additions::of(std::iter::once(failed_job)).reversed();
+            usage.insert().execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+            let writes = self.raise(&mut transaction, [&failed_job.tenant].into(), OPERATION).await?;
             transaction.commit().await.map_err(failed(OPERATION))?;
-            Ok(is_there)
+            Ok(Some(writes))
         };
         in_time(Store::Archive, OPERATION, READ_TIMEOUT, reopen).await
     }
@@ -177,7 +198,7 @@ impl Archive {
     ///
     /// # Errors
     /// If the database does not answer. In that case nothing is changed.
-    pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<bool, StoreError> {
+    pub async fn erase(&self, tenant: &TenantId, id: &JobId) -> Result<(bool, Writes), StoreError> {
         const OPERATION: &str = "erase a job";
         let erase = async {
             let mut transaction = self.begin(OPERATION).await?;
@@ -186,8 +207,9 @@ impl Archive {
                 let run = sqlx::query(statement).bind(id.uuid()).bind(tenant.as_str()).persistent(false);
                 *changed = run.execute(&mut *transaction).await.map_err(failed(OPERATION))?.rows_affected();
             }
+            let writes = self.raise(&mut transaction, [tenant].into(), OPERATION).await?;
             transaction.commit().await.map_err(failed(OPERATION))?;
-            Ok(changed[0] > 0)
+            Ok((changed[0] > 0, writes))
         };
         in_time(Store::Archive, OPERATION, READ_TIMEOUT, erase).await
     }

@@ -9,10 +9,10 @@ use sqlx::{
 };
 use time::Date;
 
-use super::{Archive, READ_TIMEOUT, failed};
+use super::{Archive, failed};
 use crate::{
     job::{Counts, Ended, KeyId, Status, Tally, TenantId, Usage},
-    store::{BoxError, Store, StoreError, in_time},
+    store::{BoxError, Store, StoreError},
 };
 
 /// Adds to the usage of tenants. It is a plain `INSERT` statement, for the same reason as those in
@@ -125,24 +125,20 @@ fn day_of(moment: time::OffsetDateTime) -> Date {
 }
 
 impl Archive {
-    /// The usage of a tenant from one day to another, both included, and the tallies that were noted.
+    /// The usage of a tenant from one day to another, both included, and the tallies that were
+    /// noted. The reader may answer if it has the write `newest`.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn usage(&self, tenant: &TenantId, from: Date, to: Date) -> Result<(Usage, Vec<Tally>), StoreError> {
+    pub async fn usage(&self, tenant: &TenantId, from: Date, to: Date, newest: Option<i64>) -> Result<(Usage, Vec<Tally>), StoreError> {
         const OPERATION: &str = "read the usage of a tenant";
-        let read = async {
-            let mut transaction = self.begin(OPERATION).await?;
-            let mut results = Vec::new();
-            for statement in [READ, TALLIES] {
-                let query = sqlx::query(statement).bind(tenant.as_str()).bind(from).bind(to).persistent(false);
-                results.push(query.fetch_all(&mut *transaction).await.map_err(failed(OPERATION))?);
-            }
-            transaction.commit().await.map_err(failed(OPERATION))?;
-            let [jobs, noted] = results.try_into().unwrap_or_default();
-            read(&jobs, &noted).map_err(StoreError::because(Store::Archive, OPERATION))
+        let queries = || {
+            let bind = |statement| sqlx::query(statement).bind(tenant.as_str()).bind(from).bind(to);
+            [READ, TALLIES].map(bind).into()
         };
-        in_time(Store::Archive, OPERATION, READ_TIMEOUT, read).await
+        let rows = self.shown(tenant, newest, queries, OPERATION).await?;
+        let [jobs, noted] = rows.try_into().unwrap_or_default();
+        read(&jobs, &noted).map_err(StoreError::because(Store::Archive, OPERATION))
     }
 
     /// Notes the submissions of a day that made no job. Noting the same again changes nothing.

@@ -8,6 +8,7 @@
 //! | `{tenant}:origin:<job id>` | fingerprint of a result that the job has made | a day |
 //! | `{tenant}:work:<fingerprint>` | id of the job for which this result is being made, and of the worker's process | half a minute |
 //! | `{tenant}:recent` | ids of jobs, by the second of their submission | ten seconds |
+//! | `{tenant}:newest-write` | number of the newest write of the tenant's rows in the archive | an hour |
 //! | `{tenant}:rate` | when the rate of the tenant will be full, microseconds since 1970 | until then |
 //! | `{tenant}:rate:<key id>` | the same for a key | until then |
 //! | `{tenant}:allowance` | the same for deferred jobs | until then |
@@ -68,6 +69,13 @@ pub(super) fn recent(tenant: &TenantId) -> String {
 
 pub(super) fn unrecorded(tenant: &TenantId) -> String {
     format!("{{{tenant}}}:unrecorded")
+}
+
+/// For how many seconds the newest write of a tenant is known. If it is not, the archive is asked.
+pub(super) const NEWEST_WRITE_SECONDS: u64 = 3_600;
+
+pub(super) fn newest_write(tenant: &TenantId) -> String {
+    format!("{{{tenant}}}:newest-write")
 }
 
 pub(super) fn rate(tenant: &TenantId) -> String {

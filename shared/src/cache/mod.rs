@@ -15,6 +15,7 @@ mod used;
 mod waiting;
 mod withdrawal;
 mod work;
+mod writes;
 
 use std::time::{Duration, Instant};
 

@@ -26,13 +26,13 @@ use crate::{
 const TRIES: usize = 5;
 
 /// A proxy before a server, which keeps everything that is sent to the server.
-struct Wire {
-    address: String,
+pub(crate) struct Wire {
+    pub(crate) address: String,
     sent: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Wire {
-    async fn to(server: String) -> Self {
+    pub(crate) async fn to(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, sent) = (listener.local_addr().unwrap().to_string(), Arc::default());
         let kept = Arc::clone(&sent);
@@ -58,7 +58,7 @@ impl Wire {
 
     /// The parts of what was sent since the last call which begin with `mark`, up to the end of the
     /// line or the next zero byte.
-    fn take(&self, mark: &str) -> Vec<String> {
+    pub(crate) fn take(&self, mark: &str) -> Vec<String> {
         let sent = std::mem::take(&mut *self.sent.lock().unwrap());
         let sent = String::from_utf8_lossy(&sent).into_owned();
         let parts = sent.match_indices(mark).map(|(at, _)| {

@@ -30,6 +30,7 @@ mod phases;
 mod plane;
 mod plans;
 mod preflight;
+mod reader;
 mod regions;
 mod repeats;
 mod replica;

@@ -82,6 +82,23 @@ impl Replica {
         .await;
     }
 
+    /// Stops. Connections to it end.
+    pub(crate) async fn stop(&self) {
+        self.kill();
+        comes_true("the replica has stopped", async || PgConnection::connect(&self.url).await.is_err()).await;
+    }
+
+    /// SIGQUIT stops the server and all its processes at once.
+    fn kill(&self) {
+        let id = self
+            .process
+            .id()
+            .and_then(|id| rustix::process::Pid::from_raw(id.try_into().unwrap()));
+        if let Some(id) = id {
+            rustix::process::kill_process(id, rustix::process::Signal::QUIT).unwrap();
+        }
+    }
+
     /// Becomes a primary. Changes that it has not received are missing.
     pub(crate) async fn promote(&self) {
         let mut replica = PgConnection::connect(&self.url).await.unwrap();
@@ -92,14 +109,7 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        // SIGQUIT stops the server and all its processes at once.
-        if let Some(id) = self
-            .process
-            .id()
-            .and_then(|id| rustix::process::Pid::from_raw(id.try_into().unwrap()))
-        {
-            rustix::process::kill_process(id, rustix::process::Signal::QUIT).unwrap();
-        }
+        self.kill();
         std::fs::remove_dir_all(&self.data).unwrap();
     }
 }

@@ -85,12 +85,17 @@ impl End {
 
 impl Stage {
     pub(crate) async fn new(name: &str) -> Self {
+        Self::with(name, Vec::new()).await
+    }
+
+    /// All functions have these environment variables too.
+    pub(crate) async fn with(name: &str, mut env: Vec<(&'static str, String)>) -> Self {
         let region = region().await;
         let key = region.other_tenant(name, Plan::Enterprise).await;
         let table = ledger_table(&region, name).await;
         let lane = queue(&region, &format!("{name}-lane"), MESSAGES_COME_BACK).await;
         let letters = queue(&region, &format!("{name}-letters"), LETTERS_COME_BACK).await;
-        let mut env = vec![("LEDGER_TABLE", table.clone()), ("LANE_URL", lane.clone())];
+        env.extend([("LEDGER_TABLE", table.clone()), ("LANE_URL", lane.clone())]);
         env.extend(["EXPRESS_URL", "STANDARD_URL", "BULK_URL"].map(|name| (name, lane.clone())));
         env.push(("STANDARD_DEAD_LETTERS_URL", letters.clone()));
         // All dead letters are in the queue above.

@@ -162,7 +162,7 @@ impl Bench {
 }
 
 /// The port in an address.
-fn port_of(address: &str) -> u16 {
+pub(crate) fn port_of(address: &str) -> u16 {
     let port = address.rsplit(':').next().unwrap();
     port.split('/').next().unwrap().parse().unwrap()
 }

@@ -1,6 +1,6 @@
 //! What the API answers while a store fails, and that afterwards every job finishes once.
 
-mod bench;
+pub(crate) mod bench;
 
 use std::{collections::BTreeSet, fmt::Write, fs};
 
