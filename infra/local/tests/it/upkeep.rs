@@ -59,15 +59,20 @@ async fn rows_that_no_partition_covered_do_not_stop_the_upkeep() {
     database.execute(old).await.unwrap();
     let old = "INSERT INTO usage_daily VALUES ('demo', (now() - interval '3 years')::date, 1, 0, 1), ('demo', now()::date, 1, 0, 1)";
     database.execute(old).await.unwrap();
+    for (table, rest) in [("usage_by_key", ", 'key'"), ("tallies", ", 'key', 'us-east-1', 'generation', 1, 1")] {
+        let old = format!("INSERT INTO {table} VALUES ('demo', (now() - interval '3 years')::date{rest}), ('demo', now()::date{rest})");
+        database.execute(sqlx::AssertSqlSafe(old)).await.unwrap();
+    }
     assert_eq!(count(&mut database, "summaries_default").await, 2);
 
     let upkeep = archive.keep_partitions(now).await.unwrap();
     assert_eq!(upkeep.made, [next.name()]);
-    assert_eq!(upkeep.deleted, 3);
+    assert_eq!(upkeep.deleted, 5);
     assert_eq!(count(&mut database, "summaries_default").await, 0);
     assert_eq!(count(&mut database, "summaries").await, 1, "the job of the next month is kept");
-    assert_eq!(count(&mut database, "dead_letters").await, 1);
-    assert_eq!(count(&mut database, "usage_daily").await, 1);
+    for table in ["dead_letters", "usage_daily", "usage_by_key", "tallies"] {
+        assert_eq!(count(&mut database, table).await, 1, "{table}");
+    }
     let again = archive.keep_partitions(now).await.unwrap();
     assert_eq!((again.made.len(), again.dropped.len(), again.deleted), (0, 0, 0));
 }
@@ -99,6 +104,8 @@ async fn a_job_that_expired_early_leaves_its_row_without_its_content() {
 #[tokio::test]
 async fn the_upkeep_gives_up_a_step_rather_than_hold_up_requests() {
     let (archive, mut reader) = database("in_use").await;
+    let options = PgConnectOptions::from_str(&region().await.database).unwrap().database("in_use");
+    let mut writer = PgConnection::connect_with(&options).await.unwrap();
     let now = OffsetDateTime::now_utc();
     archive.keep_partitions(now).await.unwrap();
     let old = "CREATE TABLE summaries_2020_01 PARTITION OF summaries FOR VALUES FROM ('016f5e66-e800-0000-0000-000000000000') TO ('016ffde3-5400-0000-0000-000000000000')";
@@ -111,7 +118,19 @@ async fn the_upkeep_gives_up_a_step_rather_than_hold_up_requests() {
     reader.execute("SET idle_in_transaction_session_timeout = 0").await.unwrap();
     let mut report = reader.begin().await.unwrap();
     assert_eq!(count(&mut report, "summaries").await, 0);
-    let error = archive.keep_partitions(now).await.unwrap_err();
+    // A writer that goes on meanwhile fails if it has to wait longer than a step waits.
+    writer.execute("SET lock_timeout = '4s'").await.unwrap();
+    let upkeep = archive.keep_partitions(now);
+    let mut upkeep = std::pin::pin!(upkeep);
+    let mut written = 0;
+    let error = loop {
+        let at = now - Duration::seconds(written);
+        tokio::select! {
+            kept = &mut upkeep => break kept.unwrap_err(),
+            () = enter(&mut writer, at, at + Duration::days(30)) => written += 1,
+        }
+    };
+    assert!(written > 100, "the writer was held up: {written}");
     let error = shared::store::Chain(&error).to_string();
     assert!(error.contains("drop a partition") && error.contains("lock timeout"), "{error}");
     assert_eq!(count(&mut report, "dead_letters").await, 0, "the other steps were done");
