@@ -10,6 +10,7 @@ pub mod bringup;
 pub mod deploy;
 pub mod emulator;
 pub mod instance;
+pub mod private_postgres;
 mod servers;
 pub mod supervisor;
 pub mod tenant;

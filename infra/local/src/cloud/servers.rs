@@ -10,10 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{
-    addresses::DATABASE_USER,
-    instance::{Instance, Ports},
-};
+use super::{addresses::DATABASE_USER, instance::Instance};
 use crate::tools::{process, python::Environment};
 
 pub(super) const POSTGRES: &str = "postgres";
@@ -43,7 +40,14 @@ impl Server {
 /// The servers of an instance, in the order in which they start.
 pub(super) fn all(instance: &Instance) -> Result<Vec<Server>> {
     let ports = instance.state().ports;
-    let mut servers = vec![postgres(instance, &ports)?];
+    // Without `fsync` the database is faster, and its data may be damaged by a power cut, which is
+    // acceptable for local data. A load run measures the database as it is in production.
+    let durability = if ports.dynamodb.is_some() {
+        ["fsync=on", "shared_preload_libraries=pg_stat_statements"]
+    } else {
+        ["fsync=off", "shared_preload_libraries="]
+    };
+    let mut servers = vec![postgres(instance, ports.postgres, &durability)?];
     for (region, (port, bus)) in &ports.valkey {
         servers.push(valkey(instance, region, *port, *bus)?);
     }
@@ -54,7 +58,8 @@ pub(super) fn all(instance: &Instance) -> Result<Vec<Server>> {
     Ok(servers)
 }
 
-fn postgres(instance: &Instance, ports: &Ports) -> Result<Server> {
+/// PostgreSQL with these settings besides the usual ones.
+pub(super) fn postgres(instance: &Instance, port: u16, settings: &[&str]) -> Result<Server> {
     let home = PostgresHome::of(instance)?;
     let data = home.data();
     if !data.join("PG_VERSION").exists() {
@@ -67,19 +72,12 @@ fn postgres(instance: &Instance, ports: &Ports) -> Result<Server> {
         fs::rename(fresh, &data)?;
     }
     let mut command = home.command("postgres");
-    command.arg("-D").arg(&data).args(["-p", &ports.postgres.to_string()]);
-    // Without `fsync` the database is faster, and its data may be damaged by a power cut, which is
-    // acceptable for local data. A load run measures the database as it is in production.
-    let durability = if ports.dynamodb.is_some() {
-        ["fsync=on", "shared_preload_libraries=pg_stat_statements"]
-    } else {
-        ["fsync=off", "shared_preload_libraries="]
-    };
+    command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
     // Only this machine can connect, and no socket file is made.
-    let others = [
+    let usual = [
         "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "shared_buffers=64MB",
     ];
-    for setting in others.into_iter().chain(durability) {
+    for setting in usual.iter().chain(settings) {
         command.args(["-c", setting]);
     }
     Ok(Server {

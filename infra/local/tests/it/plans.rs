@@ -73,7 +73,7 @@ impl Database {
             INSERT INTO usage_by_key (tenant, day, key, accepted)
                 SELECT 'small-' || n % 500, current_date - n / 500, 'key_' || n % 3, 1 FROM generate_series(1, 100000) AS n ON CONFLICT DO NOTHING;
             INSERT INTO usage_daily SELECT 'small-' || n % 500, current_date - n / 500, 1, 0, 1 FROM generate_series(1, 50000) AS n;
-            INSERT INTO dead_letters SELECT n::text, 'bulk', gen_random_uuid(), 'small-1', 'lost', 5, 'key', now() FROM generate_series(1, 50000) AS n;";
+            INSERT INTO dead_letters SELECT n::text, 'bulk', gen_random_uuid(), 'small-' || n % 5001, 'lost', 5, 'key', now() FROM generate_series(1, 50000) AS n;";
         sqlx::raw_sql(rest).execute(&mut connection).await.unwrap();
         connection.execute("VACUUM ANALYZE").await.unwrap();
         let rows = "SELECT DISTINCT tableoid::regclass::text FROM summaries ORDER BY 1 DESC";
@@ -158,6 +158,15 @@ async fn no_statement_reads_a_whole_partition_of_a_million_jobs() {
     }
     let letters = database
         .reads(statements::LETTERS_OF_JOB, |query| query.bind(id).bind("small-1"))
+        .await;
+    assert_eq!(letters, ["dead_letters".to_owned()].into());
+    let letters = database
+        .reads(statements::LETTERS, |query| {
+            let filter = query.bind("small-1").bind(None::<&str>).bind(None::<&str>).bind(None::<uuid::Uuid>);
+            let filter = filter.bind(None::<OffsetDateTime>).bind(None::<OffsetDateTime>).bind(None::<bool>);
+            let page = filter.bind(None::<&str>).bind(None::<OffsetDateTime>).bind(None::<&str>);
+            page.bind(21_i64)
+        })
         .await;
     assert_eq!(letters, ["dead_letters".to_owned()].into());
     let (from, to) = ((now - Duration::days(30)).date(), now.date());
