@@ -1,8 +1,8 @@
 //! Gathers what many requests write at the same moment, and writes it in one call.
 //!
-//! A call leaves at once if no other one is under way, so that a single request waits for nobody. While a
-//! call is under way, entries wait for at most [`LINGER`] and leave together. Each request learns the
-//! outcome of its own entry, after the store has answered.
+//! A single request waits for nobody: its call leaves at once. When a call has had several entries, the
+//! next one waits for [`LINGER`], so that there are fewer calls under load. Each request learns the outcome
+//! of its own entry, after the store has answered.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,8 +13,10 @@ use tokio::{
 
 use crate::store::{Store, StoreError};
 
-/// How long an entry waits for others while a call is under way.
-const LINGER: Duration = Duration::from_millis(3);
+/// How long an entry waits for others under load.
+const LINGER: Duration = Duration::from_millis(8);
+/// A call with so many entries shows that there is load.
+const SEVERAL: usize = 3;
 /// How many calls are under way at the same time. The next one waits, and grows meanwhile.
 const CALLS: usize = 4;
 
@@ -66,7 +68,7 @@ impl<S: Sink> Gather<S> {
 async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting<S>>) {
     let free = Arc::new(Semaphore::new(CALLS));
     let mut calls = JoinSet::new();
-    let mut next = None;
+    let (mut next, mut last) = (None, 1);
     loop {
         let first = match next.take() {
             Some(first) => first,
@@ -76,7 +78,7 @@ async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting
             },
         };
         while calls.try_join_next().is_some() {}
-        if !calls.is_empty() && entries.len() + 1 < S::ENTRIES {
+        if last >= SEVERAL && entries.len() + 1 < S::ENTRIES {
             tokio::time::sleep(LINGER).await;
         }
         // The semaphore is never closed.
@@ -95,6 +97,7 @@ async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting
             }
             together.push(entry);
         }
+        last = together.len();
         let sink = Arc::clone(&sink);
         calls.spawn(async move {
             let (entries, waiting): (Vec<_>, Vec<_>) = together.into_iter().unzip();

@@ -32,6 +32,10 @@ const BATCH_TIME: Duration = Duration::from_mins(1);
 /// The seconds of a long poll. A process that was told to stop waits for its end, because messages that
 /// come in at that moment would be invisible for minutes otherwise.
 const POLL: i32 = 10;
+/// How long the worker waits for more messages under load, so that more jobs are recorded together.
+const LINGER: Duration = Duration::from_millis(20);
+/// A batch with so many messages shows that there is load.
+const SEVERAL: usize = 3;
 /// How long a lane is left alone after an error.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often a call that deletes messages is made at most.
@@ -108,7 +112,7 @@ impl Poller {
     /// none of them has panicked.
     async fn run(self) -> bool {
         let mut batches = JoinSet::new();
-        let mut is_whole = true;
+        let (mut is_whole, mut last) = (true, 0);
         while !self.stop.is_told() {
             while let Some(ended) = batches.try_join_next() {
                 is_whole &= self.ended(&ended);
@@ -121,7 +125,12 @@ impl Poller {
                     (place, self.room.take(CALL_BYTES * self.batch_size.div_ceil(CALL)).await)
                 } => places,
             };
-            match self.receive().await {
+            if (SEVERAL..self.batch_size).contains(&last) {
+                tokio::time::sleep(LINGER).await;
+            }
+            let received = self.receive().await;
+            last = received.as_ref().map_or(0, Vec::len);
+            match received {
                 Ok(messages) if messages.is_empty() => {}
                 Ok(messages) if self.stop.is_told() => self.give_back(messages).await,
                 Ok(messages) => {
