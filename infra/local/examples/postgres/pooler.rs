@@ -27,14 +27,19 @@ const DATABASE: &str = "pooled";
 /// As many environments of Lambda, each with one connection.
 const ENVIRONMENTS: usize = 200;
 const BACKENDS: usize = 20;
-const ROUNDS: usize = 5;
-/// How long an environment does nothing before each operation.
-const PAUSE: Duration = Duration::from_secs(1);
 const TENANTS: usize = 10;
 
 /// What PgBouncer itself sets on a connection for the client that it serves.
 const OF_THE_POOLER: &str =
     "'application_name', 'client_encoding', 'DateStyle', 'IntervalStyle', 'TimeZone', 'standard_conforming_strings'";
+
+/// What each environment does.
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    pub(crate) rounds: u32,
+    /// How long an environment does nothing before each operation.
+    pub(crate) pause: Duration,
+}
 
 /// PgBouncer. It stops when this is dropped.
 struct Pooler {
@@ -88,7 +93,7 @@ fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-pub(crate) async fn measure(program: &str) -> Result<String> {
+pub(crate) async fn measure(program: &str, work: Work) -> Result<String> {
     let server = PrivatePostgres::start("pooler", &[]).await?;
     let mut admin = PgConnection::connect_with(&server.options("postgres")).await?;
     admin.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await?;
@@ -106,8 +111,8 @@ pub(crate) async fn measure(program: &str) -> Result<String> {
     for model in models.iter().cycle().take(ENVIRONMENTS) {
         // The reader is the same database, so that write numbers are raised and read too.
         let archive = Archive::connect(pooler.options.clone(), None).with_reader(pooler.options.clone());
-        environments.spawn(environment(archive, model.clone(), Arc::clone(&times)));
-        tokio::time::sleep(PAUSE / u32::try_from(ENVIRONMENTS)?).await;
+        environments.spawn(environment(archive, model.clone(), work, Arc::clone(&times)));
+        tokio::time::sleep(work.pause / u32::try_from(ENVIRONMENTS)?).await;
     }
     let mut errors = Vec::new();
     while let Some(ended) = environments.join_next().await {
@@ -124,7 +129,7 @@ pub(crate) async fn measure(program: &str) -> Result<String> {
     let mut database = PgConnection::connect_with(&server.options(DATABASE)).await?;
     let counted = "SELECT sum(accepted)::bigint, sum(succeeded)::bigint, sum(failed)::bigint FROM usage_by_key";
     let counted: (i64, i64, i64) = sqlx::query_as(counted).fetch_one(&mut database).await?;
-    let rounds = i64::try_from(ENVIRONMENTS * ROUNDS)?;
+    let rounds = i64::try_from(ENVIRONMENTS)? * i64::from(work.rounds);
     ensure!(counted == (2 * rounds, 2 * rounds, 0), "the usage is {counted:?}");
     let left = left(&pooler).await?;
     ensure!(left.backends == BACKENDS, "{} backends have answered", left.backends);
@@ -142,8 +147,8 @@ pub(crate) async fn measure(program: &str) -> Result<String> {
          where `PGBOUNCER` is the program (Debian: `apt-get install pgbouncer`). {version} in\n\
          transaction mode stands in for RDS Proxy, in front of a private PostgreSQL 18 that waits for the\n\
          disk. {ENVIRONMENTS} archives with one connection for writes and one for reads share {BACKENDS} backends. Each\n\
-         finishes, reads, lists, counts, erases, reopens, and handles dead letters, {ROUNDS} rounds in all, with a\n\
-         second between two operations.\n\n\
+         finishes, reads, lists, counts, erases, reopens, and handles dead letters, {} rounds in all, with\n\
+         {} s between two operations.\n\n\
          | what | result |\n|---|---|\n\
          | operations | {} in {:.1} s |\n| errors | 0 |\n\
          | time of an operation: median, 99 %, longest | {:.0} ms, {:.0} ms, {:.0} ms |\n\
@@ -152,6 +157,8 @@ pub(crate) async fn measure(program: &str) -> Result<String> {
          | prepared statements that are left | {} |\n\
          | settings of a session that are left | {} |\n\
          | cursors, advisory locks, temporary tables, channels that are left | {} |\n",
+        work.rounds,
+        work.pause.as_secs(),
         times.len(),
         took.as_secs_f64(),
         at(50),
@@ -168,19 +175,19 @@ pub(crate) async fn measure(program: &str) -> Result<String> {
 }
 
 /// One environment: several rounds of everything that the functions ask of the archive.
-async fn environment(archive: Archive, model: Job, times: Arc<Mutex<Vec<Duration>>>) -> Result<()> {
+async fn environment(archive: Archive, model: Job, work: Work, times: Arc<Mutex<Vec<Duration>>>) -> Result<()> {
     let tenant = model.tenant.clone();
     let today = OffsetDateTime::now_utc().date();
     macro_rules! timed {
         ($operation:expr) => {{
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(work.pause).await;
             let begin = Instant::now();
             let outcome = $operation.await?;
             times.lock().await.push(begin.elapsed());
             outcome
         }};
     }
-    for _ in 0..ROUNDS {
+    for _ in 0..work.rounds {
         let (kept, erased) = (again(&model), again(&model));
         let (broken, letter) = failed(&tenant)?;
         let entered = timed!(archive.finish(&[&kept, &erased, &broken], &[], std::slice::from_ref(&letter)));
