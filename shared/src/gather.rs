@@ -2,7 +2,8 @@
 //!
 //! A single request waits for nobody: its call leaves at once. When a call has had several entries, the
 //! next one waits for [`LINGER`], so that there are fewer calls under load. Each request learns the outcome
-//! of its own entry, after the store has answered.
+//! of its own entry, after the store has answered. An entry whose request has stopped waiting before its
+//! call is not written.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,12 +12,14 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, in_time};
 
 /// How long an entry waits for others under load.
 const LINGER: Duration = Duration::from_millis(8);
 /// A call with so many entries shows that there is load.
 const SEVERAL: usize = 3;
+/// How long a request waits for its entry. It is as long as a call may take.
+const WAIT: Duration = Duration::from_secs(8);
 /// How many calls are under way at the same time. The next one waits, and grows meanwhile.
 const CALLS: usize = 4;
 
@@ -56,12 +59,18 @@ impl<S: Sink> Gather<S> {
         Self(sender)
     }
 
-    /// Writes an entry together with others. The entry is written even if the caller stops waiting.
+    /// Writes an entry together with others.
+    ///
+    /// # Errors
+    /// If the store refuses the entry or there is no answer in time. As with every call whose answer is
+    /// lost, the entry may be written nevertheless.
     pub(crate) async fn write(&self, entry: S::Entry) -> Result<(), StoreError> {
+        const OPERATION: &str = "write together with others";
         let (sender, receiver) = oneshot::channel();
-        let lost = || StoreError::new(S::STORE, "write together with others", "the call ended without an answer");
+        let lost = || StoreError::new(S::STORE, OPERATION, "the call ended without an answer");
         self.0.send((entry, sender)).map_err(|_| lost())?;
-        receiver.await.unwrap_or_else(|_| Err(lost()))
+        let outcome = async { receiver.await.unwrap_or_else(|_| Err(lost())) };
+        in_time(S::STORE, OPERATION, WAIT, outcome).await
     }
 }
 
@@ -85,17 +94,21 @@ async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting
         let Ok(place) = Arc::clone(&free).acquire_owned().await else {
             break;
         };
-        let mut bytes = S::bytes(&first.0);
-        let mut together = vec![first];
-        while together.len() < S::ENTRIES
-            && let Ok(entry) = entries.try_recv()
-        {
-            bytes += S::bytes(&entry.0);
-            if bytes > S::BYTES {
+        let (mut together, mut bytes, mut found) = (Vec::new(), 0, Some(first));
+        while let Some(entry) = found {
+            let is_awaited = !entry.1.is_closed();
+            if is_awaited && !together.is_empty() && bytes + S::bytes(&entry.0) > S::BYTES {
                 next = Some(entry);
                 break;
             }
-            together.push(entry);
+            if is_awaited {
+                bytes += S::bytes(&entry.0);
+                together.push(entry);
+            }
+            found = (together.len() < S::ENTRIES).then(|| entries.try_recv().ok()).flatten();
+        }
+        if together.is_empty() {
+            continue;
         }
         last = together.len();
         let sink = Arc::clone(&sink);
@@ -187,12 +200,49 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_given_is_written_when_nobody_waits_any_more() {
+    async fn only_what_somebody_waits_for_is_written() {
         let (gather, calls) = gather();
+        // They have left when their requests stop waiting.
         let writes = async { tokio::join!(gather.write(2), gather.write(4)) };
         assert!(tokio::time::timeout(Duration::from_millis(1), writes).await.is_err());
+        // All calls are under way, so that the last ones wait.
+        let under_way = join_all((0..40).map(|number| gather.write(number * 2)));
+        let (_, stopped) = tokio::join!(under_way, async {
+            let writes = join_all((0..10).map(|number| gather.write(100 + 2 * number)));
+            tokio::time::timeout(Duration::from_millis(5), writes).await
+        });
+        assert!(stopped.is_err());
         drop(gather);
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(calls.lock().unwrap().iter().flatten().count(), 2);
+        let written: Vec<u32> = calls.lock().unwrap().iter().flatten().copied().collect();
+        assert_eq!(written.len(), 42, "{written:?}");
+        assert!(written.iter().all(|number| *number < 100));
+    }
+
+    /// Never answers.
+    struct Silent;
+
+    impl Sink for Silent {
+        type Entry = ();
+        const ENTRIES: usize = 1;
+        const BYTES: usize = 1;
+        const STORE: Store = Store::Ledger;
+
+        fn bytes((): &()) -> usize {
+            1
+        }
+
+        async fn write(&self, _: Vec<()>) -> Vec<Result<(), StoreError>> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever() {
+        let gather = Gather::new(Silent);
+        let begun = tokio::time::Instant::now();
+        let outcomes = join_all((0..20).map(|_| gather.write(()))).await;
+        assert!(outcomes.iter().all(Result::is_err));
+        assert_eq!(begun.elapsed(), WAIT);
     }
 }

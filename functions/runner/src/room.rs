@@ -9,7 +9,6 @@ const MEGABYTE: usize = 1024 * 1024;
 const UNIT: usize = 1024;
 
 /// The free memory.
-#[derive(Clone)]
 pub(crate) struct Room {
     free: Arc<Semaphore>,
     units: u32,

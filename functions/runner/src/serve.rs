@@ -155,8 +155,11 @@ impl Server {
         let mut invocation = Invocation::default();
         invocation.request_id = uuid::Uuid::new_v4().to_string();
         let request = Request::from_parts(parts, Body::from(body)).with_lambda_context(invocation);
-        let answer = self.router.clone().oneshot(request).await;
-        Ok(answer.unwrap_or_else(|never| match never {}))
+        // A client that goes away must not stop a request halfway, as it cannot on Lambda.
+        match tokio::spawn(self.router.clone().oneshot(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Err(_) => Ok(refused(Problem::of(Kind::Internal))),
+        }
     }
 }
 

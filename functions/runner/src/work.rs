@@ -42,8 +42,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 const DELETES: u32 = 3;
 /// The most bytes of the messages of one call.
 const CALL_BYTES: usize = 1024 * 1024;
-/// Megabytes for messages, of the memory that is not for texts.
-const MESSAGES: u32 = 64;
+/// Megabytes for the messages of a lane, of the memory that is not for texts. Each lane has its own, because
+/// a place is held while a lane waits for messages.
+const MESSAGES: u32 = 32;
 
 #[derive(Args)]
 pub struct Work {
@@ -83,7 +84,7 @@ impl Work {
         telemetry::init("summarize");
         let aws = config::aws().await;
         let worker = Worker::of(&aws, summarize::Room::of_megabytes(self.memory as usize))?;
-        let (room, stop) = (Room::of_megabytes(MESSAGES), Stop::on_signals()?);
+        let stop = Stop::on_signals()?;
         let mut pollers = JoinSet::new();
         for lane in self.lane {
             let poller = Poller {
@@ -91,7 +92,7 @@ impl Work {
                 context: Arc::new(worker.on(Queue::from_env(&aws, URLS[lane])?)),
                 batch_size: self.batch_size.into(),
                 free: Arc::new(Semaphore::new(self.batches.into())),
-                room: room.clone(),
+                room: Room::of_megabytes(MESSAGES),
                 stop: stop.clone(),
             };
             tracing::info!(%lane, batches = self.batches, batch_size = self.batch_size, "The worker takes the jobs of a lane.");
