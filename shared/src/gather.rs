@@ -2,24 +2,27 @@
 //!
 //! A single request waits for nobody: its call leaves at once. When a call has had several entries, the
 //! next one waits for [`LINGER`], so that there are fewer calls under load. Each request learns the outcome
-//! of its own entry, after the store has answered. An entry whose request has stopped waiting before its
-//! call is not written.
+//! of its own entry, after the store has answered. An entry that has waited too long for its call is not
+//! written, so that its request can be refused safely.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     task::JoinSet,
+    time::{Instant, timeout},
 };
 
-use crate::store::{Store, StoreError, in_time};
+use crate::store::{Store, StoreError};
 
 /// How long an entry waits for others under load.
 const LINGER: Duration = Duration::from_millis(8);
 /// A call with so many entries shows that there is load.
 const SEVERAL: usize = 3;
-/// How long a request waits for its entry. It is as long as a call may take.
-const WAIT: Duration = Duration::from_secs(8);
+/// How long an entry waits for its call. Then it is refused.
+const WAIT: Duration = Duration::from_secs(3);
+/// How long a call may take.
+const CALL_TIME: Duration = Duration::from_secs(9);
 /// How many calls are under way at the same time. The next one waits, and grows meanwhile.
 const CALLS: usize = 4;
 
@@ -39,8 +42,8 @@ pub(crate) trait Sink: Send + Sync + 'static {
     fn write(&self, entries: Vec<Self::Entry>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 }
 
-/// An entry, and who waits for its outcome.
-type Waiting<S> = (<S as Sink>::Entry, oneshot::Sender<Result<(), StoreError>>);
+/// An entry, who waits for its outcome, and until when its call has to begin.
+type Waiting<S> = (<S as Sink>::Entry, oneshot::Sender<Result<(), StoreError>>, Instant);
 
 /// Entries on their way to a store.
 pub(crate) struct Gather<S: Sink>(mpsc::UnboundedSender<Waiting<S>>);
@@ -65,13 +68,15 @@ impl<S: Sink> Gather<S> {
     /// If the store refuses the entry or there is no answer in time. As with every call whose answer is
     /// lost, the entry may be written nevertheless.
     pub(crate) async fn write(&self, entry: S::Entry) -> Result<(), StoreError> {
-        const OPERATION: &str = "write together with others";
         let (sender, receiver) = oneshot::channel();
-        let lost = || StoreError::new(S::STORE, OPERATION, "the call ended without an answer");
-        self.0.send((entry, sender)).map_err(|_| lost())?;
-        let outcome = async { receiver.await.unwrap_or_else(|_| Err(lost())) };
-        in_time(S::STORE, OPERATION, WAIT, outcome).await
+        let lost = || failed::<S>("the call ended without an answer");
+        self.0.send((entry, sender, Instant::now() + WAIT)).map_err(|_| lost())?;
+        receiver.await.unwrap_or_else(|_| Err(lost()))
     }
+}
+
+fn failed<S: Sink>(cause: &'static str) -> StoreError {
+    StoreError::new(S::STORE, "write together with others", cause)
 }
 
 async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting<S>>) {
@@ -79,7 +84,7 @@ async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting
     let mut calls = JoinSet::new();
     let (mut next, mut last) = (None, 1);
     loop {
-        let first = match next.take() {
+        let first: Waiting<S> = match next.take() {
             Some(first) => first,
             None => match entries.recv().await {
                 Some(first) => first,
@@ -96,14 +101,16 @@ async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting
         };
         let (mut together, mut bytes, mut found) = (Vec::new(), 0, Some(first));
         while let Some(entry) = found {
-            let is_awaited = !entry.1.is_closed();
-            if is_awaited && !together.is_empty() && bytes + S::bytes(&entry.0) > S::BYTES {
-                next = Some(entry);
+            let (entry, waiting, until) = entry;
+            if !together.is_empty() && bytes + S::bytes(&entry) > S::BYTES {
+                next = Some((entry, waiting, until));
                 break;
             }
-            if is_awaited {
-                bytes += S::bytes(&entry.0);
-                together.push(entry);
+            if until < Instant::now() {
+                let _ = waiting.send(Err(failed::<S>("other calls took too long, so that it was not tried")));
+            } else if !waiting.is_closed() {
+                bytes += S::bytes(&entry);
+                together.push((entry, waiting));
             }
             found = (together.len() < S::ENTRIES).then(|| entries.try_recv().ok()).flatten();
         }
@@ -114,7 +121,8 @@ async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting
         let sink = Arc::clone(&sink);
         calls.spawn(async move {
             let (entries, waiting): (Vec<_>, Vec<_>) = together.into_iter().unzip();
-            let outcomes = sink.write(entries).await;
+            // Without an answer, those who wait learn that there is none.
+            let outcomes = timeout(CALL_TIME, sink.write(entries)).await.unwrap_or_default();
             for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
                 // Nobody may wait any more.
                 let _ = waiting.send(outcome);
@@ -243,6 +251,8 @@ mod tests {
         let begun = tokio::time::Instant::now();
         let outcomes = join_all((0..20).map(|_| gather.write(()))).await;
         assert!(outcomes.iter().all(Result::is_err));
-        assert_eq!(begun.elapsed(), WAIT);
+        let tried = |outcome: &&Result<(), StoreError>| !format!("{outcome:?}").contains("not tried");
+        assert_eq!(outcomes.iter().filter(tried).count(), CALLS);
+        assert_eq!(begun.elapsed().as_secs(), CALL_TIME.as_secs());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::{
     Client, Config,
-    config::timeout::TimeoutConfig,
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
     types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry},
 };
 use futures::future::{join_all, try_join_all};
@@ -116,32 +116,35 @@ impl Queue {
             let request = self.client.change_message_visibility().queue_url(&self.url);
             request.receipt_handle(receipt).visibility_timeout(*seconds).send()
         });
-        try_join_all(requests)
-            .await
+        // One that fails must not stop the others.
+        let changed: Result<Vec<_>, _> = join_all(requests).await.into_iter().collect();
+        changed
             .map(drop)
             .map_err(StoreError::because(Store::Lanes, "change the visibility timeout of messages"))
     }
 
-    /// Receives up to ten messages with their receive counts. It waits up to so many seconds, 20 at most,
-    /// for the first message.
+    /// Receives up to so many messages, ten at most, with their receive counts. It waits up to so many
+    /// seconds, 20 at most, for the first message.
     ///
     /// # Errors
     /// If SQS does not answer.
-    pub async fn receive(&self, wait: i32) -> Result<Vec<Message>, StoreError> {
+    pub async fn receive(&self, most: i32, wait: i32) -> Result<Vec<Message>, StoreError> {
         let request = self
             .client
             .receive_message()
             .queue_url(&self.url)
-            .max_number_of_messages(10)
+            .max_number_of_messages(most)
             .wait_time_seconds(wait);
         let request = request.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
         // The usual time-outs would end a long poll.
         let wait = Duration::from_secs(wait.unsigned_abs().into());
         let patient = TimeoutConfig::builder()
             .operation_attempt_timeout(wait + ANSWER)
-            .operation_timeout(wait + 2 * ANSWER)
+            .operation_timeout(wait + ANSWER)
             .build();
-        let request = request.customize().config_override(Config::builder().timeout_config(patient));
+        // A second poll could be given messages whose answer nobody reads any more.
+        let patient = Config::builder().timeout_config(patient).retry_config(RetryConfig::disabled());
+        let request = request.customize().config_override(patient);
         let reply = request
             .send()
             .await

@@ -74,7 +74,7 @@ async fn empty(context: &Context, lane: Lane, deadline: SystemTime, emptied: &mu
     let mut outcome = Ok(());
     // A letter that stays in its queue is not received a second time in this run.
     while SystemTime::now() + RESERVED_TIME < deadline {
-        let messages = queue.receive(1).await?;
+        let messages = queue.receive(10, 1).await?;
         if messages.is_empty() {
             break;
         }

@@ -42,7 +42,13 @@ impl Command {
 }
 
 /// Runs a process that stays until it is told to stop.
+///
+/// The engine runs on blocking threads. With more of them than processors, texts would only take memory. A
+/// request whose summary cannot begin in time is queued.
 fn staying(process: impl Future<Output = Result<()>>) -> Result<ExitCode> {
-    tokio::runtime::Runtime::new()?.block_on(process)?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(2 * processors + 2).build()?;
+    runtime.block_on(process)?;
     Ok(ExitCode::SUCCESS)
 }

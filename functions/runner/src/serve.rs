@@ -1,14 +1,15 @@
 //! `summarease serve`: the router of the API over HTTP/1.1, for many requests at once.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{Request, Response, header},
+    http::{HeaderMap, Request, Response, header},
     response::IntoResponse,
 };
+use bytes::BytesMut;
 use clap::Args;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -25,21 +26,35 @@ use shared::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
-use crate::{room::Room, stop::Stop};
+use tokio_io_timeout::TimeoutStream;
+
+use crate::{
+    room::{Place, Room},
+    stop::Stop,
+};
 
 /// How long a connection may have no request, and the head of one may take to come. A load balancer of AWS
 /// keeps a connection for a minute, and has to be the one that closes it
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html>).
 const HEAD_TIME: Duration = Duration::from_secs(75);
-/// How long the body of a request may take to come.
+/// The most bytes of the head of a request. API Gateway takes 10 KiB.
+const HEAD_BYTES: usize = 64 * 1024;
+/// How long the body of a request may take to come, and how long the next part of it.
 const BODY_TIME: Duration = Duration::from_secs(20);
+const PART_TIME: Duration = Duration::from_secs(5);
+/// How long a client may take to read more of an answer.
+const READ_TIME: Duration = Duration::from_secs(20);
+/// How often the end of requests is looked for after the process was told to stop.
+const TICK: Duration = Duration::from_millis(50);
 /// How long a request waits for free memory.
 const ROOM_TIME: Duration = Duration::from_secs(3);
 /// The most connections at the same time. Others wait until one is closed.
 const CONNECTIONS: usize = 4096;
+/// The most bytes of a body as it comes. One that is not compressed is refused from [`Limits`] on.
+const MOST_BYTES: usize = Limits::BODY_BYTES + 1024 * 1024;
 /// How many bytes of memory a request needs at most for each byte of its body: the body, the text in it,
 /// its message, and a copy that is being sent.
 const COPIES: usize = 4;
@@ -96,7 +111,8 @@ impl Serve {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIME)
-                .serve_connection(TokioIo::new(stream), answer);
+                .max_buf_size(HEAD_BYTES)
+                .serve_connection(TokioIo::new(patient(stream)), answer);
             let connection = connections.watch(connection);
             tokio::spawn(async move {
                 // A client that has gone away is no error of the service.
@@ -105,12 +121,26 @@ impl Serve {
             });
         }
         drop(listener);
-        if timeout(END_TIME, connections.shutdown()).await.is_err() {
+        let ended = async {
+            connections.shutdown().await;
+            // Requests whose clients have gone away go on.
+            while Arc::strong_count(&server) > 1 {
+                tokio::time::sleep(TICK).await;
+            }
+        };
+        if timeout(END_TIME, ended).await.is_err() {
             tracing::warn!("Some requests had not ended after 30 seconds. Their connections are closed.");
         }
         telemetry::flush();
         Ok(())
     }
+}
+
+/// A connection that is closed if its client does not read.
+fn patient(stream: TcpStream) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(READ_TIME));
+    Box::pin(stream)
 }
 
 async fn accept(listener: &TcpListener, free: &Arc<Semaphore>) -> Result<(TcpStream, impl Send + use<>)> {
@@ -124,53 +154,59 @@ impl Server {
     /// Answers a request when its whole body is there, as a Lambda function does.
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>> {
         let (parts, body) = request.into_parts();
-        let declared = parts
-            .headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse().ok());
-        let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
-        // A body that is decoded, or of which nobody knows the length, may become as long as is allowed.
-        let bytes = declared
-            .filter(|_| !is_encoded)
-            .unwrap_or(Limits::BODY_BYTES)
-            .min(Limits::BODY_BYTES);
-        let has_body = declared != Some(0) && (declared.is_some() || parts.headers.contains_key(header::TRANSFER_ENCODING));
-        let _place = if has_body {
-            match timeout(ROOM_TIME, self.room.take(bytes * COPIES)).await {
-                Ok(place) => place,
-                Err(_) => {
-                    return Ok(refused(Problem::new(
-                        Kind::Unavailable,
-                        "The service holds too many large bodies at this moment. Send the request again after `Retry-After` seconds.",
-                    )));
-                }
-            }
-        } else {
-            None
-        };
-        let body = match collect(body).await {
-            Ok(body) => body,
+        let (body, places) = match self.collect(&parts.headers, body).await {
+            Ok(collected) => collected,
             Err(problem) => return Ok(refused(problem)),
         };
         let mut invocation = Invocation::default();
         invocation.request_id = uuid::Uuid::new_v4().to_string();
         let request = Request::from_parts(parts, Body::from(body)).with_lambda_context(invocation);
         // A client that goes away must not stop a request halfway, as it cannot on Lambda.
-        match tokio::spawn(self.router.clone().oneshot(request)).await {
+        let answer = tokio::spawn(async move {
+            let answer = self.router.clone().oneshot(request).await;
+            drop(places);
+            answer
+        });
+        match answer.await {
             Ok(Ok(response)) => Ok(response),
             Err(_) => Ok(refused(Problem::of(Kind::Internal))),
         }
     }
-}
 
-/// A body of which the service takes no more than a Lambda function would.
-async fn collect(body: Incoming) -> Result<Bytes, Problem> {
-    let body = Limited::new(body, Limits::BODY_BYTES + 1024 * 1024);
-    match timeout(BODY_TIME, body.collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::of(Kind::PayloadTooLarge)),
-        Ok(Err(_)) => Err(Problem::new(Kind::MalformedBody, "The body is not complete. Send it again.")),
-        Err(_) => Err(Problem::of(Kind::RequestTimeout)),
+    /// A body of which the service takes no more than a Lambda function would, and the memory for it. Memory
+    /// is taken for what has come, so that a client that sends nothing holds none.
+    async fn collect(&self, headers: &HeaderMap, body: Incoming) -> Result<(Bytes, Vec<Place>), Problem> {
+        let (mut body, mut bytes, mut places) = (Limited::new(body, MOST_BYTES), BytesMut::new(), Vec::new());
+        let until = Instant::now() + BODY_TIME;
+        loop {
+            let part = timeout_at(until.min(Instant::now() + PART_TIME), body.frame()).await;
+            let part = match part {
+                Err(_) => return Err(Problem::of(Kind::RequestTimeout)),
+                Ok(None) => break,
+                Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(Problem::of(Kind::PayloadTooLarge)),
+                Ok(Some(Err(_))) => return Err(Problem::new(Kind::MalformedBody, "The body is not complete. Send it again.")),
+                Ok(Some(Ok(part))) => part,
+            };
+            if let Ok(part) = part.into_data() {
+                places.push(self.place(part.len()).await?);
+                bytes.extend_from_slice(&part);
+            }
+        }
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            // A body that is decoded may become as long as is allowed.
+            places.push(self.place(Limits::BODY_BYTES.saturating_sub(bytes.len())).await?);
+        }
+        Ok((bytes.freeze(), places))
+    }
+
+    async fn place(&self, bytes: usize) -> Result<Place, Problem> {
+        let place = timeout(ROOM_TIME, self.room.take(bytes * COPIES)).await.ok().flatten();
+        place.ok_or_else(|| {
+            Problem::new(
+                Kind::Unavailable,
+                "The service holds too many large bodies at this moment. Send the request again after `Retry-After` seconds.",
+            )
+        })
     }
 }
 

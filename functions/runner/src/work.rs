@@ -29,8 +29,8 @@ use crate::{room::Room, stop::Stop};
 /// How long a batch may be worked on. It is the time-out of the functions. A Spot task gets two minutes
 /// to end, so that a batch that has begun always ends.
 const BATCH_TIME: Duration = Duration::from_mins(1);
-/// The seconds of a long poll. A process that was told to stop waits for its end, because messages that
-/// come in at that moment would be invisible for minutes otherwise.
+/// The seconds of a long poll. A process that was told to stop waits for its end and works on what it
+/// brings, because these messages would be invisible for minutes otherwise.
 const POLL: i32 = 10;
 /// How long the worker waits for more messages under load, so that more jobs are recorded together.
 const LINGER: Duration = Duration::from_millis(20);
@@ -41,10 +41,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often a call that deletes messages is made at most.
 const DELETES: u32 = 3;
 /// The most bytes of the messages of one call.
-const CALL_BYTES: usize = 1024 * 1024;
+const CALL_BYTES: usize = 10 * 256 * 1024;
 /// Megabytes for the messages of a lane, of the memory that is not for texts. Each lane has its own, because
 /// a place is held while a lane waits for messages.
-const MESSAGES: u32 = 32;
+const MESSAGES: u32 = 64;
 
 #[derive(Args)]
 pub struct Work {
@@ -57,8 +57,9 @@ pub struct Work {
     /// Jobs in a batch at most. They are recorded together.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
     batch_size: u16,
-    /// Megabytes of memory that the process may use. A text needs 128 bytes for each of its bytes.
-    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(512..))]
+    /// Megabytes of memory that the process may use. 400 are not for texts. The lanes share the others
+    /// evenly, and a text needs 128 bytes for each of its bytes.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1024..))]
     memory: u32,
 }
 
@@ -83,10 +84,12 @@ impl Work {
     pub(crate) async fn run(self) -> Result<()> {
         telemetry::init("summarize");
         let aws = config::aws().await;
-        let worker = Worker::of(&aws, summarize::Room::of_megabytes(self.memory as usize))?;
+        // A lane with large texts must not hold up another one, so that each has room of its own.
+        let lanes = self.lane.len().max(1);
         let stop = Stop::on_signals()?;
         let mut pollers = JoinSet::new();
         for lane in self.lane {
+            let worker = Worker::of(&aws, summarize::Room::shared(self.memory as usize, lanes))?;
             let poller = Poller {
                 lane,
                 context: Arc::new(worker.on(Queue::from_env(&aws, URLS[lane])?)),
@@ -133,7 +136,6 @@ impl Poller {
             last = received.as_ref().map_or(0, Vec::len);
             match received {
                 Ok(messages) if messages.is_empty() => {}
-                Ok(messages) if self.stop.is_told() => self.give_back(messages).await,
                 Ok(messages) => {
                     let context = Arc::clone(&self.context);
                     batches.spawn(async move {
@@ -167,23 +169,20 @@ impl Poller {
         let mut messages = Vec::new();
         loop {
             let wait = if messages.is_empty() { POLL } else { 0 };
-            let received = match queue.receive(wait).await {
+            let most = CALL.min(self.batch_size - messages.len());
+            let received = match queue.receive(i32::try_from(most).unwrap_or(1), wait).await {
+                Ok(received) => received,
                 Err(error) if messages.is_empty() => return Err(error),
-                received => received.unwrap_or_default(),
+                Err(error) => {
+                    tracing::warn!(lane = %self.lane, error = %Chain(&error), "No more messages could be received for a batch.");
+                    return Ok(messages);
+                }
             };
-            let is_full = received.len() == CALL;
+            let is_full = received.len() == most;
             messages.extend(received.into_iter().map(record));
-            if !is_full || messages.len() + CALL > self.batch_size {
+            if !is_full || messages.len() == self.batch_size || self.stop.is_told() {
                 return Ok(messages);
             }
-        }
-    }
-
-    /// Makes messages visible again at once.
-    async fn give_back(&self, messages: Vec<SqsMessage>) {
-        let receipts = messages.into_iter().filter_map(|message| Some((message.receipt_handle?, 0)));
-        if let Err(error) = self.context.queue().delay(&receipts.collect::<Vec<_>>()).await {
-            tracing::warn!(lane = %self.lane, error = %Chain(&error), "Messages could not be given back. They are delivered again when their visibility timeout is over.");
         }
     }
 }
@@ -210,6 +209,8 @@ async fn work(context: &Context, messages: Vec<SqsMessage>) {
     event.records = messages;
     let id = uuid::Uuid::new_v4().to_string();
     let response = summarize::handle(context, event, id, SystemTime::now() + BATCH_TIME).await;
+    // The collector of metrics keeps only some values of each kind.
+    telemetry::flush();
     let returned = |id: &Option<String>| {
         response
             .batch_item_failures

@@ -44,9 +44,11 @@ impl Room {
         Self::new(megabytes, processors().min(megabytes / MEGABYTES_PER_PROCESSOR).max(1))
     }
 
-    /// The room of a process that may use so many megabytes, and all processors.
-    pub fn of_megabytes(megabytes: usize) -> Self {
-        Self::new(megabytes, processors())
+    /// The part of a lane in the room of a process that may use so many megabytes and all processors, and
+    /// works on so many lanes.
+    pub fn shared(megabytes: usize, lanes: usize) -> Self {
+        let free = (megabytes * MEGABYTE).saturating_sub(RESERVED) / lanes.max(1);
+        Self::new((free + RESERVED) / MEGABYTE, processors())
     }
 
     fn new(megabytes: usize, processors: usize) -> Self {

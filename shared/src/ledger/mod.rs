@@ -393,7 +393,18 @@ impl Ledger {
                     // AWS advises to wait before unprocessed items are sent again.
                     tokio::time::sleep(std::time::Duration::from_millis(25 << pause)).await;
                 }
-                let reply = self.client.batch_write_item().request_items(&self.table, left).send().await?;
+                let sent = left.clone();
+                let reply = self.client.batch_write_item().request_items(&self.table, left).send().await;
+                let reply = match reply {
+                    Ok(reply) => reply,
+                    // What earlier rounds have written stays written.
+                    Err(error) if pause > 0 => {
+                        tracing::warn!(error = %Chain(&error), "Items that DynamoDB had not processed were not written.");
+                        left = sent;
+                        break;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
                 left = reply
                     .unprocessed_items
                     .and_then(|mut tables| tables.remove(&self.table))
