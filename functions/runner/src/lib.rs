@@ -1,5 +1,8 @@
 //! SummarEase as processes that stay, outside of Lambda: the API, the workers, and the engine on files.
 
+// The future of a batch holds many others. An optimised build lays all of them out at once.
+#![recursion_limit = "256"]
+
 mod engine;
 mod lines;
 mod room;
