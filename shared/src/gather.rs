@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, timeout},
 };
@@ -80,28 +80,25 @@ fn failed<S: Sink>(cause: &'static str) -> StoreError {
 }
 
 async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting<S>>) {
-    let free = Arc::new(Semaphore::new(CALLS));
     let mut calls = JoinSet::new();
-    let (mut next, mut last) = (None, 1);
+    let (mut next, mut last): (Option<Waiting<S>>, _) = (None, 1);
     loop {
-        let first: Waiting<S> = match next.take() {
-            Some(first) => first,
-            None => match entries.recv().await {
-                Some(first) => first,
-                None => break,
-            },
+        let mut found = match next.take() {
+            None => entries.recv().await,
+            kept => kept,
         };
-        while calls.try_join_next().is_some() {}
+        if found.is_none() {
+            break;
+        }
         if last >= SEVERAL && entries.len() + 1 < S::ENTRIES {
             tokio::time::sleep(LINGER).await;
         }
-        // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&free).acquire_owned().await else {
-            break;
-        };
-        let (mut together, mut bytes, mut found) = (Vec::new(), 0, Some(first));
-        while let Some(entry) = found {
-            let (entry, waiting, until) = entry;
+        while calls.try_join_next().is_some() {}
+        while calls.len() >= CALLS {
+            calls.join_next().await;
+        }
+        let (mut together, mut bytes) = (Vec::new(), 0);
+        while let Some((entry, waiting, until)) = found {
             if !together.is_empty() && bytes + S::bytes(&entry) > S::BYTES {
                 next = Some((entry, waiting, until));
                 break;
@@ -127,7 +124,6 @@ async fn run<S: Sink>(sink: Arc<S>, mut entries: mpsc::UnboundedReceiver<Waiting
                 // Nobody may wait any more.
                 let _ = waiting.send(outcome);
             }
-            drop(place);
         });
     }
     calls.join_all().await;

@@ -7,7 +7,7 @@ use aws_sdk_sqs::{
     config::{retry::RetryConfig, timeout::TimeoutConfig},
     types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry},
 };
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 
 use crate::{
     config::{self, ConfigError},
@@ -67,10 +67,7 @@ impl Queue {
     /// Sends messages in calls of up to ten, which are gathered from requests at the same time.
     #[must_use]
     pub fn gathering(mut self) -> Self {
-        self.gathered = Some(Gather::new(Sending {
-            client: self.client.clone(),
-            url: self.url.clone(),
-        }));
+        self.gathered = Some(Gather::new(Sending(self.clone())));
         self
     }
 
@@ -116,10 +113,8 @@ impl Queue {
             let request = self.client.change_message_visibility().queue_url(&self.url);
             request.receipt_handle(receipt).visibility_timeout(*seconds).send()
         });
-        // One that fails must not stop the others.
-        let changed: Result<Vec<_>, _> = join_all(requests).await.into_iter().collect();
-        changed
-            .map(drop)
+        all(requests)
+            .await
             .map_err(StoreError::because(Store::Lanes, "change the visibility timeout of messages"))
     }
 
@@ -160,10 +155,7 @@ impl Queue {
         let requests = receipts
             .iter()
             .map(|receipt| self.client.delete_message().queue_url(&self.url).receipt_handle(receipt).send());
-        try_join_all(requests)
-            .await
-            .map(drop)
-            .map_err(StoreError::because(Store::Lanes, "delete messages"))
+        all(requests).await.map_err(StoreError::because(Store::Lanes, "delete messages"))
     }
 
     /// Deletes received messages by their receipt handles, ten in one call. The local IAM knows no role
@@ -187,8 +179,7 @@ impl Queue {
                 Some(failed) => Err::<(), BoxError>(format!("{} messages: {}", reply.failed.len(), failed.code).into()),
             }
         });
-        let deleted: Result<Vec<()>, BoxError> = join_all(calls).await.into_iter().collect();
-        deleted.map(drop).map_err(StoreError::because(Store::Lanes, OPERATION))
+        all(calls).await.map_err(StoreError::because(Store::Lanes, OPERATION))
     }
 
     /// How many messages wait to be received. SQS gives an approximate number.
@@ -228,11 +219,13 @@ impl Queue {
     }
 }
 
-/// Messages that are sent together.
-struct Sending {
-    client: Client,
-    url: String,
+/// Waits for all calls. One that fails does not stop the others.
+async fn all<T, E>(calls: impl IntoIterator<Item = impl Future<Output = Result<T, E>>>) -> Result<(), E> {
+    join_all(calls).await.into_iter().try_for_each(|call| call.map(drop))
 }
+
+/// Messages that are sent together to a queue.
+struct Sending(Queue);
 
 impl Sink for Sending {
     type Entry = (TenantId, String);
@@ -249,7 +242,7 @@ impl Sink for Sending {
         const OPERATION: &str = "send a message";
         let count = entries.len();
         let send = async {
-            let mut request = self.client.send_message_batch().queue_url(&self.url);
+            let mut request = self.0.client.send_message_batch().queue_url(&self.0.url);
             for (number, (tenant, body)) in entries.into_iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder().id(number.to_string()).message_body(body);
                 request = request.entries(entry.message_group_id(tenant.as_str()).build()?);

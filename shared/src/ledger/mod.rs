@@ -80,6 +80,7 @@ pub struct FinishedJobs {
 }
 
 /// The table of accepted jobs.
+#[derive(Clone)]
 pub struct Ledger {
     client: Client,
     table: String,
@@ -108,12 +109,7 @@ impl Ledger {
     /// Records accepted jobs in calls of up to 25, which are gathered from requests at the same time.
     #[must_use]
     pub fn gathering(mut self) -> Self {
-        let alone = Self {
-            client: self.client.clone(),
-            table: self.table.clone(),
-            gathered: None,
-        };
-        self.gathered = Some(Gather::new(Accepting(alone)));
+        self.gathered = Some(Gather::new(Accepting(self.clone())));
         self
     }
 
@@ -393,17 +389,18 @@ impl Ledger {
                     // AWS advises to wait before unprocessed items are sent again.
                     tokio::time::sleep(std::time::Duration::from_millis(25 << pause)).await;
                 }
-                let sent = left.clone();
+                // The first round has nothing that could be lost.
+                let sent = (pause > 0).then(|| left.clone());
                 let reply = self.client.batch_write_item().request_items(&self.table, left).send().await;
-                let reply = match reply {
-                    Ok(reply) => reply,
+                let reply = match (reply, sent) {
+                    (Ok(reply), _) => reply,
                     // What earlier rounds have written stays written.
-                    Err(error) if pause > 0 => {
+                    (Err(error), Some(sent)) => {
                         tracing::warn!(error = %Chain(&error), "Items that DynamoDB had not processed were not written.");
                         left = sent;
                         break;
                     }
-                    Err(error) => return Err(error.into()),
+                    (Err(error), None) => return Err(error.into()),
                 };
                 left = reply
                     .unprocessed_items
