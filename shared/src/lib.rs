@@ -9,7 +9,7 @@
 //! [`cache`] (Valkey). Two modules use several of these: [`batch`] processes the SQS batches of a
 //! worker, and [`completion`] records that jobs have finished. [`admission`] decides about
 //! submissions, also while the cache does not answer. [`recent`] keeps answers for a moment,
-//! [`page`] is a part of a list, and `gather` writes the entries of many requests in one call.
+//! [`page`] is a part of a list, [`memory`] counts what a process holds, and `gather` writes the entries of many requests in one call.
 //!
 //! Dependencies go in one direction: the functions use these modules, and these modules use the
 //! pure crates.
@@ -27,6 +27,7 @@ mod gather;
 pub mod kill;
 pub mod lanes;
 pub mod ledger;
+pub mod memory;
 pub mod page;
 pub mod problem;
 pub mod recent;

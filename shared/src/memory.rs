@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-const MEGABYTE: usize = 1024 * 1024;
 /// Memory is counted in this many bytes.
 const UNIT: usize = 1024;
 
 /// The free memory.
-pub(crate) struct Room {
+pub struct Memory {
     free: Arc<Semaphore>,
     units: u32,
 }
 
 /// A part of the memory. It becomes free when this is dropped.
-pub(crate) struct Place(#[expect(dead_code, reason = "it is kept so that it can be dropped")] OwnedSemaphorePermit);
+pub struct Place(#[expect(dead_code, reason = "it is kept so that it can be dropped")] OwnedSemaphorePermit);
 
-impl Room {
-    pub(crate) fn of_megabytes(megabytes: u32) -> Self {
-        let units = u32::try_from(megabytes as usize * MEGABYTE / UNIT).unwrap_or(u32::MAX).max(1);
+impl Memory {
+    /// So many free bytes.
+    pub fn of_bytes(bytes: usize) -> Self {
+        let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).max(1);
         Self {
             free: Arc::new(Semaphore::new(units as usize)),
             units,
@@ -27,8 +27,8 @@ impl Room {
     }
 
     /// Waits until so many bytes are free. If that is more than there are, it waits for all of them.
-    pub(crate) async fn take(&self, bytes: usize) -> Option<Place> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.units);
+    pub async fn take(&self, bytes: usize) -> Option<Place> {
+        let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).clamp(1, self.units);
         // The semaphore is never closed, so that this is always there.
         Arc::clone(&self.free).acquire_many_owned(units).await.ok().map(Place)
     }

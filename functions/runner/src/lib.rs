@@ -5,7 +5,6 @@
 
 mod engine;
 mod lines;
-mod room;
 mod serve;
 mod stop;
 mod work;

@@ -20,6 +20,7 @@ use hyper_util::{
 use lambda_http::{Context as Invocation, RequestExt, tower::ServiceExt};
 use shared::{
     job::Limits,
+    memory::{Memory, Place},
     problem::{Kind, Problem},
     telemetry,
 };
@@ -31,11 +32,9 @@ use tokio::{
 
 use tokio_io_timeout::TimeoutStream;
 
-use crate::{
-    room::{Place, Room},
-    stop::Stop,
-};
+use crate::stop::Stop;
 
+const MEGABYTE: usize = 1024 * 1024;
 /// How long a connection may have no request, and the head of one may take to come. A load balancer of AWS
 /// keeps a connection for a minute, and has to be the one that closes it
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html>).
@@ -50,11 +49,11 @@ const READ_TIME: Duration = Duration::from_secs(20);
 /// How often the end of requests is looked for after the process was told to stop.
 const TICK: Duration = Duration::from_millis(50);
 /// How long a request waits for free memory.
-const ROOM_TIME: Duration = Duration::from_secs(3);
+const MEMORY_TIME: Duration = Duration::from_secs(3);
 /// The most connections at the same time. Others wait until one is closed.
 const CONNECTIONS: usize = 4096;
 /// The most bytes of a body as it comes. One that is not compressed is refused from [`Limits`] on.
-const MOST_BYTES: usize = Limits::BODY_BYTES + 1024 * 1024;
+const MOST_BYTES: usize = Limits::BODY_BYTES + MEGABYTE;
 /// How many bytes of memory a request needs at most for each byte of its body: the body, the text in it,
 /// its message, and a copy that is being sent.
 const COPIES: usize = 4;
@@ -75,7 +74,7 @@ pub struct Serve {
 /// What every connection shares.
 struct Server {
     router: Router,
-    room: Room,
+    memory: Memory,
 }
 
 impl Serve {
@@ -88,7 +87,7 @@ impl Serve {
         tracing::info!(address = %listener.local_addr()?, "The API answers requests.");
         let server = Arc::new(Server {
             router: api::router(Arc::new(context)),
-            room: Room::of_megabytes(self.memory),
+            memory: Memory::of_bytes(self.memory as usize * MEGABYTE),
         });
         let connections = GracefulShutdown::new();
         let free = Arc::new(Semaphore::new(CONNECTIONS));
@@ -200,7 +199,7 @@ impl Server {
     }
 
     async fn place(&self, bytes: usize) -> Result<Place, Problem> {
-        let place = timeout(ROOM_TIME, self.room.take(bytes * COPIES)).await.ok().flatten();
+        let place = timeout(MEMORY_TIME, self.memory.take(bytes * COPIES)).await.ok().flatten();
         place.ok_or_else(|| {
             Problem::new(
                 Kind::Unavailable,

@@ -15,6 +15,7 @@ use shared::{
     config,
     job::Lane,
     lanes::{CALL, Queue, URLS},
+    memory::Memory,
     store::{Chain, StoreError},
     telemetry,
 };
@@ -24,7 +25,7 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use crate::{room::Room, stop::Stop};
+use crate::stop::Stop;
 
 /// How long a batch may be worked on. It is the time-out of the functions. A Spot task gets two minutes
 /// to end, so that a batch that has begun always ends.
@@ -42,9 +43,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 const DELETES: u32 = 3;
 /// The most bytes of the messages of one call.
 const CALL_BYTES: usize = 10 * 256 * 1024;
-/// Megabytes for the messages of a lane, of the memory that is not for texts. Each lane has its own, because
+/// Bytes for the messages of a lane, of the memory that is not for texts. Each lane has its own, because
 /// a place is held while a lane waits for messages.
-const MESSAGES: u32 = 64;
+const MESSAGES: usize = 64 * 1024 * 1024;
 
 #[derive(Args)]
 pub struct Work {
@@ -76,7 +77,7 @@ struct Poller {
     batch_size: usize,
     /// How many more batches may be worked on.
     free: Arc<Semaphore>,
-    room: Room,
+    memory: Memory,
     stop: Stop,
 }
 
@@ -95,7 +96,7 @@ impl Work {
                 context: Arc::new(worker.on(Queue::from_env(&aws, URLS[lane])?)),
                 batch_size: self.batch_size.into(),
                 free: Arc::new(Semaphore::new(self.batches.into())),
-                room: Room::of_megabytes(MESSAGES),
+                memory: Memory::of_bytes(MESSAGES),
                 stop: stop.clone(),
             };
             tracing::info!(%lane, batches = self.batches, batch_size = self.batch_size, "The worker takes the jobs of a lane.");
@@ -126,7 +127,7 @@ impl Poller {
                 places = async {
                     // The semaphore is never closed.
                     let place = Arc::clone(&self.free).acquire_owned().await.ok();
-                    (place, self.room.take(CALL_BYTES * self.batch_size.div_ceil(CALL)).await)
+                    (place, self.memory.take(CALL_BYTES * self.batch_size.div_ceil(CALL)).await)
                 } => places,
             };
             if (SEVERAL..self.batch_size).contains(&last) {

@@ -3,7 +3,10 @@
 
 use std::{num::NonZero, sync::Arc};
 
-use shared::config;
+use shared::{
+    config,
+    memory::{self, Memory},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many bytes of memory the engine needs at most for each byte of a text. The example
@@ -13,8 +16,6 @@ const NEEDED_PER_BYTE: usize = 128;
 /// of a whole batch, and what a commit needs.
 const RESERVED: usize = 400 * MEGABYTE;
 const MEGABYTE: usize = 1024 * 1024;
-/// Memory is counted in this many bytes.
-const UNIT: usize = 1024;
 /// Lambda gives one virtual processor for this many megabytes
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>). A function with less
 /// sees two processors, but has only a part of one.
@@ -24,15 +25,13 @@ const USUAL_MEGABYTES: usize = 1024;
 
 /// The free memory and the free processors.
 pub struct Room {
-    memory: Arc<Semaphore>,
-    /// How many units of memory there are.
-    units: u32,
+    memory: Memory,
     processors: Arc<Semaphore>,
 }
 
 /// A part of the memory, and a processor if one was taken. Both become free when this is dropped.
 pub(crate) struct Place {
-    _memory: Option<OwnedSemaphorePermit>,
+    _memory: Option<memory::Place>,
     _processor: Option<OwnedSemaphorePermit>,
 }
 
@@ -52,11 +51,8 @@ impl Room {
     }
 
     fn new(megabytes: usize, processors: usize) -> Self {
-        let free = (megabytes * MEGABYTE).saturating_sub(RESERVED) / UNIT;
-        let units = u32::try_from(free).unwrap_or(u32::MAX).max(1);
         Self {
-            memory: Arc::new(Semaphore::new(units as usize)),
-            units,
+            memory: Memory::of_bytes((megabytes * MEGABYTE).saturating_sub(RESERVED)),
             processors: Arc::new(Semaphore::new(processors)),
         }
     }
@@ -64,11 +60,8 @@ impl Room {
     /// Waits until there is memory for a text with this many bytes. A text that needs more than
     /// there is takes all of it.
     pub(crate) async fn memory(&self, bytes: usize) -> Place {
-        let units = u32::try_from(bytes.saturating_mul(NEEDED_PER_BYTE) / UNIT).unwrap_or(u32::MAX);
-        let memory = Arc::clone(&self.memory).acquire_many_owned(units.clamp(1, self.units)).await;
         Place {
-            // The semaphores are never closed, so that these are always there.
-            _memory: memory.ok(),
+            _memory: self.memory.take(bytes.saturating_mul(NEEDED_PER_BYTE)).await,
             _processor: None,
         }
     }
@@ -76,6 +69,7 @@ impl Room {
     /// Waits until a processor is free for the text in `place`.
     pub(crate) async fn processor(&self, place: Place) -> Place {
         Place {
+            // The semaphore is never closed, so that this is always there.
             _processor: Arc::clone(&self.processors).acquire_owned().await.ok(),
             ..place
         }
