@@ -30,29 +30,11 @@ pub fn sdk(instance: &Instance, region: &str) -> SdkConfig {
         .build()
 }
 
-/// The same for DynamoDB, if it has an endpoint of its own.
-pub(crate) fn sdk_of_dynamodb(instance: &Instance, region: &str) -> SdkConfig {
-    let sdk = sdk(instance, region);
-    match dynamodb_url(instance) {
-        Some(url) => sdk.into_builder().endpoint_url(url).build(),
-        None => sdk,
-    }
-}
-
-/// The environment variable that names the endpoint of DynamoDB, if it has one of its own.
-pub(crate) fn dynamodb_env(instance: &Instance) -> Option<(String, String)> {
-    dynamodb_url(instance).map(|url| ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url))
-}
-
-fn dynamodb_url(instance: &Instance) -> Option<String> {
-    let port = instance.state().ports.dynamodb?;
-    Some(format!("http://127.0.0.1:{port}"))
-}
-
 /// The environment variables of a client of a region: endpoint, region, and credentials that work
 /// in the local cloud only.
 pub fn client_env(instance: &Instance, region: &str) -> Vec<(String, String)> {
-    let endpoint = instance.state().ports.aws_url();
+    let ports = instance.state().ports;
+    let endpoint = ports.aws_url();
     let pairs = [
         ("AWS_ENDPOINT_URL", endpoint.as_str()),
         ("AWS_REGION", region),
@@ -61,7 +43,9 @@ pub fn client_env(instance: &Instance, region: &str) -> Vec<(String, String)> {
         ("AWS_SECRET_ACCESS_KEY", "test"),
         ("SAM_CLI_TELEMETRY", "0"),
     ];
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    let mut pairs: Vec<(String, String)> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    pairs.extend(ports.dynamodb_url().map(|url| ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url)));
+    pairs
 }
 
 /// The address of a region's database.

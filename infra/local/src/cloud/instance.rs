@@ -114,9 +114,14 @@ impl Instance {
 }
 
 impl Ports {
-    /// The endpoint of every AWS service.
+    /// The endpoint of every AWS service that has none of its own.
     pub fn aws_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.aws)
+    }
+
+    /// The endpoint of DynamoDB, if it has one of its own.
+    pub fn dynamodb_url(&self) -> Option<String> {
+        self.dynamodb.map(|port| format!("http://127.0.0.1:{port}"))
     }
 
     /// Ports for these regions: the same ones if they are free, other ones if they are not.

@@ -3,7 +3,7 @@
 use std::{fs, process::Child};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use sqlx::{
     Connection, PgConnection,
     postgres::{PgConnectOptions, PgSslMode},
@@ -71,8 +71,7 @@ impl PrivatePostgres {
 impl Drop for PrivatePostgres {
     fn drop(&mut self) {
         // SIGINT stops the server and all its processes.
-        let id = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
-        if id.is_some_and(|id| kill_process(id, Signal::INT).is_ok()) && self.process.wait().is_ok() {
+        if supervisor::tell(self.process.id(), Signal::INT).is_ok() && self.process.wait().is_ok() {
             // A folder that is left is removed by the next start.
             let _ = self.instance.remove();
         }

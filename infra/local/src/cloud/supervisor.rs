@@ -119,9 +119,7 @@ fn tokio_signals() -> Result<Arc<AtomicBool>> {
 /// once on SIGINT; on SIGTERM it would wait for its clients.
 fn stop_server(name: &str, child: &mut Child) {
     let signal = if name == servers::POSTGRES { Signal::INT } else { Signal::TERM };
-    if let Some(pid) = pid(child.id()) {
-        let _ = kill_process(pid, signal);
-    }
+    let _ = tell(child.id(), signal);
     let deadline = Instant::now() + GRACE;
     while matches!(child.try_wait(), Ok(None)) {
         if Instant::now() > deadline {
@@ -172,9 +170,7 @@ pub fn is_alive(id: u32) -> bool {
 /// # Errors
 /// If it does not.
 pub fn stop(id: u32) -> Result<()> {
-    if let Some(pid) = pid(id) {
-        let _ = kill_process(pid, Signal::TERM);
-    }
+    let _ = tell(id, Signal::TERM);
     let deadline = Instant::now() + GRACE * 3;
     while is_alive(id) {
         if Instant::now() > deadline {
@@ -183,6 +179,15 @@ pub fn stop(id: u32) -> Result<()> {
         thread::sleep(TICK);
     }
     Ok(())
+}
+
+/// Sends a signal to a process.
+///
+/// # Errors
+/// If there is no such process.
+pub(crate) fn tell(id: u32, signal: Signal) -> Result<()> {
+    let id = pid(id).context("this is no id of a process")?;
+    kill_process(id, signal).context("the process cannot be told")
 }
 
 fn pid(id: u32) -> Option<Pid> {

@@ -24,12 +24,6 @@ pub const ADMIN_KEY: &str = "sk_local_operator";
 pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> Result<()> {
     let table = outputs.get("DirectoryTable").context("the stack names no directory table")?;
     let directory = Directory::new(&sdk(instance, region), table.clone());
-    let by = Actor {
-        tenant: TenantId::try_from("operator".to_owned())?,
-        key: KeyHash::of(ADMIN_KEY).id(),
-        scopes: Scopes::ALL,
-        request_id: "cargo local".to_owned(),
-    };
     for (id, plan, key, scopes) in [
         ("demo", Plan::Enterprise, KEY, Scopes::BEFORE),
         ("operator", Plan::Pro, ADMIN_KEY, Scopes::ALL),
@@ -38,17 +32,28 @@ pub async fn register(instance: &Instance, region: &str, outputs: &Outputs) -> R
             id: TenantId::try_from(id.to_owned())?,
             plan,
         };
-        done(directory.create_tenant(&by, &tenant, Overrides::default()).await)?;
-        let new = NewKey {
-            key: key.into(),
-            name: "Local cloud".to_owned(),
-            scopes,
-            expires_at: None,
-            limits: None,
-        };
-        done(directory.create_key(&by, &tenant.id, None, &new).await)?;
+        enter(&directory, &tenant, Overrides::default(), key, scopes).await?;
     }
     Ok(())
+}
+
+/// Enters a tenant and its key into a directory. What is there already stays.
+pub(crate) async fn enter(directory: &Directory, tenant: &Tenant, limits: Overrides, key: &str, scopes: Scopes) -> Result<()> {
+    let by = Actor {
+        tenant: TenantId::try_from("operator".to_owned())?,
+        key: KeyHash::of(ADMIN_KEY).id(),
+        scopes: Scopes::ALL,
+        request_id: "cargo local".to_owned(),
+    };
+    done(directory.create_tenant(&by, tenant, limits).await)?;
+    let new = NewKey {
+        key: key.into(),
+        name: "Local cloud".to_owned(),
+        scopes,
+        expires_at: None,
+        limits: None,
+    };
+    Ok(done(directory.create_key(&by, &tenant.id, None, &new).await)?)
 }
 
 /// What was done before is done.

@@ -85,21 +85,9 @@ impl Client {
             "priority": self.priorities[original % self.priorities.len()],
         });
         self.submitted.fetch_add(1, Ordering::Relaxed);
-        let mut outcome = Outcome {
-            id: None,
-            end: String::new(),
-            is_known: false,
-            accepted: Duration::ZERO,
-            done: Duration::ZERO,
-            seen: Duration::ZERO,
-            waited: Duration::ZERO,
-            worked: Duration::ZERO,
-        };
+        let mut outcome = Outcome::default();
         let ended = self.follow(key, body.to_string(), intended, clock, &mut outcome).await;
-        match ended {
-            Ok(status) => outcome.end = status,
-            Err(error) => outcome.end = format!("{error:#}"),
-        }
+        outcome.end = ended.unwrap_or_else(|error| format!("{error:#}"));
         self.ended.fetch_add(1, Ordering::Relaxed);
         if outcome.end != "succeeded" {
             self.failed.fetch_add(1, Ordering::Relaxed);

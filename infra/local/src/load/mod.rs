@@ -24,12 +24,15 @@ use meter::Meter;
 use outcome::Outcome;
 use texts::Texts;
 
+pub use numbers::Numbers;
 pub use report::Report;
 pub use schedule::Schedule;
 pub use settings::Load;
 
 use crate::progress::Step;
 
+/// How often the progress is shown, and the memory is looked at.
+const SHOWN: Duration = Duration::from_secs(1);
 /// How long the last jobs are waited for after the last submission.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -46,6 +49,13 @@ pub async fn run(load: &Load, system: Option<&system::System>, step: &Step) -> R
     let outcomes: Arc<Mutex<Vec<Outcome>>> = Arc::default();
     let begun = Instant::now();
     let mut shown = begun;
+    let mut show = || {
+        if shown.elapsed() > SHOWN {
+            shown = Instant::now();
+            step.part(&client.progress(begun.elapsed()));
+            meter.tick();
+        }
+    };
     for (number, offset) in load.schedule.arrivals(load.seed).enumerate() {
         tokio::time::sleep_until(begun + offset).await;
         let (job, texts, outcomes) = (Arc::clone(&client), Arc::clone(&texts), Arc::clone(&outcomes));
@@ -53,22 +63,14 @@ pub async fn run(load: &Load, system: Option<&system::System>, step: &Step) -> R
             let outcome = job.job(number, &texts, begun + offset).await;
             outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
         });
-        if shown.elapsed() > Duration::from_secs(1) {
-            shown = Instant::now();
-            step.part(&client.progress(begun.elapsed()));
-            meter.tick();
-        }
+        show();
     }
     let submitted = begun.elapsed();
     let deadline = Instant::now() + PATIENCE;
     while !jobs.is_empty() {
         ensure!(Instant::now() < deadline, "{} jobs have no end after five minutes", jobs.len());
-        let _ = tokio::time::timeout(Duration::from_secs(1), jobs.join_next()).await;
-        if shown.elapsed() > Duration::from_secs(1) {
-            shown = Instant::now();
-            step.part(&client.progress(begun.elapsed()));
-            meter.tick();
-        }
+        let _ = tokio::time::timeout(SHOWN, jobs.join_next()).await;
+        show();
     }
     let took = begun.elapsed();
     let used = meter.end().await?;

@@ -1,10 +1,11 @@
 //! Random numbers that can be repeated.
 
 /// Random numbers that a seed decides (`SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>).
-pub(super) struct Numbers(u64);
+pub struct Numbers(u64);
 
 impl Numbers {
-    pub(super) const fn of(seed: u64) -> Self {
+    /// The numbers that begin with this seed.
+    pub const fn of(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -15,13 +16,14 @@ impl Numbers {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0, and below 1.
+    /// A number from 0, and below 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
     pub(super) fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub(super) fn below(&mut self, most: usize) -> usize {
+    /// A whole number below `most`.
+    pub fn below(&mut self, most: usize) -> usize {
         usize::try_from(self.next() % most.max(1) as u64).unwrap_or_default()
     }
 }

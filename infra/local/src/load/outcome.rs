@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 /// What has become of one submission.
+#[derive(Default)]
 pub(super) struct Outcome {
     /// The id of the job, if it was accepted.
     pub(super) id: Option<String>,

@@ -17,12 +17,12 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde::Serialize;
 use shared::{
     archive::Archive,
-    directory::{Actor, Directory, NewKey, Tenant},
-    job::{JobId, KeyHash, Lane, Plan, Scopes, TenantId},
+    directory::{Directory, Tenant},
+    job::{JobId, Lane, Plan, Scopes, TenantId},
     quota::{Overrides, Rate},
 };
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
@@ -34,7 +34,7 @@ use crate::{
     cloud::{
         addresses, bringup,
         instance::{DEFAULT_REGION, Instance, Ports, State, free_port},
-        supervisor,
+        supervisor, tenant,
     },
     tools::python::Environment,
 };
@@ -50,7 +50,7 @@ const TENANTS: usize = 10;
 pub struct System {
     pub url: String,
     pub keys: Vec<String>,
-    pub(super) database_url: String,
+    pub database_url: String,
     pub(super) valkey_url: String,
     pub(super) aws_url: String,
     sdk: SdkConfig,
@@ -129,8 +129,9 @@ impl System {
             dynamodb: Some(0),
             ..Ports::default()
         };
+        let ports = ports.free(&regions)?;
         instance.remember(&State {
-            ports: ports.free(&regions)?,
+            ports: ports.clone(),
             ..State::default()
         })?;
         let supervisor = supervisor::start(settings.supervisor, &instance, true)?;
@@ -145,7 +146,9 @@ impl System {
         }
         let sdk = addresses::sdk(&instance, DEFAULT_REGION);
         let queues = make_queues(&sdk, settings.visibility).await?;
-        let tables = addresses::sdk_of_dynamodb(&instance, DEFAULT_REGION);
+        let mut tables = sdk.to_builder();
+        tables.set_endpoint_url(ports.dynamodb_url());
+        let tables = tables.build();
         make_tables(&tables).await?;
         let database_url = addresses::database_url(&instance, DEFAULT_REGION);
         let archive = Archive::connect(PgConnectOptions::from_str(&database_url)?, None);
@@ -169,7 +172,7 @@ impl System {
             keys,
             database_url,
             valkey_url: addresses::valkey_url(&instance, DEFAULT_REGION),
-            aws_url: instance.state().ports.aws_url(),
+            aws_url: ports.aws_url(),
             sdk,
             queues: queues.into_values().collect(),
             summarease: settings.summarease.to_owned(),
@@ -300,18 +303,13 @@ fn start(summarease: &Path, env: &[(String, String)], logs: &Path, arguments: &[
 }
 
 async fn ended(mut child: Child, signal: Signal) -> Result<ExitStatus> {
-    let id = i32::try_from(child.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .context("the process has no id")?;
-    kill_process(id, signal)?;
+    supervisor::tell(child.id(), signal)?;
     Ok(tokio::task::spawn_blocking(move || child.wait()).await??)
 }
 
 /// The environment variables of the service.
 fn environment(instance: &Instance, database_url: &str, queues: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let mut env = addresses::client_env(instance, DEFAULT_REGION);
-    env.extend(addresses::dynamodb_env(instance));
     env.extend(queues.iter().map(|(name, url)| (name.clone(), url.clone())));
     let others = [
         ("DIRECTORY_TABLE", "directory"),
@@ -363,7 +361,15 @@ async fn make_queues(sdk: &SdkConfig, visibility: u16) -> Result<BTreeMap<String
 /// If DynamoDB does not make them.
 pub async fn make_tables(sdk: &SdkConfig) -> Result<()> {
     make_table(sdk, "directory", "listed", ["listed_under", "id"]).await?;
-    make_table(sdk, "ledger", "unfinished", ["unfinished_of", "submission"]).await
+    make_ledger(sdk, "ledger").await
+}
+
+/// Makes a table like that of the ledger.
+///
+/// # Errors
+/// If DynamoDB does not make it.
+pub async fn make_ledger(sdk: &SdkConfig, table: &str) -> Result<()> {
+    make_table(sdk, table, "unfinished", ["unfinished_of", "submission"]).await
 }
 
 /// Makes a table whose key is `id`, with one index.
@@ -399,12 +405,6 @@ async fn make_table(sdk: &SdkConfig, table: &str, index: &str, keys: [&str; 2]) 
 /// Registers the tenants, with rates that are never reached, and returns their keys.
 async fn register(sdk: &SdkConfig) -> Result<Vec<String>> {
     let directory = Directory::new(sdk, "directory".to_owned());
-    let by = Actor {
-        tenant: TenantId::try_from("operator".to_owned())?,
-        key: KeyHash::of("operator").id(),
-        scopes: Scopes::ALL,
-        request_id: "cargo local load".to_owned(),
-    };
     let rate = Some(Rate::new(1_000_000, 1_000_000)?);
     let overrides = Overrides {
         key: rate,
@@ -417,16 +417,8 @@ async fn register(sdk: &SdkConfig) -> Result<Vec<String>> {
             id: TenantId::try_from(format!("load-{number}"))?,
             plan: Plan::Enterprise,
         };
-        directory.create_tenant(&by, &tenant, overrides).await?;
         let key = format!("sk_load_{number}");
-        let new = NewKey {
-            key: key.clone().into(),
-            name: "Load run".to_owned(),
-            scopes: Scopes::BEFORE,
-            expires_at: None,
-            limits: None,
-        };
-        directory.create_key(&by, &tenant.id, None, &new).await?;
+        tenant::enter(&directory, &tenant, overrides, &key, Scopes::BEFORE).await?;
         keys.push(key);
     }
     Ok(keys)

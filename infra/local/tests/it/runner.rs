@@ -13,12 +13,13 @@ use local::{
 use reqwest::StatusCode;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::cloud::{SUPERVISOR, cloud, prose};
+use crate::cloud::{SUPERVISOR, cloud, comes_true, prose};
 
 /// The service with stores of its own.
 async fn system(name: &str, visibility: u16) -> System {
@@ -56,8 +57,13 @@ async fn every_accepted_job_ends_once_while_workers_come_and_go() {
     let system = system("workers", 5).await;
     let load = load(&system, 8.0);
     let replace = async {
-        for signal in [Signal::TERM, Signal::KILL, Signal::TERM] {
-            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let mut database = PgConnection::connect(&system.database_url).await.unwrap();
+        for (signal, ended) in [(Signal::TERM, 50), (Signal::KILL, 100), (Signal::TERM, 150)] {
+            comes_true("the worker has ended more jobs", async || {
+                let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM summaries");
+                count.fetch_one(&mut database).await.unwrap() >= ended
+            })
+            .await;
             let status = system.replace_worker(signal).await.unwrap();
             assert_eq!(status.success(), signal == Signal::TERM, "{status}");
         }
@@ -139,8 +145,16 @@ async fn it_answers_every_request_and_ends_the_begun_ones_before_it_stops() {
         .header("x-api-key", &system.keys[0])
         .header("prefer", "wait=10")
         .json(&json!({"text": text, "length": {"sentences": 1}}));
+    let list = || http.get(&summaries).header("x-api-key", &system.keys[0]).send();
+    let jobs = async || {
+        list().await.unwrap().json::<Value>().await.unwrap()["items"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    let before = jobs().await;
     let waiting = tokio::spawn(waiting.send());
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    comes_true("the job is accepted", async || jobs().await > before).await;
     let status = system.stop_serving(Signal::TERM).await.unwrap();
     assert!(status.success(), "{status}");
     let answer = waiting.await.unwrap().unwrap();

@@ -8,12 +8,12 @@ use std::{
     str::FromStr,
 };
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
-use local::cloud::{addresses, emulator::Emulator, tenant::ADMIN_KEY};
+use local::{
+    cloud::{addresses, emulator::Emulator, tenant::ADMIN_KEY},
+    load::system,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use shared::{
@@ -92,7 +92,8 @@ impl Stage {
     pub(crate) async fn with(name: &str, mut env: Vec<(&'static str, String)>) -> Self {
         let region = region().await;
         let key = region.other_tenant(name, Plan::Enterprise).await;
-        let table = ledger_table(&region, name).await;
+        let table = name.to_owned();
+        system::make_ledger(&region.sdk, &table).await.unwrap();
         let lane = queue(&region, &format!("{name}-lane"), MESSAGES_COME_BACK).await;
         let letters = queue(&region, &format!("{name}-letters"), LETTERS_COME_BACK).await;
         env.extend([("LEDGER_TABLE", table.clone()), ("LANE_URL", lane.clone())]);
@@ -484,27 +485,4 @@ async fn queue(region: &Region, name: &str, comes_back: &str) -> String {
     let request = aws_sdk_sqs::Client::new(&region.sdk).create_queue().queue_name(name);
     let request = request.attributes(QueueAttributeName::VisibilityTimeout, comes_back);
     request.send().await.unwrap().queue_url.unwrap()
-}
-
-/// A table like that of the ledger.
-async fn ledger_table(region: &Region, name: &str) -> String {
-    let attributes = ["id", "unfinished_of", "submission"].map(|name| {
-        let attribute = AttributeDefinition::builder().attribute_name(name);
-        attribute.attribute_type(ScalarAttributeType::S).build().unwrap()
-    });
-    let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
-    let index = GlobalSecondaryIndex::builder()
-        .index_name("unfinished")
-        .key_schema(key("unfinished_of", KeyType::Hash))
-        .key_schema(key("submission", KeyType::Range))
-        .projection(Projection::builder().projection_type(ProjectionType::All).build());
-    let request = aws_sdk_dynamodb::Client::new(&region.sdk)
-        .create_table()
-        .table_name(name)
-        .billing_mode(BillingMode::PayPerRequest)
-        .set_attribute_definitions(Some(attributes.to_vec()))
-        .key_schema(key("id", KeyType::Hash))
-        .global_secondary_indexes(index.build().unwrap());
-    request.send().await.unwrap();
-    name.to_owned()
 }
